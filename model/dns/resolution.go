@@ -1,0 +1,42 @@
+// Package dns predicts what a Pod's look-up of a name does: the queries its
+// resolver sends, in order, and what CoreDNS' kubernetes plugin answers.
+package dns
+
+import "svctour/model"
+
+// Resolution is the ordered queries of one look-up, as JSON kind "Resolution"
+// of svctour/v1alpha1.
+type Resolution struct {
+	From       string     `json:"from"` // "pod/NAMESPACE/NAME"
+	Name       string     `json:"name"` // as asked
+	ResolvConf ResolvConf `json:"resolvConf"`
+	Queries    []Query    `json:"queries"`
+	Answers    []Record   `json:"answers"` // what the application gets; empty when the look-up fails
+	Notes      []string   `json:"notes,omitempty"`
+}
+
+// ResolvConf is the Pod's /etc/resolv.conf (resolv.conf(5)).
+type ResolvConf struct {
+	Nameservers []string       `json:"nameservers"`
+	Search      []string       `json:"search"`
+	Options     []string       `json:"options"` // "ndots:5"
+	Evidence    model.Evidence `json:"evidence"`
+}
+
+// Query is one question and its answer.
+type Query struct {
+	Name     string         `json:"name"` // fully qualified, with the final dot
+	Type     string         `json:"type"` // A, AAAA
+	Server   string         `json:"server"`
+	Rcode    string         `json:"rcode"` // NOERROR, NXDOMAIN, SERVFAIL; "" when unknown
+	Answers  []Record       `json:"answers"`
+	Evidence model.Evidence `json:"evidence"`
+}
+
+// Record is one resource record.
+type Record struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+	TTL  uint32 `json:"ttl"` // seconds
+	Data string `json:"data"`
+}

@@ -1,0 +1,66 @@
+package path
+
+import "svctour/model"
+
+// Verdict is what becomes of a packet.
+type Verdict string
+
+const (
+	DNAT   Verdict = "dnat"   // its destination is rewritten to an endpoint
+	Reject Verdict = "reject" // answered with an ICMP error: the client sees "connection refused"
+	Drop   Verdict = "drop"   // discarded silently: the client times out
+	None   Verdict = "none"   // no rule of kube-proxy matches; it goes where routing sends it
+)
+
+// Trace is every outcome of one packet, as JSON kind "Trace" of svctour/v1alpha1.
+type Trace struct {
+	From     string    `json:"from"`   // "pod/NAMESPACE/NAME", "node/NAME" or "outside"
+	Target   string    `json:"target"` // as asked
+	Mode     string    `json:"mode"`   // kube-proxy mode: iptables, nftables, ipvs
+	Service  string    `json:"service,omitempty"`
+	Packet   Packet    `json:"packet"`
+	Outcomes []Outcome `json:"outcomes"`
+	// Notes says what the picture rests on and what it cannot know, one sentence each.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// Packet is what somebody is about to send: the first packet of a new connection.
+type Packet struct {
+	Source      string `json:"source"`                // IP; "" when it is not known (outside)
+	Destination string `json:"destination"`           // IP
+	Port        int32  `json:"port"`                  // destination port
+	Protocol    string `json:"protocol"`              // TCP, UDP, SCTP
+	Node        string `json:"node"`                  // the node whose rules see it first
+	Local       bool   `json:"fromNode,omitempty"`    // sent by a process on the node itself (hook OUTPUT, not PREROUTING)
+	Interface   string `json:"inInterface,omitempty"` // ingress interface if known
+}
+
+// Outcome is one way the packet may go. The probabilities of a Trace add up to 1.
+type Outcome struct {
+	Probability float64      `json:"probability"`
+	Verdict     Verdict      `json:"verdict"`
+	Destination *Destination `json:"destination,omitempty"` // set for DNAT
+	Masquerade  bool         `json:"masquerade"`            // the source is rewritten to the node's address
+	Hops        []Hop        `json:"hops"`
+}
+
+// Destination is where a rewritten packet goes.
+type Destination struct {
+	IP   string `json:"ip"`
+	Port int32  `json:"port"`
+	Pod  string `json:"pod,omitempty"` // "namespace/name"; "" when no Pod holds the address
+	Node string `json:"node,omitempty"`
+}
+
+// Hop is one thing that happens to the packet, in order.
+type Hop struct {
+	Node  string `json:"node"`
+	Hook  string `json:"hook"`            // netfilter hook: PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING
+	Table string `json:"table,omitempty"` // nat, filter
+	Chain string `json:"chain,omitempty"` // chain the rule stands in
+	Rule  string `json:"rule,omitempty"`  // the rule's text, without "-A CHAIN"
+	What  string `json:"what"`            // in words: "jump KUBE-SVC-…", "mark for masquerade", "DNAT to 10.244.1.5:80", "route to node-b"
+	// Chance is the probability that this rule is taken by a packet that reaches it; 1 when it is certain.
+	Chance   float64        `json:"chance"`
+	Evidence model.Evidence `json:"evidence"`
+}

@@ -1,0 +1,209 @@
+package model
+
+import (
+	"sort"
+	"time"
+)
+
+// Snapshot is an immutable picture of the API objects svctour watches. Build
+// one with NewSnapshot; readers on any goroutine may share it, nobody may
+// change what it points to.
+//
+// Every list is sorted by namespace, then name.
+type Snapshot struct {
+	// Sequence counts the snapshots of one feed, from 1.
+	Sequence uint64 `json:"sequence"`
+	// Revision is the newest resourceVersion among the objects, for display only.
+	Revision string    `json:"revision,omitempty"`
+	Time     time.Time `json:"time"` // when it was built
+	Cluster  Cluster   `json:"cluster"`
+	Sync     Sync      `json:"sync"`
+	Proxy    Proxy     `json:"proxy"`
+	DNS      DNS       `json:"dns"`
+
+	Services    []*Service       `json:"services"`
+	Slices      []*EndpointSlice `json:"slices"`
+	Endpoints   []*Endpoints     `json:"endpoints"`
+	Pods        []*Pod           `json:"pods"`
+	Nodes       []*Node          `json:"nodes"`
+	Namespaces  []*Namespace     `json:"namespaces"`
+	Deployments []*Deployment    `json:"deployments"`
+	ReplicaSets []*ReplicaSet    `json:"replicaSets"`
+
+	slicesByService map[string][]*EndpointSlice
+	podByIP         map[string]*Pod
+}
+
+// Cluster names what a snapshot was read from.
+type Cluster struct {
+	Context string `json:"context"` // kubeconfig context name
+	Server  string `json:"server"`  // API server URL
+	Version string `json:"version"` // gitVersion; "" until the server told it
+	Lab     bool   `json:"lab,omitempty"`
+	// Namespace is set when only this one namespace can be read.
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// Sync says how far the picture can be trusted.
+type Sync struct {
+	// Synced is true once every readable resource was listed at least once.
+	Synced bool `json:"synced"`
+	// Missing maps a resource ("pods", "nodes", …) that cannot be read to the
+	// reason, in the server's words (typically "forbidden").
+	Missing map[string]string `json:"missing,omitempty"`
+	// Err is the present trouble with the connection, one sentence; "" when live.
+	Err string `json:"err,omitempty"`
+	// Since is when Err began.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// Proxy is what is known of the cluster's kube-proxy configuration
+// (KubeProxyConfiguration, kubeproxy.config.k8s.io/v1alpha1).
+type Proxy struct {
+	Mode              string   `json:"mode"` // iptables, nftables, ipvs
+	ClusterCIDRs      []string `json:"clusterCIDRs,omitempty"`
+	DetectLocalMode   string   `json:"detectLocalMode,omitempty"` // "" means ClusterCIDR
+	BridgeInterface   string   `json:"bridgeInterface,omitempty"`
+	InterfacePrefix   string   `json:"interfaceNamePrefix,omitempty"`
+	MasqueradeAll     bool     `json:"masqueradeAll,omitempty"`
+	MasqueradeBit     int32    `json:"masqueradeBit"` // default 14
+	NodePortAddresses []string `json:"nodePortAddresses,omitempty"`
+	LocalhostNodePort bool     `json:"localhostNodePorts"` // default true
+	// Source says where this was read, for people: `ConfigMap kube-system/kube-proxy` or `kube-proxy's defaults`.
+	Source string `json:"source"`
+	// Running says whether a kube-proxy Pod was found. When false, rules are
+	// what kube-proxy would write.
+	Running  bool     `json:"running"`
+	Evidence Evidence `json:"evidence"` // of the configuration: Derived when read from the API, Unknown when defaults are assumed
+}
+
+// DefaultProxy is kube-proxy v1.37 without any configuration: iptables mode,
+// masquerade bit 14, NodePorts on localhost too, no local-traffic detector
+// (pkg/proxy/apis/config/v1alpha1/defaults.go).
+func DefaultProxy() Proxy {
+	return Proxy{Mode: "iptables", MasqueradeBit: 14, LocalhostNodePort: true, Source: "kube-proxy's defaults"}
+}
+
+// DNS is what is known of the cluster's DNS, as kubelets hand it to Pods
+// (KubeletConfiguration clusterDNS and clusterDomain).
+type DNS struct {
+	Domain  string   `json:"domain"`  // "cluster.local"
+	Servers []string `json:"servers"` // clusterDNS
+	// Source says where this was read, for people.
+	Source string `json:"source"`
+	// Serving is true when a Service holding the first server's address has a ready endpoint.
+	Serving  bool     `json:"serving"`
+	Evidence Evidence `json:"evidence"`
+}
+
+// NewSnapshot sorts the lists of s, builds its indexes and returns it. The
+// caller must not touch s or anything it points to afterwards.
+func NewSnapshot(s Snapshot) *Snapshot {
+	sortMeta(s.Services, func(o *Service) *Meta { return &o.Meta })
+	sortMeta(s.Slices, func(o *EndpointSlice) *Meta { return &o.Meta })
+	sortMeta(s.Endpoints, func(o *Endpoints) *Meta { return &o.Meta })
+	sortMeta(s.Pods, func(o *Pod) *Meta { return &o.Meta })
+	sortMeta(s.Nodes, func(o *Node) *Meta { return &o.Meta })
+	sortMeta(s.Namespaces, func(o *Namespace) *Meta { return &o.Meta })
+	sortMeta(s.Deployments, func(o *Deployment) *Meta { return &o.Meta })
+	sortMeta(s.ReplicaSets, func(o *ReplicaSet) *Meta { return &o.Meta })
+
+	s.slicesByService = make(map[string][]*EndpointSlice, len(s.Slices))
+	for _, slice := range s.Slices {
+		if name := slice.Service(); name != "" {
+			key := slice.Namespace + "/" + name
+			s.slicesByService[key] = append(s.slicesByService[key], slice)
+		}
+	}
+	s.podByIP = make(map[string]*Pod, len(s.Pods))
+	for _, pod := range s.Pods {
+		if pod.HostNetwork || pod.Phase == "Succeeded" || pod.Phase == "Failed" {
+			continue // their addresses are the node's, or free again
+		}
+		for _, ip := range pod.IPs {
+			s.podByIP[ip] = pod
+		}
+	}
+	return &s
+}
+
+func sortMeta[T any](list []T, meta func(T) *Meta) {
+	sort.Slice(list, func(i, j int) bool {
+		a, b := meta(list[i]), meta(list[j])
+		if a.Namespace != b.Namespace {
+			return a.Namespace < b.Namespace
+		}
+		return a.Name < b.Name
+	})
+}
+
+func find[T any](list []T, namespace, name string, meta func(T) *Meta) (found T) {
+	i := sort.Search(len(list), func(i int) bool {
+		m := meta(list[i])
+		return m.Namespace > namespace || m.Namespace == namespace && m.Name >= name
+	})
+	if i < len(list) {
+		if m := meta(list[i]); m.Namespace == namespace && m.Name == name {
+			return list[i]
+		}
+	}
+	return found
+}
+
+// Service finds a Service; nil when there is none.
+func (s *Snapshot) Service(namespace, name string) *Service {
+	return find(s.Services, namespace, name, func(o *Service) *Meta { return &o.Meta })
+}
+
+// Pod finds a Pod; nil when there is none.
+func (s *Snapshot) Pod(namespace, name string) *Pod {
+	return find(s.Pods, namespace, name, func(o *Pod) *Meta { return &o.Meta })
+}
+
+// Node finds a Node; nil when there is none.
+func (s *Snapshot) Node(name string) *Node {
+	return find(s.Nodes, "", name, func(o *Node) *Meta { return &o.Meta })
+}
+
+// Namespace finds a Namespace; nil when there is none.
+func (s *Snapshot) Namespace(name string) *Namespace {
+	return find(s.Namespaces, "", name, func(o *Namespace) *Meta { return &o.Meta })
+}
+
+// Deployment finds a Deployment; nil when there is none.
+func (s *Snapshot) Deployment(namespace, name string) *Deployment {
+	return find(s.Deployments, namespace, name, func(o *Deployment) *Meta { return &o.Meta })
+}
+
+// LegacyEndpoints finds the v1 Endpoints object of a Service; nil when there is none.
+func (s *Snapshot) LegacyEndpoints(namespace, name string) *Endpoints {
+	return find(s.Endpoints, namespace, name, func(o *Endpoints) *Meta { return &o.Meta })
+}
+
+// ServiceSlices gives the EndpointSlices labelled with a Service's name.
+func (s *Snapshot) ServiceSlices(namespace, name string) []*EndpointSlice {
+	return s.slicesByService[namespace+"/"+name]
+}
+
+// PodByIP finds the live Pod that holds an address; nil when there is none
+// (hostNetwork Pods share their node's address and are not found by it).
+func (s *Snapshot) PodByIP(ip string) *Pod { return s.podByIP[ip] }
+
+// NodeByIP finds the Node that has an address among status.addresses; nil when there is none.
+func (s *Snapshot) NodeByIP(ip string) *Node {
+	for _, node := range s.Nodes {
+		for _, a := range node.Addresses {
+			if a.Address == ip {
+				return node
+			}
+		}
+	}
+	return nil
+}
+
+// PodsIn gives the Pods of one namespace.
+func (s *Snapshot) PodsIn(namespace string) []*Pod {
+	lo := sort.Search(len(s.Pods), func(i int) bool { return s.Pods[i].Namespace >= namespace })
+	hi := sort.Search(len(s.Pods), func(i int) bool { return s.Pods[i].Namespace > namespace })
+	return s.Pods[lo:hi]
+}
