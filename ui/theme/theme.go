@@ -1,0 +1,126 @@
+// Package theme holds every visual choice: styles by role, and glyphs. Colour
+// never carries meaning alone; each state also has a glyph or a word.
+package theme
+
+import (
+	"image/color"
+
+	"charm.land/lipgloss/v2"
+
+	"svctour/model"
+	"svctour/ui/frame"
+)
+
+// Theme is the styles by role. Build one with New; screens only read it.
+type Theme struct {
+	Text, Muted, Strong, Title, Accent frame.Style
+	Good, Warn, Bad                    frame.Style
+	Added, Removed, Changed            frame.Style // rows that just came, went or turned
+	Border, Focus                      frame.Style
+	Selected                           frame.Style
+	Key, KeyOff                        frame.Style
+	Code, Quote                        frame.Style
+	Header                             frame.Style
+	Observed, Derived, Unknown         frame.Style
+	Packet                             frame.Style // the hop a walking packet stands on
+	YAMLKey, YAMLValue, YAMLComment    frame.Style
+	Glyph                              Glyphs
+	Box                                frame.Border
+}
+
+// Options choose a theme.
+type Options struct {
+	Light   bool // the terminal's background is light
+	NoColor bool // NO_COLOR, --no-color, or a terminal without colours
+	ASCII   bool // only characters of ASCII
+}
+
+// Glyphs are the few symbols in use; each has an ASCII stand-in.
+type Glyphs struct {
+	Ready, NotReady, Terminating, Gone       string
+	Arrow, Branch, BranchEnd, Down, Line     string
+	Check, Cross, Pending, Dot, Pointer      string
+	StepDone, StepHere, StepTodo             string
+	New, Live, Trouble, Packet, Fork, Middle string
+}
+
+var unicodeGlyphs = Glyphs{
+	Ready: "●", NotReady: "◌", Terminating: "◐", Gone: "✕",
+	Arrow: "→", Branch: "├─", BranchEnd: "└─", Down: "│", Line: "─",
+	Check: "✓", Cross: "✗", Pending: "…", Dot: "·", Pointer: "▸",
+	StepDone: "▪", StepHere: "▣", StepTodo: "▫",
+	New: "+", Live: "●", Trouble: "▲", Packet: "◆", Fork: "┬", Middle: "·",
+}
+
+var asciiGlyphs = Glyphs{
+	Ready: "*", NotReady: "o", Terminating: "~", Gone: "x",
+	Arrow: "->", Branch: "|-", BranchEnd: "`-", Down: "|", Line: "-",
+	Check: "+", Cross: "x", Pending: "...", Dot: ".", Pointer: ">",
+	StepDone: "#", StepHere: "@", StepTodo: ".",
+	New: "+", Live: "*", Trouble: "!", Packet: "#", Fork: "+", Middle: "-",
+}
+
+// New builds the theme for the options.
+func New(o Options) *Theme {
+	t := &Theme{Glyph: unicodeGlyphs, Box: frame.Rounded}
+	if o.ASCII {
+		t.Glyph, t.Box = asciiGlyphs, frame.ASCII
+	}
+	pick := func(light, dark string) color.Color {
+		switch {
+		case o.NoColor:
+			return nil
+		case o.Light:
+			return lipgloss.Color(light)
+		}
+		return lipgloss.Color(dark)
+	}
+	var (
+		muted  = pick("#5c6370", "#8b93a7")
+		accent = pick("#005faf", "#7aa2f7")
+		cyan   = pick("#00707c", "#7dcfff")
+		green  = pick("#2b7a0b", "#9ece6a")
+		amber  = pick("#8f5e00", "#e0af68")
+		red    = pick("#b3261e", "#f7768e")
+		violet = pick("#7a3e9d", "#bb9af7")
+		border = pick("#9aa0aa", "#4b5370")
+		panel  = pick("#e4e9f2", "#2a3150")
+	)
+	t.Muted = frame.Style{Fg: muted, Faint: o.NoColor}
+	t.Strong = frame.Style{Bold: true}
+	t.Title = frame.Style{Fg: accent, Bold: true}
+	t.Accent = frame.Style{Fg: accent}
+	t.Good = frame.Style{Fg: green}
+	t.Warn = frame.Style{Fg: amber}
+	t.Bad = frame.Style{Fg: red, Bold: true}
+	t.Added = frame.Style{Fg: green, Bold: true}
+	t.Removed = frame.Style{Fg: red, Strike: true}
+	t.Changed = frame.Style{Fg: amber, Bold: true}
+	t.Border = frame.Style{Fg: border, Faint: o.NoColor}
+	t.Focus = frame.Style{Fg: accent}
+	t.Selected = frame.Style{Bg: panel, Bold: true, Reverse: o.NoColor}
+	t.Key = frame.Style{Fg: accent, Bold: true}
+	t.KeyOff = frame.Style{Fg: muted, Faint: true}
+	t.Code = frame.Style{Fg: cyan, Bold: o.NoColor}
+	t.Quote = frame.Style{Fg: violet}
+	t.Header = frame.Style{Fg: muted, Faint: o.NoColor}
+	t.Observed = frame.Style{Fg: green}
+	t.Derived = frame.Style{Fg: violet}
+	t.Unknown = frame.Style{Fg: amber}
+	t.Packet = frame.Style{Fg: amber, Bold: true, Reverse: true}
+	t.YAMLKey = frame.Style{Fg: accent}
+	t.YAMLValue = frame.Style{}
+	t.YAMLComment = frame.Style{Fg: muted, Italic: true}
+	return t
+}
+
+// Evidence is the style of an evidence word.
+func (t *Theme) Evidence(e model.Evidence) frame.Style {
+	switch e {
+	case model.Observed:
+		return t.Observed
+	case model.Derived:
+		return t.Derived
+	}
+	return t.Unknown
+}
