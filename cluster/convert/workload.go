@@ -1,0 +1,171 @@
+package convert
+
+import (
+	"maps"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"svctour/model"
+)
+
+// Pod converts a Pod. Ephemeral containers are left out: they neither serve a
+// port nor count for readiness.
+func Pod(o *corev1.Pod) *model.Pod {
+	if o == nil {
+		return nil
+	}
+	spec, status := &o.Spec, &o.Status
+	return &model.Pod{
+		Meta:           Meta(&o.ObjectMeta),
+		Node:           spec.NodeName,
+		HostNetwork:    spec.HostNetwork,
+		Phase:          string(status.Phase),
+		Reason:         status.Reason,
+		Message:        status.Message,
+		IPs:            oneOrMore(list(status.PodIPs, func(ip *corev1.PodIP) string { return ip.IP }), status.PodIP),
+		HostIP:         status.HostIP,
+		Hostname:       spec.Hostname,
+		Subdomain:      spec.Subdomain,
+		DNSPolicy:      string(spec.DNSPolicy),
+		DNS:            podDNS(spec.DNSConfig),
+		Conditions:     list(status.Conditions, podCondition),
+		InitContainers: containers(spec.InitContainers, status.InitContainerStatuses),
+		Containers:     containers(spec.Containers, status.ContainerStatuses),
+	}
+}
+
+func podCondition(c *corev1.PodCondition) model.Condition {
+	return model.Condition{
+		Type: string(c.Type), Status: string(c.Status),
+		Reason: c.Reason, Message: c.Message, Since: c.LastTransitionTime.Time,
+	}
+}
+
+func podDNS(c *corev1.PodDNSConfig) *model.PodDNS {
+	if c == nil {
+		return nil
+	}
+	return &model.PodDNS{
+		Nameservers: words(c.Nameservers),
+		Searches:    words(c.Searches),
+		Options: list(c.Options, func(o *corev1.PodDNSConfigOption) model.DNSOption {
+			return model.DNSOption{Name: o.Name, Value: deref(o.Value)}
+		}),
+	}
+}
+
+// containers joins specs with their statuses by container name.
+func containers(specs []corev1.Container, statuses []corev1.ContainerStatus) []model.Container {
+	return list(specs, func(spec *corev1.Container) model.Container {
+		c := model.Container{
+			Name:    spec.Name,
+			Image:   spec.Image,
+			Sidecar: deref(spec.RestartPolicy) == corev1.ContainerRestartPolicyAlways,
+			Ports: list(spec.Ports, func(p *corev1.ContainerPort) model.ContainerPort {
+				return model.ContainerPort{
+					Name:     p.Name,
+					Port:     p.ContainerPort,
+					Protocol: orDefault(p.Protocol, string(corev1.ProtocolTCP)),
+				}
+			}),
+		}
+		for i := range statuses {
+			if statuses[i].Name == spec.Name {
+				containerStatus(&c, &statuses[i])
+				break
+			}
+		}
+		return c
+	})
+}
+
+func containerStatus(c *model.Container, s *corev1.ContainerStatus) {
+	c.Ready = s.Ready
+	c.Restarts = s.RestartCount
+	switch {
+	case s.State.Waiting != nil:
+		c.State, c.Reason, c.Message = "waiting", s.State.Waiting.Reason, s.State.Waiting.Message
+	case s.State.Running != nil:
+		c.State = "running"
+	case s.State.Terminated != nil:
+		t := s.State.Terminated
+		c.State, c.Reason, c.Message, c.ExitCode = "terminated", t.Reason, t.Message, t.ExitCode
+	}
+}
+
+// Node converts a Node.
+func Node(o *corev1.Node) *model.Node {
+	if o == nil {
+		return nil
+	}
+	return &model.Node{
+		Meta: Meta(&o.ObjectMeta),
+		Addresses: list(o.Status.Addresses, func(a *corev1.NodeAddress) model.NodeAddress {
+			return model.NodeAddress{Type: string(a.Type), Address: a.Address}
+		}),
+		PodCIDRs: oneOrMore(o.Spec.PodCIDRs, o.Spec.PodCIDR),
+		Conditions: list(o.Status.Conditions, func(c *corev1.NodeCondition) model.Condition {
+			return model.Condition{
+				Type: string(c.Type), Status: string(c.Status),
+				Reason: c.Reason, Message: c.Message, Since: c.LastTransitionTime.Time,
+			}
+		}),
+		Unschedulable: o.Spec.Unschedulable,
+		Kubelet:       o.Status.NodeInfo.KubeletVersion,
+	}
+}
+
+// Namespace converts a Namespace.
+func Namespace(o *corev1.Namespace) *model.Namespace {
+	if o == nil {
+		return nil
+	}
+	return &model.Namespace{Meta: Meta(&o.ObjectMeta), Phase: string(o.Status.Phase)}
+}
+
+// replicas is spec.replicas with the API server's default.
+func replicas(n *int32) int32 {
+	if n == nil {
+		return 1 // SetDefaults_Deployment, SetDefaults_ReplicaSet
+	}
+	return *n
+}
+
+// Deployment converts a Deployment.
+func Deployment(o *appsv1.Deployment) *model.Deployment {
+	if o == nil {
+		return nil
+	}
+	return &model.Deployment{
+		Meta:           Meta(&o.ObjectMeta),
+		Selector:       matchLabels(o.Spec.Selector),
+		TemplateLabels: maps.Clone(o.Spec.Template.Labels),
+		Replicas:       replicas(o.Spec.Replicas),
+		Updated:        o.Status.UpdatedReplicas,
+		Ready:          o.Status.ReadyReplicas,
+		Available:      o.Status.AvailableReplicas,
+		Observed:       o.Status.ObservedGeneration,
+		Conditions: list(o.Status.Conditions, func(c *appsv1.DeploymentCondition) model.Condition {
+			return model.Condition{
+				Type: string(c.Type), Status: string(c.Status),
+				Reason: c.Reason, Message: c.Message, Since: c.LastTransitionTime.Time,
+			}
+		}),
+	}
+}
+
+// ReplicaSet converts a ReplicaSet.
+func ReplicaSet(o *appsv1.ReplicaSet) *model.ReplicaSet {
+	if o == nil {
+		return nil
+	}
+	return &model.ReplicaSet{
+		Meta:           Meta(&o.ObjectMeta),
+		Selector:       matchLabels(o.Spec.Selector),
+		TemplateLabels: maps.Clone(o.Spec.Template.Labels),
+		Replicas:       replicas(o.Spec.Replicas),
+		Current:        o.Status.Replicas,
+		Ready:          o.Status.ReadyReplicas,
+	}
+}
