@@ -1,0 +1,213 @@
+package lesson
+
+import (
+	"fmt"
+
+	"svctour/lessons"
+	"svctour/ui/layout"
+	"svctour/ui/shell"
+)
+
+// Actions implements shell.Screen.
+func (l *Screen) Actions() []shell.Action {
+	step, done := l.play.Step(), l.play.Done(l.play.Index())
+	actions := []shell.Action{l.goAction(step, done)}
+	if l.asking() {
+		for i, choice := range step.Predict.Choices {
+			actions = append(actions, shell.Action{
+				ID: answerID(i), Keys: []string{string(rune('a' + i))}, Title: "predict", Help: "predict: " + choice, Quiet: i > 0,
+			})
+		}
+	}
+	walk := shell.Action{ID: "walk", Keys: []string{"space"}, Title: "walk a packet", Help: "walk a predicted packet along the path, hop by hop"}
+	if l.view.Trace == nil {
+		walk.Why, walk.Quiet = "there is no path to walk yet", true
+	}
+	hint := shell.Action{ID: "hint", Keys: []string{"h"}, Title: "hint", Help: "show a hint, then the next"}
+	if l.hints >= len(step.Hints) {
+		hint.Why, hint.Quiet = "there is no further hint", true
+	}
+	back := shell.Action{ID: "back", Keys: []string{"left", "backspace"}, Title: "back", Help: "look at the step before"}
+	if l.play.Index() == 0 {
+		back.Why, back.Quiet = "this is the first step", true
+	}
+	next := shell.Action{ID: "next", Keys: []string{"right"}, Title: "next step", Quiet: true}
+	if !done {
+		next.Why = "this step is not done yet"
+	}
+	again := shell.Action{ID: "again", Keys: []string{"r"}, Title: "again", Help: "do this step again: bring the cluster back to its start"}
+	if l.running != "" {
+		again.Why = "a command is under way"
+	}
+	actions = append(actions, walk, hint, back, next, again)
+	if l.class() == layout.Large {
+		actions = append(actions, shell.Action{ID: "tab", Keys: []string{"tab"}, Title: "next pane", Help: "move the focus to the next pane, to scroll it", Quiet: true})
+	} else {
+		actions = append(actions, shell.Action{ID: "tab", Keys: []string{"tab"}, Title: "next tab"})
+	}
+	actions = append(actions,
+		shell.Action{ID: "tab back", Keys: []string{"shift+tab"}, Title: "previous pane", Quiet: true},
+		shell.Action{ID: "up", Keys: []string{"up", "k"}, Title: "scroll up", Quiet: true},
+		shell.Action{ID: "down", Keys: []string{"down", "j"}, Title: "scroll down", Quiet: true},
+		shell.Action{ID: "page up", Keys: []string{"pgup"}, Title: "a page up", Quiet: true},
+		shell.Action{ID: "page down", Keys: []string{"pgdown"}, Title: "a page down", Quiet: true},
+		shell.Action{ID: "rules", Keys: []string{"x"}, Title: "rules", Help: "show or hide each rule as iptables-save prints it", Quiet: l.size.W < 100},
+		shell.Action{ID: "contents", Keys: []string{"l", "esc"}, Title: "lessons", Help: "the list of lessons", Quiet: l.size.W < 100},
+		shell.Action{ID: "quit", Keys: []string{"q"}, Title: "quit"},
+	)
+	for p := storyPane; p < panes; p++ {
+		actions = append(actions, shell.Action{ID: fmt.Sprintf("pane %d", p), Keys: []string{fmt.Sprint(int(p) + 1)}, Title: paneTitles[p], Help: "go to " + paneTitles[p], Quiet: true})
+	}
+	return actions
+}
+
+// goAction is what ⏎ does: the one thing that leads on.
+func (l *Screen) goAction(step *lessons.Step, done bool) shell.Action {
+	a := shell.Action{ID: "go", Keys: []string{"enter"}}
+	last := l.play.Index() == len(l.play.Lesson().Steps)-1
+	switch {
+	case l.preparing:
+		a.Title, a.Why = "preparing", "the cluster is being brought to the start of this step"
+	case l.running != "":
+		a.Title, a.Why = "running", "a command is under way"
+	case (done || step.Reads()) && last:
+		a.Title, a.Help = "finish", "finish the lesson"
+	case done || step.Reads():
+		a.Title, a.Help = "next", "go to the next step"
+	case l.view.Snapshot == nil || !l.view.Snapshot.Sync.Synced:
+		a.Title, a.Why = "run", "the cluster has not been read yet"
+	default:
+		a.Title, a.Help = "run", "run the command shown"
+	}
+	return a
+}
+
+// asking says whether a prediction waits for its answer.
+func (l *Screen) asking() bool {
+	step := l.play.Step()
+	if step.Predict == nil || l.play.Done(l.play.Index()) {
+		return false
+	}
+	_, answered := l.play.Answered()
+	return !answered
+}
+
+// Do implements shell.Screen.
+func (l *Screen) Do(id string) shell.Intent {
+	switch id {
+	case "go":
+		return l.forward()
+	case "walk":
+		l.startWalk()
+	case "hint":
+		l.hints++
+		l.scroll[storyPane] = bottom
+	case "back":
+		l.play.Back()
+		l.stepChanged()
+	case "next":
+		l.play.Next()
+		l.stepChanged()
+	case "again":
+		return l.again()
+	case "rules":
+		l.rules = !l.rules
+	case "contents":
+		return shell.Contents{}
+	case "quit":
+		return shell.Quit{}
+	default:
+		return l.doPane(id)
+	}
+	return nil
+}
+
+// bottom scrolls to the end: drawing bounds it by what there is.
+const bottom = 1 << 20
+
+func (l *Screen) doPane(id string) shell.Intent {
+	var n int
+	switch id {
+	case "tab":
+		l.focus = l.neighbour(1)
+	case "tab back":
+		l.focus = l.neighbour(-1)
+	case "up":
+		l.scroll[l.scrolled()]--
+	case "down":
+		l.scroll[l.scrolled()]++
+	case "page up":
+		l.scroll[l.scrolled()] -= 8
+	case "page down":
+		l.scroll[l.scrolled()] += 8
+	default:
+		if _, err := fmt.Sscanf(id, "pane %d", &n); err == nil && n >= 0 && n < int(panes) {
+			l.focus = pane(n)
+			return nil
+		}
+		if _, err := fmt.Sscanf(id, "answer %d", &n); err == nil && l.asking() {
+			l.play.Answer(n)
+			return shell.Save{Progress: l.play.Progress()}
+		}
+	}
+	l.scroll[l.focus] = max(0, l.scroll[l.focus])
+	return nil
+}
+
+// scrolled is the pane that the arrow keys move: the story on a screen of
+// middle size, unless a live pane overflows and is in focus.
+func (l *Screen) scrolled() pane { return l.focus }
+
+func (l *Screen) neighbour(step int) pane {
+	p := l.focus
+	for range panes {
+		p = (p + pane(step) + panes) % panes
+		if p != filePane || l.play.Step().File != nil {
+			return p
+		}
+	}
+	return l.focus
+}
+
+// forward does the one thing that leads on: run the step's command, or go to
+// the next step.
+func (l *Screen) forward() shell.Intent {
+	step, done := l.play.Step(), l.play.Done(l.play.Index())
+	if !done && !step.Reads() {
+		invocation, err := l.play.Command(l.view.Snapshot)
+		if err != nil {
+			l.problem = err.Error()
+			return nil
+		}
+		return l.run([]lessons.Invocation{invocation}, false)
+	}
+	if !done {
+		l.play.Ack()
+	}
+	save := shell.Save{Progress: l.play.Progress()}
+	if l.play.Index() == len(l.play.Lesson().Steps)-1 {
+		return shell.Intents{save, shell.Contents{}}
+	}
+	l.play.Next()
+	l.stepChanged()
+	return shell.Intents{shell.Save{Progress: l.play.Progress()}, l.look()}
+}
+
+// look lets the new step see the present picture, which may have it done already.
+func (l *Screen) look() shell.Intent {
+	if l.view.Snapshot == nil {
+		return nil
+	}
+	return l.observe(shell.World{Snapshot: l.view.Snapshot})
+}
+
+// again brings the cluster back to the start of the step.
+func (l *Screen) again() shell.Intent {
+	l.play.Again()
+	l.stepChanged()
+	save := shell.Save{Progress: l.play.Progress()}
+	if given := l.play.Given(); len(given) > 0 {
+		return shell.Intents{save, l.run(given, true)}
+	}
+	return save
+}

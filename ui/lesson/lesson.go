@@ -1,0 +1,297 @@
+// Package lesson is the screen of one lesson: the story and the manifest on
+// one side, the live cluster on the other.
+package lesson
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"svctour/lessons"
+	"svctour/model"
+	"svctour/model/dns"
+	"svctour/model/path"
+	"svctour/ui/layout"
+	"svctour/ui/shell"
+	"svctour/ui/widget"
+)
+
+// pane is one of the parts that can be focused and scrolled.
+type pane int
+
+const (
+	storyPane pane = iota
+	mapPane
+	endpointsPane
+	dnsPane
+	pathPane
+	filePane
+	commandPane
+	panes
+)
+
+var paneTitles = [panes]string{"Lesson", "Map", "Endpoints", "DNS", "Path", "Manifest", "Commands"}
+
+// livePanes are always visible on a large screen.
+var livePanes = []pane{mapPane, endpointsPane, dnsPane, pathPane}
+
+// Screen plays one lesson.
+type Screen struct {
+	play *lessons.Play
+	view widget.View
+
+	size    shell.Size
+	focus   pane
+	lastTab pane // the live pane that was in focus last
+	scroll  [panes]int
+	rules   bool // show the rules' text on the path
+	hints   int  // how many hints are shown
+
+	serial    int
+	running   string // the command under way, as typed; "" when none is
+	preparing bool   // the commands under way bring about a start state
+	prepared  bool   // the start state was asked for since the step began
+	replies   []model.Reply
+	problem   string // a check that could not be evaluated, a command that could not be made
+
+	walkTick int
+	random   *rand.Rand
+}
+
+// New makes the screen. The same seed walks packets the same way.
+func New(play *lessons.Play, namespace string, size shell.Size, seed uint64) *Screen {
+	return &Screen{
+		play:    play,
+		size:    size,
+		lastTab: mapPane,
+		view:    widget.View{Namespace: namespace, Changes: &widget.Changes{}},
+		random:  rand.New(rand.NewPCG(seed, seed)),
+	}
+}
+
+// Handle implements shell.Screen.
+func (l *Screen) Handle(msg any) shell.Intent {
+	switch msg := msg.(type) {
+	case shell.Size:
+		l.size = msg
+		if layout.Classify(msg.W, msg.H) == layout.Medium && l.focus == storyPane && l.scroll == [panes]int{} {
+			l.focus = mapPane
+		}
+	case shell.World:
+		return l.observe(msg)
+	case shell.Heard:
+		return l.heard(msg)
+	case shell.Tick:
+		l.tick()
+	}
+	return nil
+}
+
+func (l *Screen) observe(world shell.World) shell.Intent {
+	l.view.Changes.Add(world.Changes)
+	l.view.Snapshot = world.Snapshot
+	l.problem = ""
+	changed, err := l.play.Observe(world.Snapshot)
+	if err != nil {
+		l.problem = err.Error()
+	}
+	l.refresh()
+	var intents shell.Intents
+	if changed {
+		l.stepDone()
+		intents = append(intents, shell.Save{Progress: l.play.Progress()})
+	}
+	if world.Snapshot.Sync.Synced && !l.prepared && l.running == "" {
+		l.prepared = true
+		if given := l.play.Given(); len(given) > 0 {
+			intents = append(intents, l.run(given, true))
+		}
+	}
+	return intents
+}
+
+// stepDone makes room for what the step has to say now.
+func (l *Screen) stepDone() {
+	l.scroll[storyPane] = 0
+	if l.focus == filePane || l.focus == commandPane {
+		l.focus = mapPane
+	}
+}
+
+// refresh computes what the panes draw from the present snapshot.
+func (l *Screen) refresh() {
+	v := &l.view
+	if v.Snapshot == nil {
+		return
+	}
+	show, err := l.play.Show(v.Snapshot)
+	if err != nil {
+		l.problem = err.Error()
+	}
+	v.Service = show.Service
+	v.Trace, v.TraceErr, v.Resolution, v.ResolveErr = nil, "", nil, ""
+	if show.Target != "" {
+		trace, err := path.Do(v.Snapshot, path.Request{Namespace: v.Namespace, Target: show.Target, From: show.From})
+		if err != nil {
+			v.TraceErr = err.Error()
+		} else {
+			v.Trace, v.Client = trace, trace.From
+		}
+	}
+	if v.Trace == nil {
+		v.Client, v.Walk = show.From, nil
+	}
+	if show.Name != "" {
+		from := show.From
+		if from == "" || from == "outside" {
+			from = l.anyPod()
+		}
+		if from != "" {
+			resolution, err := dns.Resolve(v.Snapshot, dns.Request{Namespace: v.Namespace, From: from, Name: show.Name})
+			if err != nil {
+				v.ResolveErr = err.Error()
+			} else {
+				v.Resolution = resolution
+			}
+		}
+	}
+	if v.Walk != nil && (v.Walk.Outcome >= len(v.Trace.Outcomes) || v.Walk.Hop >= len(v.Trace.Outcomes[v.Walk.Outcome].Hops)) {
+		v.Walk = nil
+	}
+}
+
+// anyPod names a Pod of the namespace that a look-up can be asked from.
+func (l *Screen) anyPod() string {
+	for _, pod := range l.view.Snapshot.PodsIn(l.view.Namespace) {
+		if pod.IP() != "" && !pod.Terminating() {
+			return "pod/" + pod.Namespace + "/" + pod.Name
+		}
+	}
+	return ""
+}
+
+// run asks for commands to be run.
+func (l *Screen) run(invocations []lessons.Invocation, preparing bool) shell.Intent {
+	l.serial++
+	l.preparing = preparing
+	l.running = invocations[0].Display
+	if !preparing {
+		l.replies = nil
+	}
+	return shell.Run{Serial: l.serial, Quiet: preparing, Invokes: invocations}
+}
+
+func (l *Screen) heard(msg shell.Heard) shell.Intent {
+	if msg.Serial != l.serial {
+		return nil
+	}
+	if msg.Last {
+		l.running, l.preparing = "", false
+	}
+	if !msg.Quiet || msg.Reply.Exit != 0 {
+		l.replies = append(l.replies, msg.Reply)
+		l.scroll[commandPane] = 0
+	}
+	if msg.Quiet {
+		return nil
+	}
+	changed, err := l.play.Heard(msg.Reply)
+	if err != nil {
+		l.problem = err.Error()
+	}
+	if changed {
+		l.stepDone()
+		return shell.Save{Progress: l.play.Progress()}
+	}
+	return nil
+}
+
+// stepChanged forgets what belonged to the step before.
+func (l *Screen) stepChanged() {
+	l.hints = 0
+	l.prepared = true // steps follow one another: the start state is what the step before left
+	l.problem = ""
+	l.replies = nil
+	l.scroll = [panes]int{}
+	l.view.Walk = nil
+	if l.class() != layout.Large {
+		l.focus = mapPane
+		if step := l.play.Step(); step.File != nil && !l.play.Done(l.play.Index()) {
+			l.focus = filePane
+		}
+	}
+	l.refresh()
+}
+
+func (l *Screen) class() layout.Class { return layout.Classify(l.size.W, l.size.H) }
+
+// Animating implements shell.Screen.
+func (l *Screen) Animating() bool {
+	return l.view.Changes.Busy() || l.view.Walk != nil || l.running != ""
+}
+
+// walkPace is how many ticks a packet stays on a hop, walkRest how many it
+// rests where it arrived.
+const (
+	walkPace = 3
+	walkRest = 16
+)
+
+func (l *Screen) tick() {
+	l.view.Changes.Tick()
+	walk := l.view.Walk
+	if walk == nil || l.view.Trace == nil {
+		return
+	}
+	l.walkTick++
+	hops := len(l.view.Trace.Outcomes[walk.Outcome].Hops)
+	switch {
+	case walk.Hop < hops-1 && l.walkTick >= walkPace:
+		walk.Hop++
+		l.walkTick = 0
+	case walk.Hop >= hops-1 && l.walkTick >= walkRest:
+		l.view.Walk = nil
+	}
+}
+
+// startWalk sends a packet along one outcome, chosen by its probability.
+func (l *Screen) startWalk() {
+	trace := l.view.Trace
+	if trace == nil || len(trace.Outcomes) == 0 {
+		return
+	}
+	at := l.random.Float64()
+	outcome := len(trace.Outcomes) - 1
+	for i, o := range trace.Outcomes {
+		if at -= o.Probability; at < 0 {
+			outcome = i
+			break
+		}
+	}
+	if len(trace.Outcomes[outcome].Hops) == 0 {
+		return
+	}
+	l.view.Walk, l.walkTick = &widget.Walk{Outcome: outcome}, 0
+	if l.class() != layout.Large {
+		l.focus = pathPane
+	}
+}
+
+// Status is where the lesson stands, for the header.
+func (l *Screen) Status() (number int, title string, step, steps int) {
+	lesson := l.play.Lesson()
+	return lesson.Number, lesson.Title, l.play.Index(), len(lesson.Steps)
+}
+
+// StepsDone says for each step whether it is done.
+func (l *Screen) StepsDone() []bool {
+	done := make([]bool, len(l.play.Lesson().Steps))
+	for i := range done {
+		done[i] = l.play.Done(i)
+	}
+	return done
+}
+
+// Progress is the lesson's progress, to be kept.
+func (l *Screen) Progress() lessons.Progress { return l.play.Progress() }
+
+func answerID(i int) string { return fmt.Sprintf("answer %d", i) }

@@ -1,0 +1,169 @@
+// Package picker is the first screen: which cluster to look at.
+package picker
+
+import (
+	"fmt"
+
+	"svctour/ui/frame"
+	"svctour/ui/shell"
+	"svctour/ui/theme"
+)
+
+// Screen lists the lab and every kubeconfig context.
+type Screen struct {
+	rows   []row
+	cursor int
+	err    string // why the kubeconfig could not be read
+	loaded bool
+}
+
+type row struct {
+	choice  shell.Choice
+	probed  bool
+	version string
+	err     string
+}
+
+// New makes the screen with the lab as its only choice until Load.
+func New() *Screen {
+	return &Screen{rows: []row{{choice: shell.Choice{Lab: true}}}}
+}
+
+// Load fills in the choices; err is shown below them.
+func (p *Screen) Load(choices []shell.Choice, err error) {
+	p.loaded = true
+	if err != nil {
+		p.err = err.Error()
+	}
+	if len(choices) == 0 {
+		return
+	}
+	p.rows = p.rows[:0]
+	for _, c := range choices {
+		p.rows = append(p.rows, row{choice: c})
+	}
+	p.cursor = min(p.cursor, len(p.rows)-1)
+}
+
+// Actions implements shell.Screen.
+func (p *Screen) Actions() []shell.Action {
+	return []shell.Action{
+		{ID: "choose", Keys: []string{"enter"}, Title: "open"},
+		{ID: "up", Keys: []string{"up", "k"}, Title: "up", Quiet: true},
+		{ID: "down", Keys: []string{"down", "j"}, Title: "down", Quiet: true},
+		{ID: "quit", Keys: []string{"q", "esc"}, Title: "quit"},
+	}
+}
+
+// Do implements shell.Screen.
+func (p *Screen) Do(id string) shell.Intent {
+	switch id {
+	case "up":
+		p.cursor = (p.cursor + len(p.rows) - 1) % len(p.rows)
+	case "down":
+		p.cursor = (p.cursor + 1) % len(p.rows)
+	case "choose":
+		return shell.Choose{Choice: p.rows[p.cursor].choice}
+	case "quit":
+		return shell.Quit{}
+	}
+	var n int
+	if _, err := fmt.Sscanf(id, "row %d", &n); err == nil && n < len(p.rows) {
+		p.cursor = n
+		return shell.Choose{Choice: p.rows[n].choice}
+	}
+	return nil
+}
+
+// Handle implements shell.Screen.
+func (p *Screen) Handle(msg any) shell.Intent {
+	if probed, ok := msg.(shell.Probed); ok {
+		for i := range p.rows {
+			if p.rows[i].choice == probed.Choice {
+				p.rows[i].probed, p.rows[i].version, p.rows[i].err = true, probed.Version, probed.Err
+			}
+		}
+	}
+	return nil
+}
+
+// Animating implements shell.Screen.
+func (p *Screen) Animating() bool { return false }
+
+// Draw implements shell.Screen.
+func (p *Screen) Draw(s *frame.Surface, t *theme.Theme) {
+	w, h := s.Size()
+	width := min(w-4, 96)
+	body := s.Sub(frame.Rect{X: (w - width) / 2, Y: 1, W: width, H: h - 2})
+	_, bodyH := body.Size()
+	y := 0
+	if bodyH >= 16 {
+		y = 1
+	}
+	body.Text(0, y, "svctour", t.Title)
+	body.Text(9, y, "Kubernetes Services, made visible", t.Text)
+	y += 2
+	if bodyH >= 14 {
+		for _, l := range frame.Wrap(frame.L("Create a Service step by step and watch its EndpointSlices, the way a packet takes and what its name resolves to, read live from a real cluster.", t.Muted), width, 0) {
+			body.Line(0, y, width, l)
+			y++
+		}
+		y++
+	}
+	body.Text(0, y, "Where?", t.Strong)
+	y++
+	room := max(1, (bodyH-y-2)/2)
+	first := max(0, min(p.cursor-room/2, len(p.rows)-room))
+	for i := first; i < len(p.rows) && i < first+room; i++ {
+		p.drawRow(body, t, i, y, width)
+		y += 2
+	}
+	if hidden := len(p.rows) - room; hidden > 0 {
+		body.Right(width, y-1, fmt.Sprintf("%d of %d", p.cursor+1, len(p.rows)), t.Muted)
+	}
+	if p.err != "" && y < bodyH {
+		for _, l := range frame.Wrap(frame.L(p.err, t.Warn), width, 0) {
+			body.Line(0, y, width, l)
+			y++
+		}
+	}
+}
+
+func (p *Screen) drawRow(s *frame.Surface, t *theme.Theme, i, y, w int) {
+	r := p.rows[i]
+	pointer, style := "  ", t.Text
+	if i == p.cursor {
+		pointer, style = t.Glyph.Pointer+" ", t.Selected
+		s.Fill(frame.Rect{X: 0, Y: y, W: w, H: 1}, t.Selected)
+	}
+	s.Text(0, y, pointer, style.With(t.Key))
+	if r.choice.Lab {
+		s.Text(2, y, "The lab", style.With(t.Strong))
+		s.Line(2, y+1, w-2, frame.L(labText(r.choice), t.Muted))
+	} else {
+		at := 2 + s.Text(2, y, frame.Truncate(r.choice.Context, w/2), style.With(t.Strong))
+		if r.choice.Current {
+			s.Text(at+2, y, "current context", style.With(t.Muted))
+		}
+		text, state := p.state(r, t)
+		s.Line(2, y+1, w-2, frame.Line{{Text: text + "  ", Style: state}, {Text: r.choice.Server, Style: t.Muted}})
+	}
+	s.Click(frame.Rect{X: 0, Y: y, W: w, H: 2}, fmt.Sprintf("row %d", i))
+}
+
+func labText(c shell.Choice) string {
+	if c.Running {
+		return "Running already. A real Kubernetes control plane and three nodes inside this program."
+	}
+	return "A real Kubernetes control plane and three nodes inside this program. Ready in seconds, gone when you quit."
+}
+
+func (p *Screen) state(r row, t *theme.Theme) (string, frame.Style) {
+	switch {
+	case !r.probed:
+		return t.Glyph.Pending + " asking", t.Muted
+	case r.err != "":
+		return t.Glyph.Cross + " " + r.err, t.Bad
+	}
+	return t.Glyph.Check + " answers, " + r.version, t.Good
+}

@@ -1,0 +1,150 @@
+// Package shell holds what every screen shares with the app: the interface of
+// a screen, its actions, and the intents by which it asks the app for things.
+// A screen draws and decides; it never does I/O and starts no command.
+package shell
+
+import (
+	"context"
+
+	"svctour/lessons"
+	"svctour/model"
+	"svctour/ui/frame"
+	"svctour/ui/theme"
+)
+
+// Action is something the person can do on a screen. Keys, footer, help and
+// mouse all come from the same list.
+type Action struct {
+	ID    string
+	Keys  []string // as bubbletea names them: "enter", "q", "shift+tab"
+	Title string   // two or three words, for the footer
+	Help  string   // a sentence for the list of keys; Title when empty
+	// Why is the reason it cannot be done now; "" when it can.
+	Why string
+	// Quiet actions are listed in the help but not in the footer.
+	Quiet bool
+}
+
+// Screen is one page of the app.
+type Screen interface {
+	// Actions lists what can be done now, most important first.
+	Actions() []Action
+	// Do performs an action by its id and says what the app has to do about it.
+	Do(id string) Intent
+	// Handle takes in news: a World, Heard, Tick or another message of this package.
+	Handle(msg any) Intent
+	// Animating says whether the screen wants a Tick.
+	Animating() bool
+	// Draw draws the screen between header and footer; s is the whole frame.
+	Draw(s *frame.Surface, t *theme.Theme)
+}
+
+// Intent is what a screen asks of the app: one of the types below, Intents, or nil.
+type Intent any
+
+// Intents is several intents in order.
+type Intents []Intent
+
+type (
+	// Choose connects to a cluster.
+	Choose struct{ Choice Choice }
+	// Open opens a lesson.
+	Open struct{ Lesson string }
+	// Contents goes to the list of lessons.
+	Contents struct{}
+	// Picker goes to the list of clusters.
+	Picker struct{}
+	// Run runs commands one after the other; each answer comes back as Heard
+	// with the same serial. A command that fails ends the row.
+	Run struct {
+		Serial  int
+		Quiet   bool // preparation: not shown as the learner's own command
+		Invokes []lessons.Invocation
+	}
+	// Save keeps the progress of a lesson.
+	Save struct{ Progress lessons.Progress }
+	// Quit asks to leave; the app offers to keep or remove what was made.
+	Quit struct{}
+)
+
+type (
+	// World is a new picture of the cluster.
+	World struct {
+		Snapshot *model.Snapshot
+		Changes  []model.Change // against the picture before, in the tour's namespace
+	}
+	// Heard is the answer to one command of a Run.
+	Heard struct {
+		Serial int
+		Quiet  bool
+		Last   bool // no further command of this Run follows
+		Reply  model.Reply
+	}
+	// Tick is one step of animation.
+	Tick struct{}
+	// Size is the size of the terminal in cells.
+	Size struct{ W, H int }
+	// Probed says whether a choice answers.
+	Probed struct {
+		Choice  Choice
+		Version string
+		Err     string
+	}
+	// Stage is the progress of the lab's start.
+	Stage struct {
+		Name string
+		Done bool
+	}
+)
+
+// Choice is one cluster to connect to.
+type Choice struct {
+	Lab       bool
+	Running   bool   // the lab: it runs already
+	Context   string // kubeconfig context; "" for the lab
+	Server    string // API server URL
+	Namespace string
+	Current   bool // the kubeconfig's current context
+}
+
+// Name is how screens call the choice.
+func (c Choice) Name() string {
+	if c.Lab {
+		return "lab"
+	}
+	return c.Context
+}
+
+// Backend is what the app needs from outside. Every method may do I/O and is
+// only called from commands; each ends when its context does.
+type Backend interface {
+	// Choices lists the clusters, the lab first.
+	Choices(ctx context.Context) ([]Choice, error)
+	// Probe asks whether a cluster answers and gives its version.
+	Probe(ctx context.Context, c Choice) (version string, err error)
+	// StartLab starts the lab, or joins the one that runs, and reports stages.
+	StartLab(ctx context.Context, report func(Stage)) error
+	// LabEnded blocks until a lab started by StartLab ends by itself, and says why.
+	LabEnded(ctx context.Context) error
+	// KeepLab lets the lab started by StartLab outlive the program.
+	KeepLab() error
+	// Connect opens a session.
+	Connect(ctx context.Context, c Choice) (Session, error)
+	// LoadProgress and SaveProgress keep lessons' progress for a cluster.
+	LoadProgress(cluster string) (map[string]lessons.Progress, error)
+	SaveProgress(cluster string, progress lessons.Progress) error
+}
+
+// Session is one connected cluster.
+type Session interface {
+	// Next blocks until the picture changes and gives the new one.
+	Next(ctx context.Context) (*model.Snapshot, error)
+	// EnsureNamespace makes the tour's namespace, or finds the one svctour made.
+	EnsureNamespace(ctx context.Context) (string, error)
+	// Kubectl runs the embedded kubectl in the tour's namespace.
+	Kubectl(ctx context.Context, namespace string, args []string, stdin string) model.Reply
+	// Clean removes every object that svctour made.
+	Clean(ctx context.Context) error
+	// Close ends the session and waits for its goroutines.
+	Close()
+}

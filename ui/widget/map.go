@@ -1,0 +1,290 @@
+package widget
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"svctour/model"
+	"svctour/ui/frame"
+	"svctour/ui/theme"
+)
+
+// Map draws who talks to whom: the client, the Service's addresses, and the
+// Pods its selector picks, joined by what the EndpointSlices hold.
+func Map(v *View, t *theme.Theme, w int) []frame.Line {
+	if v.Snapshot == nil {
+		return nil
+	}
+	svc := v.service()
+	pods := mapPods(v, svc)
+	left := mapLeft(v, t, svc)
+	leftWidth := 0
+	if svc != nil {
+		for _, l := range left {
+			leftWidth = max(leftWidth, l.Width())
+		}
+		leftWidth = min(leftWidth, w/2)
+	}
+	var lines []frame.Line
+	lines = append(lines, mapHead(v, t, svc, leftWidth))
+	rows := mapPodRows(v, t, svc, pods, w-leftWidth)
+	if svc == nil {
+		left = nil
+	}
+	for i := 0; i < max(len(rows), len(left)); i++ {
+		var row frame.Line
+		if leftWidth > 0 {
+			var l frame.Line
+			if i < len(left) {
+				l = left[i]
+			}
+			row = append(row, l...)
+			row = append(row, sp(blanks(leftWidth-l.Width()), t.Text))
+		}
+		if i < len(rows) {
+			row = append(row, rows[i]...)
+		}
+		lines = append(lines, row)
+	}
+	return lines
+}
+
+func mapHead(v *View, t *theme.Theme, svc *model.Service, leftWidth int) frame.Line {
+	if svc == nil {
+		return line(sp("   Pods in "+v.Namespace, t.Header))
+	}
+	selector := "no selector"
+	if len(svc.Selector) > 0 {
+		selector = labels(svc.Selector)
+	}
+	head := "Service " + svc.Name
+	return line(sp(pad(head, leftWidth), v.Changes.Style(t, svc.UID, t.Title)), sp("    Pods  "+selector, t.Header))
+}
+
+// labels prints a label map as kubectl does: k=v,k=v in key order.
+func labels(m map[string]string) string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sortStrings(keys)
+	for i, k := range keys {
+		keys[i] = k + "=" + m[k]
+	}
+	return strings.Join(keys, ",")
+}
+
+func sortStrings(s []string) {
+	for i := 1; i < len(s); i++ {
+		for j := i; j > 0 && s[j] < s[j-1]; j-- {
+			s[j], s[j-1] = s[j-1], s[j]
+		}
+	}
+}
+
+// mapLeft is one row per way in: cluster IP, node port, load balancer.
+func mapLeft(v *View, t *theme.Theme, svc *model.Service) []frame.Line {
+	if svc == nil {
+		return nil
+	}
+	style := v.Changes.Style(t, svc.UID, t.Text)
+	var rows []frame.Line
+	add := func(kind, address string, s frame.Style) {
+		rows = append(rows, line(sp(pad(kind, 13), t.Muted), sp(address+" ", s)))
+	}
+	client := clientLabel(v)
+	if client != "" {
+		rows = append(rows, line(sp(pad("from", 13), t.Muted), sp(client+" ", t.Text)))
+	}
+	switch {
+	case svc.Type == model.ExternalName:
+		add("CNAME", svc.ExternalName, style)
+	case svc.Headless():
+		add("headless", "no virtual IP", style)
+	}
+	for _, p := range svc.Ports {
+		if ip := svc.ClusterIP(); ip != "" && ip != model.None {
+			add("ClusterIP", fmt.Sprintf("%s:%d/%s", ip, p.Port, p.Protocol), style)
+		}
+		if p.NodePort != 0 {
+			add("NodePort", fmt.Sprintf("any node:%d", p.NodePort), style)
+		}
+		if svc.Type == model.LoadBalancer {
+			add("LoadBalancer", externalAddress(svc, p), ingressStyle(t, svc, style))
+		}
+	}
+	return rows
+}
+
+func ingressStyle(t *theme.Theme, svc *model.Service, style frame.Style) frame.Style {
+	if len(svc.Ingress) == 0 {
+		return t.Warn
+	}
+	return style
+}
+
+func externalAddress(svc *model.Service, p model.ServicePort) string {
+	if len(svc.Ingress) == 0 {
+		return "<pending>"
+	}
+	in := svc.Ingress[0]
+	host := in.IP
+	if host == "" {
+		host = in.Hostname
+	}
+	return host + ":" + strconv.Itoa(int(p.Port))
+}
+
+func clientLabel(v *View) string {
+	kind, rest, _ := strings.Cut(v.Client, "/")
+	switch kind {
+	case "pod":
+		namespace, name, ok := strings.Cut(rest, "/")
+		if !ok {
+			namespace, name = v.Namespace, rest
+		}
+		if pod := v.Snapshot.Pod(namespace, name); pod != nil && pod.IP() != "" {
+			return "Pod " + pod.IP()
+		}
+		return "Pod " + shortName(name)
+	case "node":
+		return "node " + rest
+	case "outside":
+		return "outside the cluster"
+	}
+	return ""
+}
+
+// mapPods is what the selector picks, or every Pod of the namespace while there is no Service.
+func mapPods(v *View, svc *model.Service) []*model.Pod {
+	var out []*model.Pod
+	for _, pod := range v.Snapshot.PodsIn(v.Namespace) {
+		if svc == nil || len(svc.Selector) > 0 && selects(svc.Selector, pod.Labels) {
+			out = append(out, pod)
+		}
+	}
+	return out
+}
+
+func selects(selector, labels map[string]string) bool {
+	for k, want := range selector {
+		if got, ok := labels[k]; !ok || got != want {
+			return false
+		}
+	}
+	return true
+}
+
+func mapPodRows(v *View, t *theme.Theme, svc *model.Service, pods []*model.Pod, w int) []frame.Line {
+	joined := map[string]*model.Endpoint{}
+	if svc != nil {
+		for _, slice := range v.Snapshot.ServiceSlices(svc.Namespace, svc.Name) {
+			for i := range slice.Endpoints {
+				e := &slice.Endpoints[i]
+				if len(slice.Ports) > 0 && len(e.Addresses) > 0 {
+					joined[e.Addresses[0]] = e
+				}
+			}
+		}
+	}
+	gone := v.Changes.Gone("pod")
+	total := len(pods) + len(gone)
+	var rows []frame.Line
+	for i, pod := range pods {
+		var row frame.Line
+		if svc != nil {
+			row = append(row, connector(t, joined[pod.IP()], pod, i, total))
+		}
+		rows = append(rows, append(row, podCells(v, t, pod, w-7)...))
+	}
+	for i, change := range gone {
+		var row frame.Line
+		if svc != nil {
+			row = append(row, sp(joint(t, len(pods)+i, total)+"   ", t.Muted))
+		}
+		rows = append(rows, append(row, sp("- "+t.Glyph.Gone+" ", t.Bad), sp(goneText(change.Text), t.Removed)))
+	}
+	if total == 0 {
+		text := "no Pods here yet"
+		if svc != nil {
+			text = "no Pod carries these labels"
+		}
+		rows = append(rows, frame.L("   "+text, t.Muted))
+	}
+	return rows
+}
+
+// goneText turns "name IP status" of a Pod that went into a short row.
+func goneText(text string) string {
+	name, rest, _ := strings.Cut(text, " ")
+	ip, _, _ := strings.Cut(rest, " ")
+	return shortName(name) + "  " + ip
+}
+
+func joint(t *theme.Theme, i, total int) string {
+	switch {
+	case total == 1:
+		return " " + t.Glyph.Line + t.Glyph.Line
+	case i == 0:
+		return " " + t.Glyph.Line + t.Glyph.Fork
+	case i == total-1:
+		return "  " + firstRune(t.Glyph.BranchEnd)
+	}
+	return "  " + firstRune(t.Glyph.Branch)
+}
+
+func firstRune(s string) string {
+	for _, r := range s {
+		return string(r)
+	}
+	return ""
+}
+
+// connector is solid when the address is a ready endpoint, broken otherwise.
+func connector(t *theme.Theme, e *model.Endpoint, pod *model.Pod, i, total int) frame.Span {
+	stem := joint(t, i, total)
+	if e != nil && e.IsReady() {
+		return sp(stem+t.Glyph.Line+"▶ ", t.Good)
+	}
+	return sp(stem+t.Glyph.Middle+"▷ ", t.Muted)
+}
+
+func podCells(v *View, t *theme.Theme, pod *model.Pod, w int) frame.Line {
+	status := pod.Status()
+	glyph, style := t.Glyph.NotReady, t.Warn
+	switch {
+	case pod.Terminating():
+		glyph = t.Glyph.Terminating
+	case pod.Ready():
+		glyph, style = t.Glyph.Ready, t.Good
+	}
+	name := pod.Name
+	ip := pod.IP()
+	if ip == "" {
+		ip = "no IP yet"
+	}
+	if pod.Ready() && status == "Running" {
+		status = ""
+	}
+	if need := frame.Width(name) + 2 + 15 + 1 + len(pod.Node) + 1 + len(status); need > w {
+		name = shortName(name)
+	}
+	return line(
+		sp(v.Changes.Sign(pod.UID)+" ", t.Added),
+		sp(glyph+" ", style),
+		sp(name+"  ", v.Changes.Style(t, pod.UID, t.Text)),
+		sp(ip, v.Changes.Style(t, pod.UID, t.Strong)),
+		sp("  "+pod.Node+" ", t.Muted),
+		sp(status, style),
+	)
+}
+
+// shortName keeps the last part of a generated Pod name: "web-6d4b75cb6d-x2k9p" is "…x2k9p".
+func shortName(name string) string {
+	parts := strings.Split(name, "-")
+	if len(parts) < 3 {
+		return name
+	}
+	return parts[0] + "-…" + parts[len(parts)-1]
+}

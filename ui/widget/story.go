@@ -1,0 +1,133 @@
+package widget
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/text"
+
+	"svctour/ui/frame"
+	"svctour/ui/theme"
+)
+
+// Story lays out Markdown in w columns: paragraphs, lists, quotes, code and
+// the inline styles. Other blocks are shown as their text.
+func Story(markdown string, t *theme.Theme, w int) []frame.Line {
+	source := []byte(markdown)
+	doc := goldmark.DefaultParser().Parse(text.NewReader(source))
+	s := &story{source: source, t: t}
+	s.blocks(doc, w, 0)
+	for len(s.lines) > 0 && len(s.lines[len(s.lines)-1]) == 0 {
+		s.lines = s.lines[:len(s.lines)-1]
+	}
+	return s.lines
+}
+
+type story struct {
+	source []byte
+	t      *theme.Theme
+	lines  []frame.Line
+}
+
+func (s *story) gap() {
+	if n := len(s.lines); n > 0 && len(s.lines[n-1]) > 0 {
+		s.lines = append(s.lines, nil)
+	}
+}
+
+func (s *story) blocks(parent ast.Node, w, indent int) {
+	for n := parent.FirstChild(); n != nil; n = n.NextSibling() {
+		switch block := n.(type) {
+		case *ast.Heading:
+			s.gap()
+			s.flow(s.inline(n, s.t.Title), w, indent, "")
+			s.gap()
+		case *ast.List:
+			s.gap()
+			s.list(block, w, indent)
+			s.gap()
+		case *ast.Blockquote:
+			s.gap()
+			from := len(s.lines)
+			s.blocks(n, w-2, 0)
+			for i := from; i < len(s.lines); i++ {
+				s.lines[i] = append(line(sp(s.t.Glyph.Down+" ", s.t.Quote)), s.lines[i]...)
+			}
+			s.gap()
+		case *ast.FencedCodeBlock, *ast.CodeBlock:
+			s.gap()
+			s.code(n, indent)
+			s.gap()
+		case *ast.ThematicBreak:
+			s.gap()
+		default:
+			s.flow(s.inline(n, s.t.Text), w, indent, "")
+			if parent.Kind() == ast.KindDocument {
+				s.gap()
+			}
+		}
+	}
+}
+
+func (s *story) list(list *ast.List, w, indent int) {
+	number := list.Start
+	for item := list.FirstChild(); item != nil; item = item.NextSibling() {
+		bullet := s.t.Glyph.Dot + " "
+		if list.IsOrdered() {
+			bullet = fmt.Sprintf("%d. ", number)
+			number++
+		}
+		from := len(s.lines)
+		s.blocks(item, w-frame.Width(bullet), indent)
+		for i := from; i < len(s.lines); i++ {
+			prefix := blanks(frame.Width(bullet))
+			if i == from {
+				prefix = bullet
+			}
+			s.lines[i] = append(line(sp(prefix, s.t.Accent)), s.lines[i]...)
+		}
+	}
+}
+
+func (s *story) code(n ast.Node, indent int) {
+	for i := 0; i < n.Lines().Len(); i++ {
+		segment := n.Lines().At(i)
+		text := strings.TrimRight(string(segment.Value(s.source)), "\n")
+		s.lines = append(s.lines, line(sp(blanks(indent+2)+text, s.t.Code)))
+	}
+}
+
+func (s *story) flow(l frame.Line, w, indent int, prefix string) {
+	if prefix != "" {
+		l = append(line(sp(prefix, s.t.Accent)), l...)
+	}
+	s.lines = append(s.lines, frame.Wrap(l, w, indent)...)
+}
+
+func (s *story) inline(parent ast.Node, style frame.Style) frame.Line {
+	var out frame.Line
+	for n := parent.FirstChild(); n != nil; n = n.NextSibling() {
+		switch inline := n.(type) {
+		case *ast.Text:
+			out = append(out, sp(string(inline.Segment.Value(s.source)), style))
+			if inline.SoftLineBreak() || inline.HardLineBreak() {
+				out = append(out, sp(" ", style))
+			}
+		case *ast.String:
+			out = append(out, sp(string(inline.Value), style))
+		case *ast.CodeSpan:
+			out = append(out, s.inline(n, style.With(s.t.Code))...)
+		case *ast.Emphasis:
+			emphasis := frame.Style{Italic: true}
+			if inline.Level > 1 {
+				emphasis = frame.Style{Bold: true}
+			}
+			out = append(out, s.inline(n, style.With(emphasis))...)
+		default:
+			out = append(out, s.inline(n, style)...)
+		}
+	}
+	return out
+}

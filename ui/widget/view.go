@@ -1,0 +1,72 @@
+package widget
+
+import (
+	"sort"
+
+	"svctour/model"
+	"svctour/model/dns"
+	"svctour/model/path"
+	"svctour/ui/frame"
+	"svctour/ui/theme"
+)
+
+// View is everything the live panes draw, computed once per snapshot.
+type View struct {
+	Snapshot   *model.Snapshot
+	Namespace  string
+	Service    string // name of the Service the panes are about
+	Client     string // "pod/NS/NAME", "node/NAME" or "outside"; "" when there is none
+	Trace      *path.Trace
+	TraceErr   string
+	Resolution *dns.Resolution
+	ResolveErr string
+	Changes    *Changes
+	// Walk is the packet under way; nil when none is.
+	Walk *Walk
+}
+
+// Walk is a packet that moves along one outcome of the trace, hop by hop.
+type Walk struct {
+	Outcome int // index into Trace.Outcomes
+	Hop     int // index into its Hops
+	Done    bool
+}
+
+// service gives the Service of the view; nil when it does not exist.
+func (v *View) service() *model.Service {
+	if v.Snapshot == nil {
+		return nil
+	}
+	return v.Snapshot.Service(v.Namespace, v.Service)
+}
+
+func sortChanges(changes []model.Change) {
+	sort.Slice(changes, func(i, j int) bool { return changes[i].Text < changes[j].Text })
+}
+
+// line joins spans, for readability at the call.
+func line(spans ...frame.Span) frame.Line { return spans }
+
+func sp(text string, style frame.Style) frame.Span { return frame.Span{Text: text, Style: style} }
+
+// pad fills text with blanks to w columns, or cuts it.
+func pad(text string, w int) string {
+	width := frame.Width(text)
+	if width > w {
+		return frame.Truncate(text, w)
+	}
+	return text + blanks(w-width)
+}
+
+func blanks(n int) string {
+	const many = "                                                                                                                                "
+	for n > len(many) {
+		return many + blanks(n-len(many))
+	}
+	return many[:max(0, n)]
+}
+
+// note is a muted sentence, wrapped.
+func note(t *theme.Theme, text string, w int) []frame.Line {
+	return frame.Wrap(frame.L(text, t.Muted), w, 0)
+}
