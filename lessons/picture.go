@@ -1,0 +1,120 @@
+package lessons
+
+import (
+	"net"
+	"sort"
+	"strconv"
+
+	"svctour/model"
+)
+
+// Picture is what a check sees of one namespace. It is part of Progress, so
+// that what changed since a step began can still be told after a restart.
+type Picture struct {
+	Services    []*model.Service       `json:"services,omitempty"`
+	Slices      []*model.EndpointSlice `json:"slices,omitempty"`
+	Endpoints   []*model.Endpoints     `json:"endpoints,omitempty"`
+	Pods        []*model.Pod           `json:"pods,omitempty"`
+	Deployments []*model.Deployment    `json:"deployments,omitempty"`
+	ReplicaSets []*model.ReplicaSet    `json:"replicasets,omitempty"`
+}
+
+// pictureOf takes one namespace out of a snapshot, whose lists it shares.
+func pictureOf(s *model.Snapshot, namespace string) *Picture {
+	return &Picture{
+		Services:    within(s.Services, namespace, func(o *model.Service) string { return o.Namespace }),
+		Slices:      within(s.Slices, namespace, func(o *model.EndpointSlice) string { return o.Namespace }),
+		Endpoints:   within(s.Endpoints, namespace, func(o *model.Endpoints) string { return o.Namespace }),
+		Pods:        within(s.Pods, namespace, func(o *model.Pod) string { return o.Namespace }),
+		Deployments: within(s.Deployments, namespace, func(o *model.Deployment) string { return o.Namespace }),
+		ReplicaSets: within(s.ReplicaSets, namespace, func(o *model.ReplicaSet) string { return o.Namespace }),
+	}
+}
+
+// within gives the part of a list, sorted by namespace, that is in one namespace.
+func within[T any](list []T, namespace string, of func(T) string) []T {
+	lo := sort.Search(len(list), func(i int) bool { return of(list[i]) >= namespace })
+	hi := lo + sort.Search(len(list)-lo, func(i int) bool { return of(list[lo+i]) > namespace })
+	return list[lo:hi:hi]
+}
+
+// service gives an empty Service when there is none of that name.
+func (p *Picture) service(name string) *model.Service {
+	for _, s := range p.Services {
+		if s.Name == name {
+			return s
+		}
+	}
+	return &model.Service{}
+}
+
+// deployment gives an empty Deployment when there is none of that name.
+func (p *Picture) deployment(name string) *model.Deployment {
+	for _, d := range p.Deployments {
+		if d.Name == name {
+			return d
+		}
+	}
+	return &model.Deployment{}
+}
+
+// pod gives an empty Pod when there is none of that name.
+func (p *Picture) pod(name string) *model.Pod {
+	for _, pod := range p.Pods {
+		if pod.Name == name {
+			return pod
+		}
+	}
+	return &model.Pod{}
+}
+
+// selected gives the Pods that carry every one of the labels. An empty
+// selector selects nothing, as in a Service.
+func (p *Picture) selected(selector map[string]string) []*model.Pod {
+	pods := []*model.Pod{}
+	for _, pod := range p.Pods {
+		if len(selector) > 0 && matches(pod.Labels, selector) {
+			pods = append(pods, pod)
+		}
+	}
+	return pods
+}
+
+func matches(labels, selector map[string]string) bool {
+	for key, want := range selector {
+		if got, ok := labels[key]; !ok || got != want {
+			return false
+		}
+	}
+	return true
+}
+
+// readyEndpoints gives "IP:port" of every ready endpoint of a Service, sorted:
+// its ports are joined by name and protocol with those of all its slices, as
+// kube-proxy does (pkg/proxy/endpointslicecache.go).
+func (p *Picture) readyEndpoints(name string) []string {
+	found := map[string]bool{}
+	for _, port := range p.service(name).Ports {
+		for _, slice := range p.Slices {
+			if slice.Service() != name {
+				continue
+			}
+			for _, at := range slice.Ports {
+				if at.Port == nil || at.Name != port.Name || at.Protocol != port.Protocol {
+					continue
+				}
+				for i := range slice.Endpoints {
+					if e := &slice.Endpoints[i]; e.IsReady() && len(e.Addresses) > 0 {
+						found[net.JoinHostPort(e.Addresses[0], strconv.Itoa(int(*at.Port)))] = true
+					}
+				}
+			}
+		}
+	}
+	list := make([]string, 0, len(found))
+	for at := range found {
+		list = append(list, at)
+	}
+	sort.Strings(list)
+	return list
+}
