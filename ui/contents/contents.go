@@ -32,13 +32,7 @@ func New(list []*lessons.Lesson, progress map[string]lessons.Progress, world *mo
 }
 
 func (c *Screen) done(l *lessons.Lesson) int {
-	n := 0
-	for _, done := range c.progress[l.ID].Done {
-		if done {
-			n++
-		}
-	}
-	return min(n, len(l.Steps))
+	return min(len(c.progress[l.ID].Done), len(l.Steps))
 }
 
 // Actions implements shell.Screen.

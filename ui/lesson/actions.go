@@ -88,7 +88,7 @@ func (l *Screen) asking() bool {
 	if step.Predict == nil || l.play.Done(l.play.Index()) {
 		return false
 	}
-	_, answered := l.play.Answered()
+	_, answered := l.play.Answered(l.play.Index())
 	return !answered
 }
 
@@ -146,7 +146,9 @@ func (l *Screen) doPane(id string) shell.Intent {
 			return nil
 		}
 		if _, err := fmt.Sscanf(id, "answer %d", &n); err == nil && l.asking() {
-			l.play.Answer(n)
+			if _, err := l.play.Answer(n); err != nil {
+				l.problem = err.Error()
+			}
 			return shell.Save{Progress: l.play.Progress()}
 		}
 	}
@@ -205,9 +207,5 @@ func (l *Screen) look() shell.Intent {
 func (l *Screen) again() shell.Intent {
 	l.play.Again()
 	l.stepChanged()
-	save := shell.Save{Progress: l.play.Progress()}
-	if given := l.play.Given(); len(given) > 0 {
-		return shell.Intents{save, l.run(given, true)}
-	}
-	return save
+	return shell.Intents{shell.Save{Progress: l.play.Progress()}, l.look()}
 }

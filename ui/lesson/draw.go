@@ -294,7 +294,7 @@ func (l *Screen) doneBy() string {
 func (l *Screen) predictionLines(t *theme.Theme, w int, done bool) []frame.Line {
 	p := l.play.Step().Predict
 	lines := widget.Story("**?** "+p.Question, t, w)
-	answer, answered := l.play.Answered()
+	answer, answered := l.play.Answered(l.play.Index())
 	for i, choice := range p.Choices {
 		style, mark := t.Text, "  "
 		switch {

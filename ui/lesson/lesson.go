@@ -49,7 +49,7 @@ type Screen struct {
 	serial    int
 	running   string // the command under way, as typed; "" when none is
 	preparing bool   // the commands under way bring about a start state
-	prepared  bool   // the start state was asked for since the step began
+	prepared  bool   // the start state was asked for since the step was opened
 	replies   []model.Reply
 	problem   string // a check that could not be evaluated, a command that could not be made
 
@@ -90,19 +90,26 @@ func (l *Screen) observe(world shell.World) shell.Intent {
 	l.view.Changes.Add(world.Changes)
 	l.view.Snapshot = world.Snapshot
 	l.problem = ""
+	var intents shell.Intents
+	wasDone := l.play.Done(l.play.Index())
 	changed, err := l.play.Observe(world.Snapshot)
 	if err != nil {
 		l.problem = err.Error()
 	}
-	l.refresh()
-	var intents shell.Intents
 	if changed {
-		l.stepDone()
 		intents = append(intents, shell.Save{Progress: l.play.Progress()})
 	}
-	if world.Snapshot.Sync.Synced && !l.prepared && l.running == "" {
+	if !wasDone && l.play.Done(l.play.Index()) {
+		l.stepDone()
+	}
+	l.refresh()
+	if l.play.Preparing() && !l.prepared && l.running == "" {
 		l.prepared = true
-		if given := l.play.Given(); len(given) > 0 {
+		given, err := l.play.Given(world.Snapshot)
+		if err != nil {
+			l.problem = err.Error()
+		}
+		if len(given) > 0 {
 			intents = append(intents, l.run(given, true))
 		}
 	}
@@ -123,10 +130,7 @@ func (l *Screen) refresh() {
 	if v.Snapshot == nil {
 		return
 	}
-	show, err := l.play.Show(v.Snapshot)
-	if err != nil {
-		l.problem = err.Error()
-	}
+	show := l.play.Show(v.Snapshot)
 	v.Service = show.Service
 	v.Trace, v.TraceErr, v.Resolution, v.ResolveErr = nil, "", nil, ""
 	if show.Target != "" {
@@ -208,7 +212,7 @@ func (l *Screen) heard(msg shell.Heard) shell.Intent {
 // stepChanged forgets what belonged to the step before.
 func (l *Screen) stepChanged() {
 	l.hints = 0
-	l.prepared = true // steps follow one another: the start state is what the step before left
+	l.prepared = false
 	l.problem = ""
 	l.replies = nil
 	l.scroll = [panes]int{}

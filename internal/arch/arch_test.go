@@ -1,0 +1,246 @@
+// Package arch keeps the import directions and size limits of the house. It
+// reads the source; nothing of the program is run.
+package arch
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "svctour"
+
+// may lists, for each part of the house, what else of the house it may import.
+// The longest matching prefix counts; a part may always import itself.
+var may = map[string][]string{
+	"":                {"cli"},
+	"cli":             {"ui", "lab", "cluster", "lessons", "model"},
+	"ui":              {"lessons", "model"},
+	"ui/frame":        {"model"},
+	"ui/theme":        {"ui/frame", "model"},
+	"ui/layout":       {"ui/frame"},
+	"ui/shell":        {"ui/frame", "ui/theme", "lessons", "model"},
+	"ui/widget":       {"ui/frame", "ui/theme", "model"},
+	"ui/picker":       leaves,
+	"ui/boot":         leaves,
+	"ui/contents":     leaves,
+	"ui/lesson":       leaves,
+	"lessons":         {"model"},
+	"cluster":         {"model"},
+	"cluster/convert": {"model"},
+	"lab":             {"model", "cluster/convert"},
+	"model":           {},
+	"model/path":      {"model"},
+	"model/dns":       {"model"},
+}
+
+// leaves is what screens share; screens never import screens.
+var leaves = []string{"ui/shell", "ui/frame", "ui/theme", "ui/layout", "ui/widget", "lessons", "model"}
+
+// foreign lists imports from outside the house that only some parts may have.
+var foreign = map[string][]string{
+	"k8s.io/":                              {"cli", "cluster", "lab", "test"},
+	"sigs.k8s.io/":                         {"cli", "cluster", "lab", "test"},
+	"go.etcd.io/":                          {"lab"},
+	"github.com/virtual-kubelet/":          {"lab"},
+	"charm.land/":                          {"ui", "cli"},
+	"github.com/charmbracelet/ultraviolet": {"ui/frame"},
+	"charm.land/lipgloss/v2/compat":        {}, // asks the terminal when the package is loaded
+	"github.com/google/cel-go/":            {"lessons"},
+	"github.com/spf13/cobra":               {"cli"},
+}
+
+const (
+	fileLimit     = 600 // lines of a file
+	functionLimit = 100 // lines of a function in ui
+	updateLimit   = 80  // lines of a function called Update
+)
+
+type source struct {
+	path string // slash-separated, from the top
+	dir  string
+	set  *token.FileSet
+	file *ast.File
+}
+
+func sources(t *testing.T) []source {
+	t.Helper()
+	top := filepath.Join("..", "..")
+	var out []source
+	err := filepath.WalkDir(top, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") && name != top || entry.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(top, name)
+		if err != nil {
+			return err
+		}
+		relative = filepath.ToSlash(relative)
+		dir := path.Dir(relative)
+		if dir == "." {
+			dir = ""
+		}
+		out = append(out, source{relative, dir, set, file})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out) < 40 {
+		t.Fatalf("only %d source files found: is the top still two folders up?", len(out))
+	}
+	return out
+}
+
+func within(dir, part string) bool {
+	return dir == part || part != "" && strings.HasPrefix(dir, part+"/")
+}
+
+// partOf is the longest entry of may that holds dir.
+func partOf(dir string) (string, bool) {
+	best, found := "", dir == ""
+	for part := range may {
+		if within(dir, part) && (!found || len(part) > len(best)) {
+			best, found = part, true
+		}
+	}
+	return best, found
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	for _, s := range sources(t) {
+		if within(s.dir, "test") || within(s.dir, "internal") {
+			continue
+		}
+		part, known := partOf(s.dir)
+		if !known {
+			t.Errorf("%s: package %q has no place in the house", s.path, s.dir)
+			continue
+		}
+		for _, spec := range s.file.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if problem := forbidden(s.dir, part, name); problem != "" {
+				t.Errorf("%s imports %s: %s", s.path, name, problem)
+			}
+		}
+	}
+}
+
+func forbidden(dir, part, name string) string {
+	if inner, ours := strings.CutPrefix(name, module+"/"); ours {
+		if within(inner, part) && part != "" || within(inner, dir) && dir != "" {
+			return ""
+		}
+		for _, allowed := range may[part] {
+			if within(inner, allowed) {
+				return ""
+			}
+		}
+		return "imports point one way, see the architecture"
+	}
+	if within(dir, "model") && strings.Contains(strings.SplitN(name, "/", 2)[0], ".") {
+		return "model has the standard library and nothing else"
+	}
+	if within(dir, "model") && (name == "os" || name == "net/http" || name == "io/ioutil") {
+		return "model does no I/O"
+	}
+	best, allowed := "", []string(nil)
+	for prefix, parts := range foreign {
+		if strings.HasPrefix(name, prefix) && len(prefix) > len(best) {
+			best, allowed = prefix, parts
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	for _, p := range allowed {
+		if within(dir, p) {
+			return ""
+		}
+	}
+	return "only " + strings.Join(allowed, ", ") + " may"
+}
+
+func TestSizes(t *testing.T) {
+	for _, s := range sources(t) {
+		if lines := s.set.Position(s.file.End()).Line; lines > fileLimit {
+			t.Errorf("%s has %d lines, more than %d", s.path, lines, fileLimit)
+		}
+		for _, decl := range s.file.Decls {
+			function, ok := decl.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			lines := s.set.Position(function.End()).Line - s.set.Position(function.Pos()).Line + 1
+			if function.Name.Name == "Update" && lines > updateLimit {
+				t.Errorf("%s: Update has %d lines, more than %d", s.path, lines, updateLimit)
+			}
+			if within(s.dir, "ui") && lines > functionLimit {
+				t.Errorf("%s: %s has %d lines, more than %d", s.path, function.Name.Name, lines, functionLimit)
+			}
+		}
+	}
+}
+
+// TestUIReadsNoEnvironment: what the terminal can do arrives as messages, so
+// that the same program can serve somebody over a network.
+func TestUIReadsNoEnvironment(t *testing.T) {
+	for _, s := range sources(t) {
+		if !within(s.dir, "ui") {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := call.X.(*ast.Ident); ok && x.Name == "os" && (call.Sel.Name == "Getenv" || call.Sel.Name == "LookupEnv") {
+					t.Errorf("%s: os.%s", s.path, call.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// TestTheRulesBite shows that the rules can fail.
+func TestTheRulesBite(t *testing.T) {
+	for _, c := range []struct{ dir, name string }{
+		{"model/path", "k8s.io/api/core/v1"},
+		{"model", "svctour/ui"},
+		{"model", "os"},
+		{"ui/picker", "svctour/ui/lesson"},
+		{"ui/widget", "github.com/charmbracelet/ultraviolet"},
+		{"ui", "svctour/cluster"},
+		{"lessons", "svctour/lab"},
+		{"cluster", "svctour/lab"},
+		{"lab/node", "svctour/ui"},
+		{"ui", "k8s.io/client-go/kubernetes"},
+	} {
+		part, known := partOf(c.dir)
+		if !known || forbidden(c.dir, part, c.name) == "" {
+			t.Errorf("%s may import %s", c.dir, c.name)
+		}
+	}
+	if _, err := os.Stat(filepath.Join("..", "..", "go.mod")); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,319 @@
+// Package ui is the terminal program: one Bubble Tea model, the App, that owns
+// the screens, turns keys into actions and actions into commands.
+package ui
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"svctour/lessons"
+	"svctour/model"
+	"svctour/ui/contents"
+	"svctour/ui/frame"
+	"svctour/ui/lesson"
+	"svctour/ui/picker"
+	"svctour/ui/shell"
+	"svctour/ui/theme"
+)
+
+// Options say how the program starts.
+type Options struct {
+	Backend shell.Backend     // required
+	Lessons []*lessons.Lesson // required, in order
+	Choice  *shell.Choice     // skip the picker
+	Lesson  string            // open this lesson once connected; "" shows the list
+	Theme   theme.Options     // Light is set when the terminal tells its background
+	Seed    uint64            // of the packets' walks
+}
+
+// App is the tea.Model of the whole program.
+type App struct {
+	ctx     context.Context // ends with the program
+	options Options
+	theme   *theme.Theme
+	size    shell.Size
+
+	screen shell.Screen
+	picker *picker.Screen
+	dialog *dialog
+	help   bool
+	notice string // a sentence above the footer until the next key
+
+	choice     shell.Choice
+	session    shell.Session
+	generation int                // of the connection: answers of an older one are dropped
+	connected  context.Context    // ends when another cluster is chosen, or with the program
+	leave      context.CancelFunc // ends connected; nil before the first
+	world      *model.Snapshot
+	namespace  string // the tour's, once made
+	progress   map[string]lessons.Progress
+	wanted     string // the lesson to open once the namespace is there
+	labOurs    bool   // this program started the lab
+
+	ticking  bool
+	quitting bool
+	farewell []string
+
+	dirty bool
+	view  tea.View
+	areas []frame.Region
+}
+
+// New makes the program. Everything it starts ends with ctx.
+func New(ctx context.Context, o Options) *App {
+	return &App{ctx: ctx, options: o, theme: theme.New(o.Theme), picker: picker.New(), progress: map[string]lessons.Progress{}, dirty: true}
+}
+
+// Farewell is what to print once the terminal is back: what was left behind
+// and how to remove it.
+func (a *App) Farewell() []string { return a.farewell }
+
+// Session is the open session, nil when there is none. The caller closes it
+// after the program has ended.
+func (a *App) Session() shell.Session { return a.session }
+
+// Init implements tea.Model.
+func (a *App) Init() tea.Cmd {
+	a.screen = a.picker
+	first := loadChoices(a.ctx, a.options.Backend)
+	if a.options.Choice != nil {
+		first = a.connect(*a.options.Choice)
+	}
+	return tea.Batch(tea.RequestBackgroundColor, first)
+}
+
+// Update implements tea.Model.
+func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	a.dirty = true
+	cmd := a.update(msg)
+	return a, tea.Batch(cmd, a.animate())
+}
+
+func (a *App) update(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		a.size = shell.Size{W: msg.Width, H: msg.Height}
+		return a.tell(a.size)
+	case tea.BackgroundColorMsg:
+		a.options.Theme.Light = !msg.IsDark()
+		a.theme = theme.New(a.options.Theme)
+	case tea.ColorProfileMsg:
+		a.profile(msg)
+	case tea.KeyPressMsg:
+		return a.key(msg.String())
+	case tea.MouseClickMsg:
+		if mouse := msg.Mouse(); mouse.Button == tea.MouseLeft {
+			return a.click(mouse.X, mouse.Y)
+		}
+	case tea.MouseWheelMsg:
+		return a.wheel(msg.Mouse().Button)
+	case tickMsg:
+		a.ticking = false
+		return a.tell(shell.Tick{})
+	case choicesMsg:
+		return a.choices(msg)
+	case shell.Probed:
+		return a.intent(a.picker.Handle(msg))
+	case stageMsg, labReadyMsg, labEndedMsg, connectedMsg:
+		return a.connection(msg)
+	case snapshotMsg:
+		return a.snapshot(msg)
+	case progressMsg:
+		return a.progressLoaded(msg)
+	case namespaceMsg:
+		return a.namespaceMade(msg)
+	case heardMsg:
+		return a.heard(msg)
+	case savedMsg:
+		if msg.err != nil {
+			a.notice = "Progress was not saved: " + msg.err.Error()
+		}
+	case cleanedMsg:
+		return a.cleaned(msg)
+	case keptMsg:
+		return a.kept(msg)
+	default:
+		a.dirty = false // nothing of ours: the frame stands
+	}
+	return nil
+}
+
+// tell hands news to the screen.
+func (a *App) tell(msg any) tea.Cmd { return a.intent(a.screen.Handle(msg)) }
+
+// show makes another screen the present one.
+func (a *App) show(s shell.Screen) tea.Cmd {
+	a.screen = s
+	cmd := a.tell(a.size)
+	if a.world != nil {
+		cmd = tea.Batch(cmd, a.tell(shell.World{Snapshot: a.world}))
+	}
+	return cmd
+}
+
+// intent does what a screen asks for.
+func (a *App) intent(intent shell.Intent) tea.Cmd {
+	switch in := intent.(type) {
+	case shell.Intents:
+		var cmds []tea.Cmd
+		for _, one := range in {
+			cmds = append(cmds, a.intent(one))
+		}
+		return tea.Sequence(cmds...)
+	case shell.Choose:
+		return a.connect(in.Choice)
+	case shell.Picker:
+		return a.leaveCluster()
+	case shell.Contents:
+		return a.show(a.contents())
+	case shell.Open:
+		return a.open(in.Lesson)
+	case shell.Run:
+		return runCommands(a.connected, a.session, a.namespace, in)
+	case shell.Save:
+		a.progress[in.Progress.Lesson] = in.Progress
+		return saveProgress(a.options.Backend, a.clusterID(), in.Progress)
+	case shell.Quit:
+		return a.askToQuit()
+	}
+	return nil
+}
+
+func (a *App) contents() *contents.Screen {
+	return contents.New(a.options.Lessons, a.progress, a.world)
+}
+
+// clusterID tells clusters apart by what does not change while they live: the
+// UID of kube-system, or else the server's address.
+func (a *App) clusterID() string {
+	if a.world == nil {
+		return ""
+	}
+	if ns := a.world.Namespace("kube-system"); ns != nil {
+		return ns.UID
+	}
+	return a.world.Cluster.Server
+}
+
+// open opens a lesson; the tour's namespace is made first, on a cluster that
+// is not the lab only after the person has agreed.
+func (a *App) open(id string) tea.Cmd {
+	a.wanted = id
+	switch {
+	case a.namespace != "":
+		return a.openLesson()
+	case a.choice.Lab:
+		return ensureNamespace(a.connected, a.session, a.generation)
+	}
+	a.dialog = confirmNamespace(a.choice.Context, func() tea.Cmd {
+		return ensureNamespace(a.connected, a.session, a.generation)
+	})
+	return nil
+}
+
+func (a *App) namespaceMade(msg namespaceMsg) tea.Cmd {
+	if msg.generation != a.generation {
+		return nil
+	}
+	if msg.err != nil {
+		a.notice = msg.err.Error()
+		return nil
+	}
+	a.namespace = msg.name
+	return a.openLesson()
+}
+
+func (a *App) openLesson() tea.Cmd {
+	for _, l := range a.options.Lessons {
+		if l.ID != a.wanted {
+			continue
+		}
+		play, err := lessons.NewPlay(l, a.namespace, a.progress[l.ID])
+		if err != nil {
+			a.notice = err.Error()
+			return nil
+		}
+		return a.show(lesson.New(play, a.namespace, a.size, a.options.Seed))
+	}
+	a.notice = fmt.Sprintf("There is no lesson %q.", a.wanted)
+	return nil
+}
+
+func (a *App) snapshot(msg snapshotMsg) tea.Cmd {
+	if msg.generation != a.generation {
+		return nil
+	}
+	if msg.err != nil {
+		if a.ctx.Err() == nil {
+			a.notice = "The cluster cannot be watched any more: " + msg.err.Error()
+		}
+		return nil
+	}
+	first := a.world == nil || !a.world.Sync.Synced
+	before := a.world
+	a.world = msg.snapshot
+	next := nextSnapshot(a.connected, a.session, a.generation)
+	var changes []model.Change
+	if before != nil && before.Sync.Synced {
+		changes = model.Diff(before, a.world, a.namespace)
+	}
+	told := a.tell(shell.World{Snapshot: a.world, Changes: changes})
+	if first && a.world.Sync.Synced {
+		return tea.Batch(next, told, loadProgress(a.options.Backend, a.clusterID(), a.generation))
+	}
+	return tea.Batch(next, told)
+}
+
+// progressLoaded is the end of connecting: the tour can begin.
+func (a *App) progressLoaded(msg progressMsg) tea.Cmd {
+	if msg.generation != a.generation {
+		return nil
+	}
+	if msg.err != nil {
+		a.notice = "Earlier progress could not be read: " + msg.err.Error()
+	}
+	if msg.progress != nil {
+		a.progress = msg.progress
+	}
+	if a.options.Lesson != "" && a.wanted == "" {
+		return tea.Batch(a.show(a.contents()), a.open(a.options.Lesson))
+	}
+	return a.show(a.contents())
+}
+
+func (a *App) heard(msg heardMsg) tea.Cmd {
+	cmd := a.tell(msg.heard)
+	if msg.rest != nil {
+		return tea.Batch(cmd, runCommands(a.connected, a.session, a.namespace, *msg.rest))
+	}
+	return cmd
+}
+
+// animate keeps one timer going while something moves.
+func (a *App) animate() tea.Cmd {
+	if a.ticking || a.screen == nil || !a.screen.Animating() {
+		return nil
+	}
+	a.ticking = true
+	return tick()
+}
+
+// liveText says how the connection is, for the header.
+func (a *App) liveText() (frame.Line, bool) {
+	t := a.theme
+	switch {
+	case a.session == nil:
+		return nil, false
+	case a.world == nil || !a.world.Sync.Synced && a.world.Sync.Err == "":
+		return frame.Line{{Text: t.Glyph.Pending + " reading", Style: t.Warn}}, false
+	case a.world.Sync.Err != "":
+		return frame.Line{{Text: t.Glyph.Trouble + " not live", Style: t.Bad}}, true
+	}
+	return frame.Line{{Text: t.Glyph.Live + " live", Style: t.Good}}, false
+}
+
+// printableNotice keeps a notice to one line.
+func printableNotice(s string) string { return strings.Join(strings.Fields(model.Printable(s)), " ") }

@@ -1,0 +1,135 @@
+package ui
+
+import (
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+
+	"svctour/ui/frame"
+	"svctour/ui/shell"
+	"svctour/ui/theme"
+)
+
+// key gives a key press its meaning: the dialog's, the app's, or the screen's.
+func (a *App) key(key string) tea.Cmd {
+	a.notice = ""
+	if key == "ctrl+c" {
+		if a.namespace != "" && !a.choice.Lab {
+			a.farewell = append(a.farewell, a.leftBehind())
+		}
+		return a.quit()
+	}
+	if a.dialog != nil {
+		for _, o := range a.dialog.options {
+			for _, k := range o.action.Keys {
+				if k == key {
+					return a.choose(o)
+				}
+			}
+		}
+		return nil
+	}
+	if a.help {
+		a.help = false
+		return nil
+	}
+	if key == "?" {
+		a.help = true
+		return nil
+	}
+	for _, action := range a.screen.Actions() {
+		for _, k := range action.Keys {
+			if k == key {
+				return a.perform(action)
+			}
+		}
+	}
+	return nil
+}
+
+func (a *App) perform(action shell.Action) tea.Cmd {
+	if action.Why != "" {
+		a.notice = strings.ToUpper(action.Why[:1]) + action.Why[1:] + "."
+		return nil
+	}
+	return a.intent(a.screen.Do(action.ID))
+}
+
+func (a *App) choose(o option) tea.Cmd {
+	a.dialog = nil
+	if o.do == nil {
+		return nil
+	}
+	return o.do()
+}
+
+// click performs the action of the region under the mouse, in the frame that
+// was drawn last.
+func (a *App) click(x, y int) tea.Cmd {
+	a.notice = ""
+	id := frame.Hit(a.areas, x, y)
+	switch {
+	case a.help:
+		a.help = false
+	case a.dialog != nil:
+		for _, o := range a.dialog.options {
+			if id == "dialog "+o.action.ID {
+				return a.choose(o)
+			}
+		}
+	case id == "help":
+		a.help = true
+	case id != "":
+		for _, action := range a.screen.Actions() {
+			if action.ID == id {
+				return a.perform(action)
+			}
+		}
+		return a.intent(a.screen.Do(id))
+	}
+	return nil
+}
+
+func (a *App) wheel(button tea.MouseButton) tea.Cmd {
+	id := ""
+	switch button {
+	case tea.MouseWheelUp:
+		id = "up"
+	case tea.MouseWheelDown:
+		id = "down"
+	}
+	if id == "" || a.dialog != nil || a.help {
+		return nil
+	}
+	return a.intent(a.screen.Do(id))
+}
+
+// profile takes colours away where the terminal has none.
+func (a *App) profile(msg tea.ColorProfileMsg) {
+	if msg.Profile <= colorprofile.Ascii && !a.options.Theme.NoColor {
+		a.options.Theme.NoColor = true
+		a.theme = theme.New(a.options.Theme)
+	}
+}
+
+// keyName writes a key as keyboards and people do.
+func keyName(key string) string {
+	switch key {
+	case "enter":
+		return "⏎"
+	case "left":
+		return "←"
+	case "right":
+		return "→"
+	case "up":
+		return "↑"
+	case "down":
+		return "↓"
+	case "pgdown":
+		return "pgdn"
+	case "shift+tab":
+		return "⇧tab"
+	}
+	return key
+}

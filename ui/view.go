@@ -1,0 +1,191 @@
+package ui
+
+import (
+	"fmt"
+
+	tea "charm.land/bubbletea/v2"
+
+	"svctour/ui/frame"
+	"svctour/ui/layout"
+	"svctour/ui/lesson"
+	"svctour/ui/shell"
+)
+
+// View implements tea.Model. A frame is composed only after something
+// happened; otherwise the last one stands.
+func (a *App) View() tea.View {
+	if !a.dirty {
+		return a.view
+	}
+	a.dirty = false
+	s := a.compose()
+	a.areas = s.Regions()
+	a.view = tea.NewView(s.Render())
+	a.view.AltScreen = true
+	a.view.MouseMode = tea.MouseModeCellMotion
+	a.view.WindowTitle = "svctour"
+	return a.view
+}
+
+// Frame draws the present screen, for tests and recordings.
+func (a *App) Frame() *frame.Surface { return a.compose() }
+
+func (a *App) compose() *frame.Surface {
+	s := frame.New(a.size.W, a.size.H)
+	if a.screen == nil || a.size.W == 0 || a.size.H == 0 {
+		return s
+	}
+	if layout.Classify(a.size.W, a.size.H) == layout.TooSmall {
+		a.drawTooSmall(s)
+		return s
+	}
+	a.screen.Draw(s, a.theme)
+	a.drawHeader(s)
+	a.drawFooter(s)
+	switch {
+	case a.dialog != nil:
+		s.Restyle(frame.Rect{W: a.size.W, H: a.size.H}, faint)
+		a.drawDialog(s)
+	case a.help:
+		s.Restyle(frame.Rect{W: a.size.W, H: a.size.H}, faint)
+		a.drawHelp(s)
+	}
+	return s
+}
+
+func faint(s frame.Style) frame.Style {
+	return frame.Style{Faint: true, Fg: s.Fg}
+}
+
+func (a *App) drawTooSmall(s *frame.Surface) {
+	text := fmt.Sprintf("This terminal has %d×%d cells; svctour needs %d×%d.", a.size.W, a.size.H, layout.SmallWidth, layout.SmallHeight)
+	for y, l := range frame.Wrap(frame.L(text, a.theme.Text), a.size.W, 0) {
+		s.Line(0, y, a.size.W, l)
+	}
+}
+
+func (a *App) drawHeader(s *frame.Surface) {
+	t := a.theme
+	x := 1 + s.Text(1, 0, "svctour", t.Title)
+	if a.session != nil || a.choice != (shell.Choice{}) {
+		where := a.choice.Name()
+		if a.world != nil && a.world.Cluster.Version != "" {
+			where += " " + a.world.Cluster.Version
+		}
+		if a.namespace != "" {
+			where += " " + t.Glyph.Dot + " ns " + a.namespace
+		}
+		x += 2 + s.Text(x+2, 0, frame.Truncate(where, a.size.W/3), t.Muted)
+	}
+	live, trouble := a.liveText()
+	right := a.size.W - 1 - live.Width()
+	s.Line(right, 0, live.Width(), live)
+	if l, ok := a.screen.(*lesson.Screen); ok {
+		title := a.lessonTitle(l)
+		if at := max(x+3, (a.size.W-title.Width())/2); at+title.Width() < right {
+			s.Line(at, 0, title.Width(), title)
+		} else {
+			s.Line(x+2, 0, max(0, right-x-3), title)
+		}
+	}
+	if trouble {
+		a.drawBanner(s, a.world.Sync.Err)
+	}
+}
+
+// drawBanner writes trouble across the frame's second row, where it cannot be
+// overlooked.
+func (a *App) drawBanner(s *frame.Surface, text string) {
+	s.Fill(frame.Rect{X: 0, Y: 1, W: a.size.W, H: 1}, a.theme.Bad.With(frame.Style{Reverse: true}))
+	s.Line(0, 1, a.size.W, frame.L(" "+a.theme.Glyph.Trouble+" "+text+" What you see is the last known picture.", a.theme.Bad.With(frame.Style{Reverse: true})))
+}
+
+func (a *App) lessonTitle(l *lesson.Screen) frame.Line {
+	t := a.theme
+	number, title, step, steps := l.Status()
+	row := frame.Line{{Text: fmt.Sprintf("%d %s  ", number, title), Style: t.Strong}}
+	for i, done := range l.StepsDone() {
+		switch {
+		case i == step:
+			row = append(row, frame.Span{Text: t.Glyph.StepHere, Style: t.Accent})
+		case done:
+			row = append(row, frame.Span{Text: t.Glyph.StepDone, Style: t.Good})
+		default:
+			row = append(row, frame.Span{Text: t.Glyph.StepTodo, Style: t.Muted})
+		}
+	}
+	return append(row, frame.Span{Text: fmt.Sprintf("  step %d/%d", step+1, steps), Style: t.Muted})
+}
+
+// drawFooter lists what can be done, as far as it fits; "?" and "quit" stay.
+func (a *App) drawFooter(s *frame.Surface) {
+	t, y := a.theme, a.size.H-1
+	if a.notice != "" {
+		s.Line(1, y, a.size.W-2, frame.L(printableNotice(a.notice), t.Warn))
+		return
+	}
+	end := a.size.W - 1 - frame.Width("? keys")
+	s.Text(end, y, "?", t.Key)
+	s.Text(end+2, y, "keys", t.Muted)
+	s.Click(frame.Rect{X: end, Y: y, W: 6, H: 1}, "help")
+	x := 1
+	for _, action := range a.screen.Actions() {
+		if action.Quiet || len(action.Keys) == 0 {
+			continue
+		}
+		key := keyName(action.Keys[0])
+		if action.ID == "answer 0" {
+			key = "a b c"
+		}
+		width := frame.Width(key) + 1 + frame.Width(action.Title)
+		if x+width >= end-1 {
+			continue
+		}
+		keyStyle, textStyle := t.Key, t.Text
+		if action.Why != "" {
+			keyStyle, textStyle = t.KeyOff, t.KeyOff
+		}
+		s.Text(x, y, key, keyStyle)
+		s.Text(x+frame.Width(key)+1, y, action.Title, textStyle)
+		s.Click(frame.Rect{X: x, Y: y, W: width, H: 1}, action.ID)
+		x += width + 3
+	}
+}
+
+// drawHelp lists every key of the present screen.
+func (a *App) drawHelp(s *frame.Surface) {
+	t := a.theme
+	actions := append(a.screen.Actions(),
+		shell.Action{Keys: []string{"?"}, Title: "this list"},
+		shell.Action{Keys: []string{"ctrl+c"}, Title: "quit at once", Help: "quit at once: the lab ends, on another cluster everything stays"})
+	columns := 1
+	if len(actions)+4 > a.size.H && a.size.W >= 76 {
+		columns = 2
+	}
+	rows := (len(actions) + columns - 1) / columns
+	area := layout.Center(a.size.W, a.size.H, min(a.size.W-2, 46*columns+6), rows+4)
+	box := s.Sub(area)
+	box.Fill(frame.Rect{W: area.W, H: area.H}, frame.Style{})
+	box.Box(t.Box, t.Focus)
+	box.Heading(0, frame.L("Keys", t.Title), frame.L("any key closes", t.Muted))
+	width := (area.W - 4) / columns
+	for i, action := range actions {
+		x, y := 2+(i/rows)*width, 2+i%rows
+		keys := ""
+		for k, key := range action.Keys {
+			if k > 0 {
+				keys += " "
+			}
+			keys += keyName(key)
+		}
+		text, style := action.Help, t.Text
+		if text == "" {
+			text = action.Title
+		}
+		if action.Why != "" {
+			text, style = text+" ("+action.Why+")", t.KeyOff
+		}
+		box.Text(x, y, keys, t.Key)
+		box.Line(x+11, y, width-12, frame.L(text, style))
+	}
+}
