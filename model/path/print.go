@@ -53,10 +53,11 @@ func (r *Rule) String() string {
 	case ActionMarkXor:
 		w.add("-j", "MARK", "--set-xmark", fmt.Sprintf("%#x/0x0", r.Set))
 	case ActionReject:
-		w.add("-j", "REJECT", "--reject-with", "icmp-port-unreachable")
-		if r.Destination.IsValid() && r.Destination.Addr().Is6() {
-			w[len(w)-1] = "icmp6-port-unreachable"
+		answer := "icmp-port-unreachable"
+		if r.V6 {
+			answer = "icmp6-port-unreachable"
 		}
+		w.add("-j", "REJECT", "--reject-with", answer)
 	default:
 		w.action(r)
 	}
@@ -65,7 +66,7 @@ func (r *Rule) String() string {
 
 // recentMask is the mask that -m recent compares client addresses with: all bits.
 func recentMask(r *Rule) string {
-	if r.To.Addr().Is6() {
+	if r.V6 {
 		return "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
 	}
 	return "255.255.255.255"

@@ -60,6 +60,7 @@ type Chain struct {
 // Rule is one iptables rule: what it matches, and what it does then. A zero
 // field matches everything.
 type Rule struct {
+	V6          bool // an ip6tables rule
 	Comment     string
 	Source      netip.Prefix // -s
 	NotSource   bool

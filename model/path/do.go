@@ -1,0 +1,356 @@
+package path
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"svctour/model"
+)
+
+// Request asks for the path of the first packet of a connection.
+type Request struct {
+	Namespace string // of a Target or From that names none; "" means default
+	Target    string // see ParseTarget
+	// From is "pod/NAME", "pod/NAMESPACE/NAME", "node/NAME", "outside" or
+	// "outside/IP". "" chooses a Pod that a person might run a client in, or
+	// else a node, and says so in the notes.
+	From string
+	Mode string // kube-proxy mode; "" or "auto" means the cluster's own
+}
+
+// Do gives every outcome of a request, by the rules kube-proxy would write from
+// the snapshot. Its errors are meant to be read: an unknown Service, a target
+// that cannot be understood, a Pod without an address, a mode that is not
+// supported.
+func Do(s *model.Snapshot, r Request) (*Trace, error) {
+	if s == nil {
+		return nil, errors.New("nothing was read from the cluster yet")
+	}
+	if r.Namespace == "" {
+		r.Namespace = "default"
+	}
+	mode, err := modeOf(s, r.Mode)
+	if err != nil {
+		return nil, err
+	}
+	for _, resource := range []string{"services", "endpointslices"} {
+		if why, missing := s.Sync.Missing[resource]; missing {
+			return nil, fmt.Errorf("cannot trace without reading %s: %s", resource, why)
+		}
+	}
+	target, err := ParseTarget(r.Target, s.DNS.Domain)
+	if err != nil {
+		return nil, err
+	}
+	q := &query{snapshot: s, request: r, target: target}
+	q.trace = &Trace{Target: r.Target, Mode: mode}
+	if err := q.resolve(); err != nil {
+		return nil, err
+	}
+	if err := q.start(); err != nil {
+		return nil, err
+	}
+	if err := q.aim(); err != nil {
+		return nil, err
+	}
+	q.walk()
+	q.remarks()
+	return q.trace, nil
+}
+
+func modeOf(s *model.Snapshot, asked string) (string, error) {
+	mode := asked
+	if mode == "" || mode == "auto" {
+		mode = s.Proxy.Mode
+		if mode == "" {
+			mode = ModeIPTables
+		}
+	}
+	switch mode {
+	case ModeIPTables:
+		return mode, nil
+	case ModeNFTables, ModeIPVS:
+		if mode == asked {
+			return "", fmt.Errorf("kube-proxy mode %q: only the rules of mode %q are known so far", mode, ModeIPTables)
+		}
+		return "", fmt.Errorf("kube-proxy of this cluster runs in mode %q, and only the rules of mode %q are known so far: ask for that mode to see what it would do", mode, ModeIPTables)
+	}
+	return "", fmt.Errorf("kube-proxy mode %q: want auto, iptables, nftables or ipvs", asked)
+}
+
+// query is one request on its way to a trace.
+type query struct {
+	snapshot *model.Snapshot
+	request  Request
+	target   Target
+	trace    *Trace
+
+	service *model.Service     // what the target belongs to; nil when nothing known
+	port    *model.ServicePort // the chosen port; nil when none matched
+	number  uint16             // destination port
+	address netip.Addr         // destination; invalid when the Service has none
+	flow    Flow
+	node    string // whose rules see the packet first
+	outside bool
+	client  *model.Pod
+}
+
+func (q *query) note(format string, args ...any) {
+	q.trace.Notes = append(q.trace.Notes, fmt.Sprintf(format, args...))
+}
+
+// resolve finds the Service a target means.
+func (q *query) resolve() error {
+	t := &q.target
+	switch {
+	case t.Address.IsValid():
+		q.service = q.ownerOf(t.Address)
+	case t.Node != "":
+		q.service = q.ownerOfNodePort()
+	default:
+		namespace := t.Namespace
+		if namespace == "" {
+			namespace = q.request.Namespace
+		}
+		if t.Service != "" {
+			q.service = q.snapshot.Service(namespace, t.Service)
+		}
+		if q.service == nil && t.Host != "" {
+			q.service = q.byHostname(t.Host)
+		}
+		if q.service == nil && t.Service == "" {
+			return fmt.Errorf("target %q: no load balancer of a Service has this name: %w", q.request.Target, errTarget)
+		}
+		if q.service == nil {
+			return noService(q.snapshot, namespace, t.Service)
+		}
+	}
+	if q.service != nil {
+		q.trace.Service = q.service.Key()
+	}
+	return nil
+}
+
+func (q *query) byHostname(host string) *model.Service {
+	for _, svc := range q.snapshot.Services {
+		for _, in := range svc.Ingress {
+			if in.Hostname != "" && strings.EqualFold(in.Hostname, host) {
+				return svc
+			}
+		}
+	}
+	return nil
+}
+
+// ownerOf finds the Service that an address and the target's port belong to.
+func (q *query) ownerOf(ip netip.Addr) *model.Service {
+	for _, svc := range q.snapshot.Services {
+		for _, list := range [][]string{svc.ClusterIPs, svc.ExternalIPs} {
+			for _, text := range list {
+				if parseAddr(text) == ip {
+					return svc
+				}
+			}
+		}
+		for _, in := range svc.Ingress {
+			if parseAddr(in.IP) == ip {
+				return svc
+			}
+		}
+	}
+	if ip.IsLoopback() || q.snapshot.NodeByIP(ip.String()) != nil || q.nodeOf(ip) != "" {
+		return q.ownerOfNodePort()
+	}
+	return nil
+}
+
+func (q *query) ownerOfNodePort() *model.Service {
+	port := q.target.number()
+	if port == 0 {
+		return nil
+	}
+	for _, svc := range q.snapshot.Services {
+		for i := range svc.Ports {
+			p := &svc.Ports[i]
+			if p.NodePort == port && (q.target.Protocol == "" || q.target.Protocol == p.Protocol) {
+				q.port = p
+				return svc
+			}
+		}
+		if svc.HealthCheckNodePort == port {
+			return svc
+		}
+	}
+	return nil
+}
+
+// nodeOf names the node that has an address; "" when none is known to.
+func (q *query) nodeOf(ip netip.Addr) string {
+	if node := q.snapshot.NodeByIP(ip.String()); node != nil {
+		return node.Name
+	}
+	for _, pod := range q.snapshot.Pods {
+		if pod.Node != "" && parseAddr(pod.HostIP) == ip {
+			return pod.Node
+		}
+	}
+	return ""
+}
+
+// start finds where the packet comes from.
+func (q *query) start() error {
+	from := q.request.From
+	if from == "" {
+		return q.choose()
+	}
+	kind, name, _ := strings.Cut(from, "/")
+	switch kind {
+	case "pod", "pods", "po":
+		namespace, pod, ok := strings.Cut(name, "/")
+		if !ok {
+			namespace, pod = q.request.Namespace, name
+		}
+		return q.fromPod(namespace, pod)
+	case "node", "nodes", "no":
+		if name == "" {
+			return fmt.Errorf("from %q: want node/NAME", from)
+		}
+		if len(q.snapshot.Nodes) > 0 && q.snapshot.Node(name) == nil {
+			return fmt.Errorf("from %q: no Node %q", from, name)
+		}
+		q.fromNode(name)
+		return nil
+	case "outside":
+		return q.fromOutside(name)
+	}
+	return fmt.Errorf("from %q: want pod/NAME, pod/NAMESPACE/NAME, node/NAME or outside", from)
+}
+
+// choose picks a client: a ready Pod of the namespace that is no endpoint of
+// the Service, else another Pod, else a node.
+func (q *query) choose() error {
+	if q.target.Node != "" || q.target.Address.IsValid() && q.nodeOf(q.target.Address) != "" {
+		q.note("From outside the cluster, because a node's port was asked for; choose with --from.")
+		return q.fromOutside("")
+	}
+	best, score := (*model.Pod)(nil), 0
+	for _, pod := range q.snapshot.Pods {
+		if pod.IP() == "" || pod.Node == "" || pod.Phase != "Running" || pod.Terminating() {
+			continue
+		}
+		rank := 1
+		if !pod.HostNetwork {
+			rank += 2
+		}
+		if !q.isEndpoint(pod) {
+			rank += 4
+		}
+		if pod.Namespace == q.request.Namespace {
+			rank += 8
+		}
+		if pod.Ready() {
+			rank += 16
+		}
+		if rank > score {
+			best, score = pod, rank
+		}
+	}
+	if best != nil {
+		q.note("From Pod %s, chosen because no client was named; choose with --from.", best.Key())
+		return q.fromPod(best.Namespace, best.Name)
+	}
+	if node := q.firstNode(); node != "" {
+		q.note("From node %s, because no running Pod can be the client; choose with --from.", node)
+		q.fromNode(node)
+		return nil
+	}
+	if _, missing := q.snapshot.Sync.Missing["pods"]; missing {
+		q.note("From a Pod on a node that is not known, because neither Pods nor Nodes can be read.")
+	} else {
+		q.note("From a Pod on a node that is not known, because the cluster has no Node.")
+	}
+	q.trace.From = "pod"
+	return nil
+}
+
+func (q *query) isEndpoint(pod *model.Pod) bool {
+	if q.service == nil {
+		return false
+	}
+	for _, slice := range q.snapshot.ServiceSlices(q.service.Namespace, q.service.Name) {
+		for i := range slice.Endpoints {
+			if t := slice.Endpoints[i].Target; t != nil && t.Kind == "Pod" && t.Name == pod.Name && pod.Namespace == slice.Namespace {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (q *query) firstNode() string {
+	for _, node := range q.snapshot.Nodes {
+		if node.Ready() {
+			return node.Name
+		}
+	}
+	if len(q.snapshot.Nodes) > 0 {
+		return q.snapshot.Nodes[0].Name
+	}
+	for _, pod := range q.snapshot.Pods {
+		if pod.Node != "" {
+			return pod.Node
+		}
+	}
+	return ""
+}
+
+func (q *query) fromPod(namespace, name string) error {
+	if why, missing := q.snapshot.Sync.Missing["pods"]; missing {
+		return fmt.Errorf("from Pod %q: Pods cannot be read: %s", namespace+"/"+name, why)
+	}
+	pod := q.snapshot.Pod(namespace, name)
+	switch {
+	case pod == nil:
+		return fmt.Errorf("from: no Pod %q in namespace %q", name, namespace)
+	case pod.Node == "":
+		return fmt.Errorf("from Pod %q: it is on no node yet", pod.Key())
+	case pod.Phase == "Succeeded" || pod.Phase == "Failed":
+		return fmt.Errorf("from Pod %q: it has ended (%s)", pod.Key(), pod.Phase)
+	case pod.IP() == "":
+		return fmt.Errorf("from Pod %q: it has no address yet", pod.Key())
+	}
+	q.client, q.node = pod, pod.Node
+	q.trace.From = "pod/" + pod.Key()
+	q.flow.Local = pod.HostNetwork
+	return nil
+}
+
+func (q *query) fromNode(name string) {
+	q.node = name
+	q.flow.Local = true
+	q.trace.From = "node/" + name
+}
+
+func (q *query) fromOutside(address string) error {
+	q.outside = true
+	q.trace.From = "outside"
+	if address != "" {
+		q.flow.Source = parseAddr(address)
+		if !q.flow.Source.IsValid() {
+			return fmt.Errorf("from %q: %q is no IP address", q.request.From, address)
+		}
+		q.trace.From = "outside/" + q.flow.Source.String()
+	}
+	switch {
+	case q.target.Node != "":
+		q.node = q.target.Node
+	case q.target.Address.IsValid():
+		q.node = q.nodeOf(q.target.Address)
+	}
+	if q.node == "" {
+		q.node = q.firstNode()
+	}
+	return nil
+}

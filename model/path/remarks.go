@@ -1,0 +1,139 @@
+package path
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"svctour/model"
+)
+
+// remarks adds the notes that follow from the snapshot and the outcomes.
+func (q *query) remarks() {
+	if q.service != nil {
+		q.remarkService(q.service)
+	}
+	q.remarkOutcomes()
+	q.remarkProxy()
+	q.remarkMissing()
+}
+
+func (q *query) remarkService(svc *model.Service) {
+	if why := ignored(svc); why != "" {
+		switch {
+		case svc.Headless():
+			q.note("Service %s is headless: DNS gives its endpoints' own addresses, and a client talks to one of them directly.", svc.Key())
+		case svc.Type == model.ExternalName:
+			q.note("Service %s is an alias: DNS answers with the name %q, and no packet is rewritten.", svc.Key(), svc.ExternalName)
+		}
+		return
+	}
+	if q.port == nil && len(svc.Ports) > 0 && q.isClusterIP() {
+		q.note("Service %s has no port %d; it has %s. A cluster IP exists in the rules only, so nothing answers.", svc.Key(), q.number, portList(svc.Ports))
+	}
+	if svc.HealthCheckNodePort != 0 && int32(q.number) == svc.HealthCheckNodePort && q.port == nil {
+		q.note("Port %d is the health check that load balancers ask: kube-proxy itself answers it.", q.number)
+	}
+	if svc.Type == model.LoadBalancer && len(svc.Ingress) == 0 {
+		text := fmt.Sprintf("Service %s has no load balancer yet (EXTERNAL-IP <pending>): whoever provides load balancers in this cluster, if anybody, has not given it an address.", svc.Key())
+		if q.port != nil && q.port.NodePort != 0 {
+			text += fmt.Sprintf(" Its NodePort %d works meanwhile.", q.port.NodePort)
+		}
+		q.note("%s", text)
+	}
+	for _, in := range svc.Ingress {
+		switch {
+		case in.IP == "" && in.Hostname != "":
+			q.note("The load balancer is known by name only (%s): kube-proxy writes no rule for it, and its traffic arrives at a NodePort.", in.Hostname)
+		case in.IPMode == "Proxy":
+			q.note("The load balancer's address %s has ipMode Proxy: kube-proxy writes no rule for it, and traffic to it leaves the cluster first.", in.IP)
+		}
+	}
+	if svc.SessionAffinity == "ClientIP" {
+		seconds := svc.AffinitySeconds
+		if seconds == 0 {
+			seconds = 10800
+		}
+		q.note("sessionAffinity is ClientIP: the shares are those of a new client. One that connected to an endpoint through this node in the last %d seconds goes there again.", seconds)
+	}
+}
+
+// remarkOutcomes explains which endpoints were considered.
+func (q *query) remarkOutcomes() {
+	if q.service == nil || q.port == nil || !q.address.IsValid() || len(q.trace.Outcomes) == 0 {
+		return
+	}
+	family := FamilyOf(q.address)
+	h := newHost(q.snapshot, q.node, family)
+	for _, p := range servicePorts(q.service, family) {
+		if p.portName != q.port.Name || p.apiProtocol != q.port.Protocol {
+			continue
+		}
+		endpoints := endpointsOf(q.snapshot.ServiceSlices(q.service.Namespace, q.service.Name), &p, family, q.node)
+		r := categorize(endpoints, &p, h.node, h.zone)
+		q.remarkEndpoints(&p, endpoints, r)
+	}
+}
+
+func (q *query) remarkEndpoints(p *servicePort, endpoints []endpoint, r reach) {
+	ready := filter(endpoints, func(e *endpoint) bool { return e.ready })
+	verdict := q.trace.Outcomes[0].Verdict
+	switch {
+	case verdict == Reject && len(endpoints) == 0:
+		q.note("No EndpointSlice of the Service holds an endpoint for this port.")
+	case verdict == Reject:
+		q.note("The Service has %d endpoint(s) for this port and none of them is ready.", len(endpoints))
+	case verdict == Drop && len(r.local) == 0 && (p.internalLocal || p.externalLocal):
+		q.note("A traffic policy is Local and node %s has no usable endpoint; other nodes have.", q.node)
+	case verdict == DNAT && len(ready) == 0:
+		q.note("No endpoint is ready: those that are terminating but still serving are used meanwhile.")
+	case verdict == DNAT && r.hints == "zone" && len(r.cluster) < len(ready):
+		q.note("Topology hints keep traffic in the node's zone: %d of %d ready endpoints are used.", len(r.cluster), len(ready))
+	case verdict == DNAT && r.hints == "node" && len(r.cluster) < len(ready):
+		q.note("Topology hints keep traffic on the node: %d of %d ready endpoints are used.", len(r.cluster), len(ready))
+	}
+	if verdict == DNAT && p.internalLocal && q.isClusterIP() {
+		q.note("internalTrafficPolicy is Local: only endpoints on node %s are used.", q.node)
+	}
+	if verdict == DNAT && p.externalLocal && q.outside {
+		q.note("externalTrafficPolicy is Local: only endpoints on node %s are used, and they see the client's own address.", q.node)
+	}
+}
+
+func (q *query) remarkProxy() {
+	proxy := &q.snapshot.Proxy
+	if !proxy.Running {
+		q.note("No kube-proxy was found: these are the rules it would write.")
+	}
+	switch {
+	case proxy.Source == "":
+	case proxy.Evidence == model.Unknown:
+		q.note("kube-proxy's configuration is not known; assumed: %s.", proxy.Source)
+	default:
+		q.note("kube-proxy's configuration: %s.", proxy.Source)
+	}
+}
+
+func (q *query) remarkMissing() {
+	consequence := map[string]string{
+		"pods":  "endpoints are shown without Pods that no EndpointSlice names",
+		"nodes": "zones are not known, and of the nodes' addresses only those that Pods report",
+	}
+	var missing []string
+	for resource := range q.snapshot.Sync.Missing {
+		if consequence[resource] != "" {
+			missing = append(missing, resource)
+		}
+	}
+	sort.Strings(missing)
+	for _, resource := range missing {
+		name := strings.ToUpper(resource[:1]) + resource[1:]
+		q.note("%s cannot be read (%s): %s.", name, q.snapshot.Sync.Missing[resource], consequence[resource])
+	}
+	if q.snapshot.Cluster.Namespace != "" {
+		q.note("Only namespace %q can be read; Services of others are not known.", q.snapshot.Cluster.Namespace)
+	}
+	if q.node == "" {
+		q.note("The first node is not known: rules that depend on it are those of a node without endpoints.")
+	}
+}

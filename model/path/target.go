@@ -1,0 +1,200 @@
+package path
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sort"
+	"strconv"
+	"strings"
+
+	"svctour/model"
+)
+
+// Target is what a client wants to reach, as a person writes it. Exactly one
+// of Service, Node, Host and Address is set.
+type Target struct {
+	Namespace string // of Service; "" when it was not said
+	Service   string
+	Node      string     // node/NAME
+	Host      string     // a name with dots that may be a load balancer's hostname as well as service.namespace
+	Address   netip.Addr // an IP address
+	Port      string     // a number or a port's name; "" when it was not said
+	Protocol  string     // TCP, UDP, SCTP; "" when it was not said
+}
+
+var errTarget = errors.New("want SERVICE, SERVICE.NAMESPACE, svc/SERVICE, IP:PORT or node/NAME:PORT, a Service with an optional :PORT or :PORTNAME and /tcp, /udp or /sctp")
+
+// ParseTarget reads a target: "web", "web.ns", "web.ns.svc.cluster.local",
+// "svc/web", "svc/web.ns", each with an optional ":80" or ":portname";
+// "10.96.1.2:80", "[fd00::1]:80", "node/NAME:30080". A final "/udp" or "/sctp"
+// chooses the protocol. domain is the cluster domain, "" for cluster.local.
+func ParseTarget(text, domain string) (Target, error) {
+	fail := func(err error) (Target, error) { return Target{}, fmt.Errorf("target %q: %w", text, err) }
+	var t Target
+	rest := strings.TrimSpace(text)
+	if at := strings.LastIndexByte(rest, '/'); at >= 0 {
+		switch p := strings.ToUpper(rest[at+1:]); p {
+		case "TCP", "UDP", "SCTP":
+			if !isKind(rest[:at]) { // "svc/udp" is a Service called udp
+				t.Protocol, rest = p, rest[:at]
+			}
+		}
+	}
+	kind, name, hasKind := strings.Cut(rest, "/")
+	if !hasKind {
+		kind, name = "", rest
+	}
+	if kind == "" {
+		if address, port, ok := parseHostPort(name); ok {
+			t.Address, t.Port = address, port
+			return t, checkPort(text, t.Port)
+		}
+	}
+	name, t.Port, _ = strings.Cut(name, ":")
+	name = strings.TrimSuffix(name, ".")
+	if name == "" || strings.ContainsAny(name, "/: \t[]") {
+		return fail(errTarget)
+	}
+	switch {
+	case hasKind && !isKind(kind):
+		return fail(errTarget)
+	case strings.HasPrefix(kind, "no"):
+		t.Node = name
+		if t.Port == "" {
+			return fail(errors.New("a node needs a port: node/NAME:PORT"))
+		}
+	default:
+		if err := t.name(name, domain, kind == ""); err != nil {
+			return fail(err)
+		}
+	}
+	return t, checkPort(text, t.Port)
+}
+
+// isKind says whether a word is kubectl's name for Services or Nodes.
+func isKind(word string) bool {
+	switch word {
+	case "svc", "service", "services", "no", "node", "nodes":
+		return true
+	}
+	return false
+}
+
+// name reads a Service's name in DNS.
+func (t *Target) name(name, domain string, mayBeHost bool) error {
+	if domain == "" {
+		domain = "cluster.local"
+	}
+	labels := strings.Split(name, ".")
+	for _, label := range labels {
+		if label == "" {
+			return errTarget
+		}
+	}
+	t.Service = labels[0]
+	switch {
+	case len(labels) == 1:
+	case len(labels) == 2, len(labels) == 3 && labels[2] == "svc", strings.Join(labels[2:], ".") == "svc."+domain:
+		t.Namespace = labels[1]
+	case mayBeHost:
+		t.Service = ""
+	default:
+		return errTarget
+	}
+	if mayBeHost && len(labels) > 1 {
+		t.Host = name
+	}
+	return nil
+}
+
+// parseHostPort reads "ip", "ip:port", "[ipv6]:port".
+func parseHostPort(text string) (netip.Addr, string, bool) {
+	if ip := parseAddr(strings.Trim(text, "[]")); ip.IsValid() {
+		return ip, "", true
+	}
+	at := strings.LastIndexByte(text, ':')
+	if at < 0 {
+		return netip.Addr{}, "", false
+	}
+	host := text[:at]
+	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
+		return netip.Addr{}, "", false
+	}
+	ip := parseAddr(strings.Trim(host, "[]"))
+	return ip, text[at+1:], ip.IsValid()
+}
+
+func checkPort(text, port string) error {
+	if port == "" || strings.Trim(port, "0123456789") != "" {
+		return nil
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return fmt.Errorf("target %q: port %q: want 1 to 65535", text, port)
+	}
+	return nil
+}
+
+// number is the port as a number; 0 when it is a name or missing.
+func (t *Target) number() int32 {
+	n, err := strconv.ParseInt(t.Port, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return int32(n)
+}
+
+// noService is the error for a Service that does not exist, with names that
+// may have been meant.
+func noService(s *model.Snapshot, namespace, name string) error {
+	var near []string
+	for _, svc := range s.Services {
+		switch {
+		case svc.Name == name:
+			near = append(near, svc.Name+"."+svc.Namespace)
+		case svc.Namespace == namespace && distance(svc.Name, name) <= 1+len(name)/4:
+			near = append(near, svc.Name)
+		}
+	}
+	sort.Strings(near)
+	if len(near) > 5 {
+		near = near[:5]
+	}
+	hint := ""
+	if len(near) > 0 {
+		hint = fmt.Sprintf("; did you mean %s?", strings.Join(quoted(near), " or "))
+	}
+	if s.Cluster.Namespace != "" && s.Cluster.Namespace != namespace {
+		hint += fmt.Sprintf("; only namespace %q can be read", s.Cluster.Namespace)
+	}
+	return fmt.Errorf("no Service %q in namespace %q%s", name, namespace, hint)
+}
+
+func quoted(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = strconv.Quote(s)
+	}
+	return out
+}
+
+// distance is the Levenshtein distance of two short names.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := diagonal
+			if a[i-1] != b[j-1] {
+				cost++
+			}
+			diagonal = row[j]
+			row[j] = min(cost, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}
