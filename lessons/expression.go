@@ -300,6 +300,9 @@ func (e *expression) text(in *input) (string, error) {
 		}
 		return v, nil
 	case int64:
+		if v == 0 { // a port that is not set
+			return "", errNothing
+		}
 		return strconv.FormatInt(v, 10), nil
 	case uint64:
 		return strconv.FormatUint(v, 10), nil
