@@ -1,0 +1,181 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+
+	"svctour/model"
+)
+
+// defaultInterval paces snapshots: a screen shows at most about 30 a second.
+const defaultInterval = 33 * time.Millisecond
+
+// Connection is a link to one cluster. Watching starts with the first Next;
+// a Connection that only acts costs no watch. All methods may be called from
+// any goroutine.
+type Connection struct {
+	options   Options
+	context   string
+	namespace string
+	base      *url.URL
+	http      *http.Client
+	client    kubernetes.Interface
+	stores    stores
+	watched   []resource
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	start  sync.Once
+
+	dirty   chan struct{} // one slot: something changed since the last snapshot
+	kick    chan struct{} // one slot: check at once whether the server answers
+	restart chan struct{} // one slot: list everything anew
+
+	next     chan struct{} // one slot: held while a snapshot is built
+	sequence uint64        // guarded by next
+	last     time.Time     // guarded by next: when the last snapshot was built
+
+	mu       sync.Mutex
+	version  string
+	err      string    // trouble with the connection; "" when live
+	since    time.Time // when err began
+	statuses map[string]status
+}
+
+// status is what went wrong with one resource.
+type status struct {
+	missing string // cannot be read: the server's words
+	problem string    // could not be read just now
+	since   time.Time // when problem began
+	scoped  bool      // only the connection's namespace can be read
+}
+
+// Connect prepares a link to the cluster that the options choose. It reads the
+// kubeconfig and returns at once without contacting the server: whether it
+// answers is part of every snapshot (Sync), or ask Probe first. The connection
+// lasts until Close or the end of ctx. Errors: those of the kubeconfig, see
+// Explain.
+func Connect(ctx context.Context, o Options) (*Connection, error) {
+	t, err := o.resolve()
+	if err != nil {
+		return nil, err
+	}
+	if o.Interval == 0 {
+		o.Interval = defaultInterval
+	}
+	httpClient, err := rest.HTTPClientFor(t.rest)
+	if err != nil {
+		return nil, &MalformedError{Err: fmt.Errorf("context %q: %w", t.context, err)}
+	}
+	client, err := kubernetes.NewForConfigAndClient(t.rest, httpClient)
+	if err != nil {
+		return nil, &MalformedError{Err: fmt.Errorf("context %q: %w", t.context, err)}
+	}
+	c := &Connection{
+		options:   o,
+		context:   t.context,
+		namespace: t.namespace,
+		base:      t.base,
+		http:      httpClient,
+		client:    client,
+		dirty:     make(chan struct{}, 1),
+		kick:      make(chan struct{}, 1),
+		restart:   make(chan struct{}, 1),
+		next:      make(chan struct{}, 1),
+		statuses:  map[string]status{},
+	}
+	c.ctx, c.cancel = context.WithCancel(klog.NewContext(ctx, logr.Discard()))
+	c.stores = newStores(c.changed)
+	c.watched = c.resources()
+	return c, nil
+}
+
+// Namespace is where commands act when they name none: Options.Namespace, the
+// context's, or "default".
+func (c *Connection) Namespace() string { return c.namespace }
+
+// Cluster names the cluster. Version is "" until the server told it.
+func (c *Connection) Cluster() model.Cluster {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cluster()
+}
+
+// cluster needs mu.
+func (c *Connection) cluster() model.Cluster {
+	out := model.Cluster{Context: c.context, Server: c.base.String(), Version: c.version, Lab: c.options.Lab}
+	for _, s := range c.statuses {
+		if s.scoped {
+			out.Namespace = c.namespace
+		}
+	}
+	return out
+}
+
+// Close ends the connection and everything it started, and waits for it.
+func (c *Connection) Close() {
+	c.cancel()
+	c.start.Do(func() {}) // nothing starts any more
+	c.work.Wait()
+	utilnet.CloseIdleConnectionsFor(c.http.Transport)
+}
+
+// begin starts watching, once.
+func (c *Connection) begin() {
+	c.start.Do(func() {
+		signal(c.dirty) // the first snapshot comes at once, however empty
+		c.work.Go(func() { c.heartbeat(c.ctx) })
+		c.work.Go(func() { c.watch(c.ctx) })
+	})
+}
+
+// changed is called for every event and every list of a store.
+func (c *Connection) changed(e Event) {
+	if e.Key == "" {
+		c.setStatus(e.Resource, func(s *status) { *s = status{scoped: s.scoped} })
+	} else if c.options.OnEvent != nil {
+		e.Time = time.Now()
+		c.options.OnEvent(e)
+	}
+	signal(c.dirty)
+}
+
+func (c *Connection) setStatus(resource string, change func(*status)) {
+	c.mu.Lock()
+	s := c.statuses[resource]
+	change(&s)
+	c.statuses[resource] = s
+	c.mu.Unlock()
+	signal(c.dirty)
+}
+
+// signal puts the token into a one-slot channel unless it is there already.
+func signal(token chan<- struct{}) {
+	select {
+	case token <- struct{}{}:
+	default:
+	}
+}
+
+// pause waits, and says whether ctx is still on.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,164 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"svctour/cluster/convert"
+	"svctour/model"
+)
+
+// Next gives the next snapshot. The first comes at once, before anything was
+// listed (Sync.Synced is false then); after it Next blocks until something
+// changed, and no two snapshots come closer than Options.Interval. What changes
+// while nobody asks is in the next snapshot: intermediate states may be
+// skipped, the last one never is.
+//
+// Errors: ctx's own, and ErrClosed after Close. Trouble with the server is no
+// error but part of the snapshot (Sync.Err); watching goes on by itself.
+func (c *Connection) Next(ctx context.Context) (*model.Snapshot, error) {
+	c.begin()
+	select {
+	case c.next <- struct{}{}:
+		defer func() { <-c.next }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-c.ctx.Done():
+		return nil, ErrClosed
+	}
+	select {
+	case <-c.dirty:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-c.ctx.Done():
+		return nil, ErrClosed
+	}
+	if wait := time.Until(c.last.Add(c.options.Interval)); wait > 0 && !c.last.IsZero() {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			signal(c.dirty) // not handed out: keep the change for the next call
+			return nil, ctx.Err()
+		case <-c.ctx.Done():
+			return nil, ErrClosed
+		}
+		select {
+		case <-c.dirty: // arrived while waiting: already in what is built now
+		default:
+		}
+	}
+	c.last = time.Now()
+	c.sequence++
+	return c.build(c.sequence, c.last), nil
+}
+
+// build makes a snapshot of the stores. A list that did not change is the same
+// list as in the previous snapshot.
+func (c *Connection) build(sequence uint64, now time.Time) *model.Snapshot {
+	s := &c.stores
+	snapshot := model.Snapshot{
+		Sequence:    sequence,
+		Time:        now,
+		Services:    s.services.list(),
+		Slices:      s.slices.list(),
+		Endpoints:   s.endpoints.list(),
+		Pods:        s.pods.list(),
+		Nodes:       s.nodes.list(),
+		Namespaces:  s.namespaces.list(),
+		Deployments: s.deployments.list(),
+		ReplicaSets: s.replicaSets.list(),
+	}
+	var newest uint64
+	snapshot.Sync.Synced = true
+	c.mu.Lock()
+	snapshot.Cluster = c.cluster()
+	snapshot.Sync.Err, snapshot.Sync.Since = c.err, c.since
+	for _, r := range c.watched {
+		newest = max(newest, r.sink.revision())
+		st := c.statuses[r.name]
+		switch {
+		case st.missing != "":
+			if snapshot.Sync.Missing == nil {
+				snapshot.Sync.Missing = map[string]string{}
+			}
+			snapshot.Sync.Missing[r.name] = st.missing
+		case !r.sink.listed():
+			snapshot.Sync.Synced = false
+		}
+		if st.problem != "" && snapshot.Sync.Err == "" {
+			snapshot.Sync.Err, snapshot.Sync.Since = st.problem, st.since
+		}
+	}
+	c.mu.Unlock()
+	if newest > 0 {
+		snapshot.Revision = strconv.FormatUint(newest, 10)
+	}
+	snapshot.Proxy = proxyOf(s.proxy.list(), snapshot.Pods)
+	out := model.NewSnapshot(snapshot)
+	out.DNS = dnsOf(s.dns.list(), out)
+	return out
+}
+
+// proxyOf says what is known of kube-proxy.
+func proxyOf(configured []*setting[model.Proxy], pods []*model.Pod) model.Proxy {
+	proxy := model.DefaultProxy()
+	if len(configured) > 0 {
+		proxy = configured[0].value
+		if err := configured[0].err; err != nil {
+			proxy.Source = fmt.Sprintf("%s (%v)", proxy.Source, err)
+		}
+	}
+	proxy.Running = slices.ContainsFunc(pods, isKubeProxy)
+	return proxy
+}
+
+// isKubeProxy recognises a kube-proxy Pod: kubeadm's DaemonSet, the mirror Pods
+// of GKE and AKS, and any other by its container's name.
+func isKubeProxy(p *model.Pod) bool {
+	if p.Namespace != "kube-system" || p.Phase == "Succeeded" || p.Phase == "Failed" {
+		return false
+	}
+	return p.Labels["k8s-app"] == "kube-proxy" || p.Labels["component"] == "kube-proxy" ||
+		slices.ContainsFunc(p.Containers, func(c model.Container) bool { return c.Name == "kube-proxy" })
+}
+
+// dnsOf says what is known of the cluster's DNS. Where kubelets' configuration
+// cannot be read, the Service that every common installer calls kube-dns tells
+// the server's address; what a kubelet hands out is then assumed.
+func dnsOf(configured []*setting[model.DNS], s *model.Snapshot) model.DNS {
+	dns, _ := convert.DNS(nil)
+	if len(configured) > 0 {
+		dns = configured[0].value
+		if err := configured[0].err; err != nil {
+			dns.Source = fmt.Sprintf("%s (%v)", dns.Source, err)
+		}
+	}
+	if len(dns.Servers) == 0 && dns.Evidence == model.Unknown {
+		if service := s.Service("kube-system", "kube-dns"); service != nil && service.ClusterIP() != "" && !service.Headless() {
+			dns.Servers = slices.Clone(service.ClusterIPs)
+			dns.Source = "assumed: Service kube-system/kube-dns and the usual cluster domain"
+		}
+	}
+	if len(dns.Servers) > 0 {
+		dns.Serving = slices.ContainsFunc(s.Services, func(service *model.Service) bool {
+			return slices.Contains(service.ClusterIPs, dns.Servers[0]) && hasReadyEndpoint(s, service)
+		})
+	}
+	return dns
+}
+
+func hasReadyEndpoint(s *model.Snapshot, service *model.Service) bool {
+	for _, slice := range s.ServiceSlices(service.Namespace, service.Name) {
+		for i := range slice.Endpoints {
+			if slice.Endpoints[i].IsReady() {
+				return true
+			}
+		}
+	}
+	return false
+}
