@@ -50,6 +50,7 @@ type App struct {
 	world      *model.Snapshot
 	namespace  string // the tour's, once made
 	progress   map[string]lessons.Progress
+	unsaved    []Unsaved
 	wanted     string // the lesson to open once the namespace is there
 	labOurs    bool   // this program started the lab
 
@@ -128,9 +129,7 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 	case heardMsg:
 		return a.heard(msg)
 	case savedMsg:
-		if msg.err != nil {
-			a.notice = "Progress was not saved: " + msg.err.Error()
-		}
+		return a.saved(msg)
 	case cleanedMsg:
 		return a.cleaned(msg)
 	case keptMsg:
@@ -175,7 +174,7 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 		return runCommands(a.connected, a.session, a.namespace, in)
 	case shell.Save:
 		a.progress[in.Progress.Lesson] = in.Progress
-		return saveProgress(a.options.Backend, a.clusterID(), in.Progress)
+		return a.save(in.Progress)
 	case shell.Quit:
 		return a.askToQuit()
 	}
@@ -197,6 +196,34 @@ func (a *App) clusterID() string {
 	}
 	return a.world.Cluster.Server
 }
+
+// save keeps progress on disk, one save at a time so that none overtakes another.
+func (a *App) save(p lessons.Progress) tea.Cmd {
+	a.unsaved = append(a.unsaved, Unsaved{a.clusterID(), p})
+	if len(a.unsaved) > 1 {
+		return nil
+	}
+	return saveProgress(a.options.Backend, a.unsaved[0])
+}
+
+func (a *App) saved(msg savedMsg) tea.Cmd {
+	if msg.err != nil {
+		a.notice = "Progress was not saved: " + msg.err.Error()
+	}
+	if a.unsaved = a.unsaved[1:]; len(a.unsaved) > 0 {
+		return saveProgress(a.options.Backend, a.unsaved[0])
+	}
+	return nil
+}
+
+// Unsaved is progress that was still to be saved when the program ended.
+type Unsaved struct {
+	Cluster  string
+	Progress lessons.Progress
+}
+
+// Unsaved lists, oldest first, what the caller should save after the program has ended.
+func (a *App) Unsaved() []Unsaved { return a.unsaved }
 
 // open opens a lesson; the tour's namespace is made first, on a cluster that
 // is not the lab only after the person has agreed.

@@ -49,6 +49,7 @@ type stageMsg struct {
 }
 
 type labReadyMsg struct {
+	started    bool
 	err        error
 	generation int
 }
@@ -58,13 +59,13 @@ func startLab(ctx context.Context, b shell.Backend, generation int) tea.Cmd {
 	stages := make(chan shell.Stage, 16) // every stage of one start fits: none is dropped, none blocks
 	start := func() tea.Msg {
 		defer close(stages)
-		err := b.StartLab(ctx, func(s shell.Stage) {
+		started, err := b.StartLab(ctx, func(s shell.Stage) {
 			select {
 			case stages <- s:
 			case <-ctx.Done():
 			}
 		})
-		return labReadyMsg{err, generation}
+		return labReadyMsg{started, err, generation}
 	}
 	return tea.Batch(start, nextStage(stages, generation))
 }
@@ -132,8 +133,8 @@ func loadProgress(b shell.Backend, cluster string, generation int) tea.Cmd {
 
 type savedMsg struct{ err error }
 
-func saveProgress(b shell.Backend, cluster string, p lessons.Progress) tea.Cmd {
-	return func() tea.Msg { return savedMsg{b.SaveProgress(cluster, p)} }
+func saveProgress(b shell.Backend, u Unsaved) tea.Cmd {
+	return func() tea.Msg { return savedMsg{b.SaveProgress(u.Cluster, u.Progress)} }
 }
 
 type namespaceMsg struct {

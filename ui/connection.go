@@ -70,8 +70,12 @@ func (a *App) connection(msg tea.Msg) tea.Cmd {
 		if msg.err != nil {
 			return a.connectFailed(msg.err)
 		}
-		a.labOurs = true
-		return tea.Batch(connect(a.connected, a.options.Backend, a.choice, a.generation), waitForLab(a.connected, a.options.Backend))
+		a.labOurs = a.labOurs || msg.started
+		cmd := connect(a.connected, a.options.Backend, a.choice, a.generation)
+		if msg.started {
+			cmd = tea.Batch(cmd, waitForLab(a.ctx, a.options.Backend))
+		}
+		return cmd
 	case connectedMsg:
 		if msg.generation != a.generation {
 			if msg.session != nil {

@@ -31,9 +31,9 @@ func (l *Screen) Actions() []shell.Action {
 	if l.play.Index() == 0 {
 		back.Why, back.Quiet = "this is the first step", true
 	}
-	next := shell.Action{ID: "next", Keys: []string{"right"}, Title: "next step", Quiet: true}
-	if !done {
-		next.Why = "this step is not done yet"
+	next := shell.Action{ID: "next", Keys: []string{"right"}, Title: "next step", Help: "go to the next step, done or not", Quiet: true}
+	if l.play.Index() == len(l.play.Lesson().Steps)-1 {
+		next.Why = "this is the last step"
 	}
 	again := shell.Action{ID: "again", Keys: []string{"r"}, Title: "again", Help: "do this step again: bring the cluster back to its start"}
 	if l.running != "" {
@@ -105,9 +105,11 @@ func (l *Screen) Do(id string) shell.Intent {
 	case "back":
 		l.play.Back()
 		l.stepChanged()
+		return l.look()
 	case "next":
 		l.play.Next()
 		l.stepChanged()
+		return l.look()
 	case "again":
 		return l.again()
 	case "rules":

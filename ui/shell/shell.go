@@ -123,7 +123,8 @@ type Backend interface {
 	// Probe asks whether a cluster answers and gives its version.
 	Probe(ctx context.Context, c Choice) (version string, err error)
 	// StartLab starts the lab, or joins the one that runs, and reports stages.
-	StartLab(ctx context.Context, report func(Stage)) error
+	// started is false when it joined: then the lab is not this program's to end.
+	StartLab(ctx context.Context, report func(Stage)) (started bool, err error)
 	// LabEnded blocks until a lab started by StartLab ends by itself, and says why.
 	LabEnded(ctx context.Context) error
 	// KeepLab lets the lab started by StartLab outlive the program.

@@ -1,0 +1,413 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"svctour/lessons"
+	"svctour/model"
+	"svctour/ui/frame"
+	"svctour/ui/layout"
+	"svctour/ui/shell"
+	"svctour/ui/theme"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden frames")
+
+// golden compares a frame with testdata/NAME.txt.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".txt")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got+"\n" != string(want) {
+		t.Errorf("frame %s differs (go test ./ui -update rewrites it)\n--- got\n%s\n--- want\n%s", name, got, want)
+	}
+}
+
+// driver drives an App by messages, without a terminal. Commands that the
+// backend answers run at once; timers do not.
+type driver struct {
+	t       *testing.T
+	app     *App
+	backend *scripted
+	quit    bool
+	depth   int
+}
+
+func drive(t *testing.T, w, h int, options Options) *driver {
+	t.Helper()
+	backend := &scripted{snapshots: make(chan *model.Snapshot, 16)}
+	list, err := lessons.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.Backend, options.Lessons, options.Seed = backend, list, 1
+	d := &driver{t: t, app: New(context.Background(), options), backend: backend}
+	d.run(d.app.Init())
+	d.send(tea.WindowSizeMsg{Width: w, Height: h})
+	return d
+}
+
+func (d *driver) send(msg tea.Msg) {
+	d.t.Helper()
+	_, cmd := d.app.Update(msg)
+	d.app.View()
+	d.run(cmd)
+}
+
+// run executes a command and what follows from it. Waiting for the next
+// snapshot is left to show, timers to tick.
+func (d *driver) run(cmd tea.Cmd) {
+	d.t.Helper()
+	if cmd == nil || d.depth > 200 {
+		return
+	}
+	d.depth++
+	defer func() { d.depth-- }()
+	done := make(chan tea.Msg, 1)
+	go func() { done <- cmd() }()
+	var msg tea.Msg
+	select {
+	case msg = <-done:
+	case <-time.After(50 * time.Millisecond): // it waits for a snapshot, a timer or the lab: not ours to run
+		return
+	}
+	switch msg := msg.(type) {
+	case nil:
+	case tea.BatchMsg:
+		for _, c := range msg {
+			d.run(c)
+		}
+	case tea.QuitMsg:
+		d.quit = true
+	default:
+		if value := reflect.ValueOf(msg); value.Kind() == reflect.Slice { // tea.Sequence's message is not exported
+			for i := range value.Len() {
+				if c, ok := value.Index(i).Interface().(tea.Cmd); ok {
+					d.run(c)
+				}
+			}
+			return
+		}
+		d.send(msg)
+	}
+}
+
+var codes = map[string]tea.Key{
+	"enter": {Code: tea.KeyEnter}, "esc": {Code: tea.KeyEscape}, "up": {Code: tea.KeyUp}, "down": {Code: tea.KeyDown},
+	"left": {Code: tea.KeyLeft}, "right": {Code: tea.KeyRight}, "tab": {Code: tea.KeyTab}, "space": {Code: tea.KeySpace, Text: " "},
+	"ctrl+c": {Code: 'c', Mod: tea.ModCtrl}, "shift+tab": {Code: tea.KeyTab, Mod: tea.ModShift},
+}
+
+func (d *driver) press(keys ...string) {
+	d.t.Helper()
+	for _, k := range keys {
+		key, ok := codes[k]
+		if !ok {
+			key = tea.Key{Code: []rune(k)[0], Text: k}
+		}
+		if got := tea.KeyPressMsg(key).String(); got != k {
+			d.t.Fatalf("key %q is %q", k, got)
+		}
+		d.send(tea.KeyPressMsg(key))
+	}
+}
+
+// show gives the app the next picture of the cluster.
+func (d *driver) show(s *model.Snapshot) {
+	d.t.Helper()
+	d.send(snapshotMsg{snapshot: s, generation: d.app.generation})
+}
+
+// calm lets every animation end.
+func (d *driver) calm() {
+	d.t.Helper()
+	for i := 0; d.app.screen.Animating() && i < 200; i++ {
+		d.send(tickMsg{})
+	}
+}
+
+func (d *driver) frame() string { return d.app.Frame().Plain() }
+
+func (d *driver) sees(texts ...string) {
+	d.t.Helper()
+	got := d.frame()
+	for _, text := range texts {
+		if !strings.Contains(got, text) {
+			d.t.Fatalf("the frame lacks %q:\n%s", text, got)
+		}
+	}
+}
+
+// scripted is a backend that answers from memory.
+type scripted struct {
+	snapshots chan *model.Snapshot
+	ran       [][]string
+	reply     model.Reply
+	saved     []lessons.Progress
+	kept      bool
+	cleaned   bool
+	startErr  error
+	contexts  []shell.Choice
+}
+
+func (b *scripted) Choices(context.Context) ([]shell.Choice, error) {
+	return append([]shell.Choice{{Lab: true}}, b.contexts...), nil
+}
+func (b *scripted) Probe(_ context.Context, c shell.Choice) (string, error) {
+	if strings.Contains(c.Server, "192.0.2.") {
+		return "", errors.New("no route to host")
+	}
+	return "v1.36.1", nil
+}
+func (b *scripted) StartLab(_ context.Context, report func(shell.Stage)) (bool, error) {
+	report(shell.Stage{Name: "etcd", Done: true})
+	return true, b.startErr
+}
+func (b *scripted) LabEnded(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+func (b *scripted) KeepLab() error                     { b.kept = true; return nil }
+func (b *scripted) Connect(context.Context, shell.Choice) (shell.Session, error) {
+	return b, nil
+}
+func (b *scripted) LoadProgress(string) (map[string]lessons.Progress, error) { return nil, nil }
+func (b *scripted) SaveProgress(_ string, p lessons.Progress) error {
+	b.saved = append(b.saved, p)
+	return nil
+}
+func (b *scripted) Next(ctx context.Context) (*model.Snapshot, error) {
+	select {
+	case s := <-b.snapshots:
+		return s, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+func (b *scripted) EnsureNamespace(context.Context) (string, error) { return "tour", nil }
+func (b *scripted) Kubectl(_ context.Context, namespace string, args []string, _ string) model.Reply {
+	b.ran = append(b.ran, append([]string{namespace}, args...))
+	return b.reply
+}
+func (b *scripted) Clean(context.Context) error { b.cleaned = true; return nil }
+func (b *scripted) Close()                      {}
+
+// tourStart opens the first lesson on a lab whose namespace is empty.
+func tourStart(t *testing.T, w, h int, options Options) *driver {
+	t.Helper()
+	d := drive(t, w, h, options)
+	d.press("enter")
+	d.show(world())
+	d.sees("Lessons")
+	d.press("enter")
+	d.show(world())
+	d.calm()
+	return d
+}
+
+func TestPicker(t *testing.T) {
+	d := drive(t, 80, 24, Options{})
+	d.backend.contexts = []shell.Choice{
+		{Context: "kind-dev", Server: "https://127.0.0.1:34567", Current: true},
+		{Context: "prod", Server: "https://192.0.2.7:6443"},
+	}
+	d.run(loadChoices(context.Background(), d.backend))
+	d.sees("The lab", "kind-dev", "answers, v1.36.1", "no route to host")
+	golden(t, "picker-80x24", d.frame())
+}
+
+func TestContextNeedsConsentBeforeAnyWrite(t *testing.T) {
+	d := drive(t, 80, 24, Options{Choice: &shell.Choice{Context: "prod", Server: "https://192.0.2.7:6443"}})
+	d.show(world())
+	d.press("enter")
+	d.sees("Write to this cluster?", "prod")
+	if d.app.namespace != "" || len(d.backend.ran) > 0 {
+		t.Fatal("something was written before the person agreed")
+	}
+	d.press("n")
+	d.sees("Lessons")
+	if d.app.namespace != "" {
+		t.Fatal("a namespace was made although the person declined")
+	}
+	d.press("enter", "y")
+	d.show(world())
+	if d.app.namespace != "tour" {
+		t.Fatalf("namespace %q after consent", d.app.namespace)
+	}
+}
+
+func TestLessonFrames(t *testing.T) {
+	for _, size := range []struct{ w, h int }{{80, 24}, {120, 40}, {200, 60}} {
+		t.Run(fmt.Sprintf("%dx%d", size.w, size.h), func(t *testing.T) {
+			d := tourStart(t, size.w, size.h, Options{})
+			golden(t, fmt.Sprintf("lesson-empty-%dx%d", size.w, size.h), d.frame())
+			d.show(world(threePods()...))
+			d.calm()
+			golden(t, fmt.Sprintf("lesson-pods-%dx%d", size.w, size.h), d.frame())
+			d.toService()
+			d.show(world(append(threePods(), webService(model.ClusterIP, 0), webSlice(3))...))
+			d.calm()
+			golden(t, fmt.Sprintf("lesson-service-%dx%d", size.w, size.h), d.frame())
+		})
+	}
+}
+
+// toService goes to the first step whose panes are about a Service.
+func (d *driver) toService() {
+	d.t.Helper()
+	for _, step := range d.app.options.Lessons[0].Steps {
+		if step.Show.Service != "" {
+			return
+		}
+		d.press("right")
+	}
+	d.t.Fatal("no step of the lesson shows a Service")
+}
+
+func TestEveryScreenFitsEverySize(t *testing.T) {
+	pictures := map[string]*model.Snapshot{
+		"empty":   world(),
+		"pods":    world(threePods()...),
+		"service": world(append(threePods(), webService(model.LoadBalancer, 30080), webSlice(3))...),
+		"trouble": troubled(),
+	}
+	for name, picture := range pictures {
+		for _, size := range []struct{ w, h int }{{20, 5}, {40, 12}, {69, 20}, {80, 24}, {110, 30}, {120, 40}, {200, 60}} {
+			for _, look := range []theme.Options{{}, {Light: true}, {NoColor: true}, {ASCII: true}} {
+				d := tourStart(t, size.w, size.h, Options{Theme: look})
+				d.show(picture)
+				for _, keys := range [][]string{{}, {"?"}, {"x", "tab"}, {"q"}} {
+					d.press(keys...)
+					checkFrame(t, name, size.w, size.h, d.app.Frame(), look)
+				}
+			}
+		}
+	}
+}
+
+// checkFrame holds what is true of every frame: exact height, no line wider
+// than the screen, no control character.
+func checkFrame(t *testing.T, name string, w, h int, s *frame.Surface, look theme.Options) {
+	t.Helper()
+	lines := strings.Split(s.Plain(), "\n")
+	if len(lines) != h {
+		t.Fatalf("%s at %d×%d: %d lines", name, w, h, len(lines))
+	}
+	for _, l := range lines {
+		if frame.Width(l) > w {
+			t.Fatalf("%s at %d×%d: a line of %d columns: %q", name, w, h, frame.Width(l), l)
+		}
+		if model.Printable(l) != l {
+			t.Fatalf("%s at %d×%d: a control character in %q", name, w, h, l)
+		}
+	}
+	if look.NoColor && strings.Contains(s.Render(), "[38;") {
+		t.Fatalf("%s at %d×%d: a colour without colours", name, w, h)
+	}
+	if layout.Classify(w, h) == layout.TooSmall && !strings.Contains(s.Plain(), "cells") {
+		t.Fatalf("%s at %d×%d does not say that it is too small:\n%s", name, w, h, s.Plain())
+	}
+}
+
+func TestHostileNamesDoNotReachTheTerminal(t *testing.T) {
+	pods := threePods()
+	for _, o := range pods {
+		pod := o.(*model.Pod)
+		pod.Name = "web-\x1b]0;owned\x07-\x1b[2J\u202e" + pod.Name
+		pod.Node = "\x9b31mnode"
+	}
+	d := tourStart(t, 120, 40, Options{Theme: theme.Options{NoColor: true}})
+	d.show(world(pods...))
+	rendered := d.app.Frame().Render()
+	for _, bad := range []string{"\x1b]", "\x07", "\x1b[2J", "\u202e", "\x9b"} {
+		if strings.Contains(rendered, bad) {
+			t.Errorf("%q reached the terminal", bad)
+		}
+	}
+}
+
+func TestFrozenServerIsSaidAndHeals(t *testing.T) {
+	d := tourStart(t, 80, 24, Options{})
+	d.show(troubled())
+	d.sees("not live", "has not answered")
+	d.press("h") // keys go on working
+	d.show(world())
+	if strings.Contains(d.frame(), "not live") {
+		t.Error("the trouble stays on screen after it is over")
+	}
+}
+
+func TestQuitOffersToKeepOrRemove(t *testing.T) {
+	d := tourStart(t, 80, 24, Options{})
+	d.press("q")
+	d.sees("end the lab", "keep it running", "stay")
+	d.press("esc")
+	if d.quit {
+		t.Fatal("quit although the person wanted to stay")
+	}
+	d.press("q", "k")
+	if !d.quit || !d.backend.kept {
+		t.Errorf("quit %v, kept %v", d.quit, d.backend.kept)
+	}
+	if len(d.app.Farewell()) == 0 || !strings.Contains(d.app.Farewell()[0], "svctour lab down") {
+		t.Errorf("farewell %q does not say how to end the lab", d.app.Farewell())
+	}
+}
+
+func TestRunningTheStepsCommand(t *testing.T) {
+	d := tourStart(t, 120, 40, Options{})
+	d.backend.reply = model.Reply{Stdout: "deployment.apps/web created\n"}
+	d.press("enter")
+	if len(d.backend.ran) == 0 || d.backend.ran[len(d.backend.ran)-1][0] != "tour" {
+		t.Fatalf("commands %q", d.backend.ran)
+	}
+	d.sees("deployment.apps/web created")
+	d.show(world(threePods()...))
+	d.sees("Done.")
+	if len(d.backend.saved) == 0 {
+		t.Error("progress was not saved")
+	}
+}
+
+func TestAReplyThatFailsIsShown(t *testing.T) {
+	d := tourStart(t, 80, 24, Options{})
+	d.backend.reply = model.Reply{Stderr: "Error from server (Forbidden): no\n", Exit: 1}
+	d.press("enter")
+	d.sees("Error from server (Forbidden): no")
+}
+
+func TestThePacketWalksToItsEnd(t *testing.T) {
+	d := tourStart(t, 120, 40, Options{})
+	d.show(world(append(threePods(), webService(model.ClusterIP, 0), webSlice(3))...))
+	d.toService()
+	d.show(world(append(threePods(), webService(model.ClusterIP, 0), webSlice(3))...))
+	d.calm()
+	d.press("space")
+	if !strings.Contains(d.frame(), "◆") {
+		t.Fatalf("no packet on its way:\n%s", d.frame())
+	}
+	d.calm()
+	if strings.Contains(d.frame(), "◆") {
+		t.Error("the packet never arrives")
+	}
+}

@@ -1,0 +1,106 @@
+package ui
+
+import (
+	"fmt"
+	"time"
+
+	"svctour/model"
+)
+
+var epoch = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// world is a synced snapshot of a lab with three nodes, the tour's namespace
+// and the given objects.
+func world(objects ...any) *model.Snapshot {
+	s := model.Snapshot{
+		Sequence: 1, Time: epoch,
+		Cluster: model.Cluster{Context: "svctour-lab", Server: "https://127.0.0.1:6443", Version: "v1.37.2", Lab: true},
+		Sync:    model.Sync{Synced: true},
+		Proxy:   model.DefaultProxy(),
+		DNS:     model.DNS{Domain: "cluster.local", Servers: []string{"10.96.0.10"}, Source: "ConfigMap kube-system/kubelet-config", Evidence: model.Derived},
+	}
+	s.Proxy.ClusterCIDRs, s.Proxy.Source, s.Proxy.Evidence = []string{"10.244.0.0/16"}, "ConfigMap kube-system/kube-proxy", model.Derived
+	for i := 1; i <= 3; i++ {
+		name := fmt.Sprintf("node-%d", i)
+		s.Nodes = append(s.Nodes, &model.Node{
+			Meta:       model.Meta{Name: name, UID: name, Created: epoch},
+			Addresses:  []model.NodeAddress{{Type: "InternalIP", Address: fmt.Sprintf("172.18.0.%d", i+1)}, {Type: "Hostname", Address: name}},
+			PodCIDRs:   []string{fmt.Sprintf("10.244.%d.0/24", i-1)},
+			Conditions: []model.Condition{{Type: "Ready", Status: "True"}},
+			Kubelet:    "v1.37.2",
+		})
+	}
+	for _, name := range []string{"default", "kube-system", "tour"} {
+		s.Namespaces = append(s.Namespaces, &model.Namespace{Meta: model.Meta{Name: name, UID: "ns-" + name, Created: epoch}, Phase: "Active"})
+	}
+	pods := int32(0)
+	for _, o := range objects {
+		switch o := o.(type) {
+		case *model.Pod:
+			s.Pods = append(s.Pods, o)
+			pods++
+		case *model.Service:
+			s.Services = append(s.Services, o)
+		case *model.EndpointSlice:
+			s.Slices = append(s.Slices, o)
+		default:
+			panic(fmt.Sprintf("%T", o))
+		}
+	}
+	if pods > 0 {
+		labels := map[string]string{"app": "web"}
+		s.Deployments = append(s.Deployments, &model.Deployment{
+			Meta: model.Meta{Namespace: "tour", Name: "web", UID: "deploy-web", Generation: 1, Created: epoch, Labels: labels}, Selector: labels, TemplateLabels: labels,
+			Replicas: pods, Updated: pods, Ready: pods, Available: pods, Observed: 1,
+		})
+	}
+	return model.NewSnapshot(s)
+}
+
+func troubled() *model.Snapshot {
+	s := *world(threePods()...)
+	s.Sync.Err = "The API server at https://127.0.0.1:6443 has not answered for 4 s."
+	return model.NewSnapshot(s)
+}
+
+var podIPs = []string{"10.244.0.5", "10.244.1.6", "10.244.2.7"}
+
+func podName(i int) string { return "web-6d4b75cb6d-" + []string{"x2k9p", "9kf4z", "pq7wm"}[i] }
+
+func threePods() []any {
+	var out []any
+	for i, ip := range podIPs {
+		out = append(out, &model.Pod{
+			Meta: model.Meta{Namespace: "tour", Name: podName(i), UID: fmt.Sprintf("pod-%d", i), Created: epoch,
+				Labels: map[string]string{"app": "web", "pod-template-hash": "6d4b75cb6d"},
+				Owners: []model.Owner{{Kind: "ReplicaSet", Name: "web-6d4b75cb6d", UID: "rs-web", Controller: true}}},
+			Node: fmt.Sprintf("node-%d", i+1), Phase: "Running", IPs: []string{ip}, DNSPolicy: "ClusterFirst",
+			Conditions: []model.Condition{{Type: "Ready", Status: "True"}},
+			Containers: []model.Container{{Name: "nginx", Image: "nginx:1.27", State: "running", Ready: true, Ports: []model.ContainerPort{{Port: 80, Protocol: "TCP"}}}},
+		})
+	}
+	return out
+}
+
+func webService(kind string, nodePort int32) *model.Service {
+	return &model.Service{
+		Meta: model.Meta{Namespace: "tour", Name: "web", UID: "svc-web", Created: epoch, Labels: map[string]string{}},
+		Type: kind, Selector: map[string]string{"app": "web"}, ClusterIPs: []string{"10.96.142.31"}, IPFamilies: []string{"IPv4"},
+		Ports: []model.ServicePort{{Protocol: "TCP", Port: 80, TargetPort: "80", NodePort: nodePort}},
+	}
+}
+
+func webSlice(n int) *model.EndpointSlice {
+	yes, no, port := true, false, int32(80)
+	slice := &model.EndpointSlice{
+		Meta:        model.Meta{Namespace: "tour", Name: "web-7xk2v", UID: "slice-web", Created: epoch, Labels: map[string]string{model.ServiceNameLabel: "web"}},
+		AddressType: "IPv4", Ports: []model.EndpointPort{{Protocol: "TCP", Port: &port}},
+	}
+	for i := range n {
+		slice.Endpoints = append(slice.Endpoints, model.Endpoint{
+			Addresses: []string{podIPs[i]}, Ready: &yes, Serving: &yes, Terminating: &no, Node: fmt.Sprintf("node-%d", i+1),
+			Target: &model.Ref{Kind: "Pod", Namespace: "tour", Name: podName(i), UID: fmt.Sprintf("pod-%d", i)},
+		})
+	}
+	return slice
+}
