@@ -54,6 +54,7 @@ type App struct {
 	wanted     string // the lesson to open once the namespace is there
 	labOurs    bool   // this program started the lab
 
+	timer    func() tea.Cmd // one step of animation; tests step by hand
 	ticking  bool
 	quitting bool
 	farewell []string
@@ -65,7 +66,7 @@ type App struct {
 
 // New makes the program. Everything it starts ends with ctx.
 func New(ctx context.Context, o Options) *App {
-	return &App{ctx: ctx, options: o, theme: theme.New(o.Theme), picker: picker.New(), progress: map[string]lessons.Progress{}, dirty: true}
+	return &App{ctx: ctx, options: o, theme: theme.New(o.Theme), picker: picker.New(), progress: map[string]lessons.Progress{}, timer: tick, dirty: true}
 }
 
 // Farewell is what to print once the terminal is back: what was left behind
@@ -325,7 +326,7 @@ func (a *App) animate() tea.Cmd {
 		return nil
 	}
 	a.ticking = true
-	return tick()
+	return a.timer()
 }
 
 // liveText says how the connection is, for the header.

@@ -82,6 +82,16 @@ func threePods() []any {
 	return out
 }
 
+// clientPod is the lessons' client.
+func clientPod() *model.Pod {
+	return &model.Pod{
+		Meta: model.Meta{Namespace: "tour", Name: "tmp", UID: "pod-tmp", Created: epoch, Labels: map[string]string{"run": "tmp"}},
+		Node: "node-1", Phase: "Running", IPs: []string{"10.244.0.9"}, DNSPolicy: "ClusterFirst",
+		Conditions: []model.Condition{{Type: "Ready", Status: "True"}},
+		Containers: []model.Container{{Name: "tmp", Image: "nginx:1.27", State: "running", Ready: true}},
+	}
+}
+
 func webService(kind string, nodePort int32) *model.Service {
 	return &model.Service{
 		Meta: model.Meta{Namespace: "tour", Name: "web", UID: "svc-web", Created: epoch, Labels: map[string]string{}},

@@ -51,6 +51,9 @@ type Tour struct {
 type Wants struct {
 	Story, File, Command int
 	Panes                []int
+	// Reading says that the story is in focus: where room is short it gets
+	// most of it, else the live pane does.
+	Reading bool
 }
 
 // ArrangeTour lays out the lesson screen.
@@ -68,7 +71,12 @@ func ArrangeTour(w, h int, wants Wants) Tour {
 		t.Panes = stack(t.System, wants.Panes)
 	case Medium:
 		command := 3
-		story := min(wants.Story+2, max(8, (body.H-command)*55/100))
+		room := body.H - command
+		most := max(7, room*2/5)
+		if wants.Reading {
+			most = max(8, room-7)
+		}
+		story := min(wants.Story+2, most)
 		t.Story = frame.Rect{X: 0, Y: body.Y, W: w, H: story}
 		t.System = frame.Rect{X: 0, Y: body.Y + story, W: w, H: body.H - story - command}
 		t.Command = frame.Rect{X: 0, Y: body.Y + body.H - command, W: w, H: command}

@@ -131,20 +131,20 @@ func (l *Screen) doPane(id string) shell.Intent {
 	var n int
 	switch id {
 	case "tab":
-		l.focus = l.neighbour(1)
+		l.lookAt(l.neighbour(1))
 	case "tab back":
-		l.focus = l.neighbour(-1)
+		l.lookAt(l.neighbour(-1))
 	case "up":
-		l.scroll[l.scrolled()]--
+		l.scroll[l.focus]--
 	case "down":
-		l.scroll[l.scrolled()]++
+		l.scroll[l.focus]++
 	case "page up":
-		l.scroll[l.scrolled()] -= 8
+		l.scroll[l.focus] -= 8
 	case "page down":
-		l.scroll[l.scrolled()] += 8
+		l.scroll[l.focus] += 8
 	default:
 		if _, err := fmt.Sscanf(id, "pane %d", &n); err == nil && n >= 0 && n < int(panes) {
-			l.focus = pane(n)
+			l.lookAt(pane(n))
 			return nil
 		}
 		if _, err := fmt.Sscanf(id, "answer %d", &n); err == nil && l.asking() {
@@ -157,10 +157,6 @@ func (l *Screen) doPane(id string) shell.Intent {
 	l.scroll[l.focus] = max(0, l.scroll[l.focus])
 	return nil
 }
-
-// scrolled is the pane that the arrow keys move: the story on a screen of
-// middle size, unless a live pane overflows and is in focus.
-func (l *Screen) scrolled() pane { return l.focus }
 
 func (l *Screen) neighbour(step int) pane {
 	p := l.focus

@@ -33,7 +33,7 @@ func (l *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 	default:
 		contents[storyPane] = l.storyLines(t, w-4)
 		contents[l.tab()] = l.paneLines(l.tab(), t, w-4)
-		wants.Story = len(contents[storyPane])
+		wants.Story, wants.Reading = len(contents[storyPane]), l.focus == storyPane
 	}
 	tour := layout.ArrangeTour(w, h, wants)
 	switch tour.Class {
@@ -184,15 +184,13 @@ func (l *Screen) paneTitle(p pane) string {
 			if tr.Packet.Node != "" {
 				title += " on " + tr.Packet.Node
 			}
-			return title + " " + middle + " " + tr.Mode
+			return title + " · " + tr.Mode
 		}
 	case endpointsPane:
 		return "EndpointSlices"
 	}
 	return paneTitles[p]
 }
-
-const middle = "·"
 
 // evidence is the word at the right of a live pane's title.
 func (l *Screen) evidence(t *theme.Theme, p pane) frame.Line {
@@ -260,7 +258,10 @@ func (l *Screen) storyLines(t *theme.Theme, w int) []frame.Line {
 	var story, result []frame.Line
 	story = widget.Story(step.Story, t, w)
 	if step.Predict != nil {
-		story = append(append(story, nil), l.predictionLines(t, w, done)...)
+		if l.class() == layout.Large {
+			story = append(story, nil)
+		}
+		story = append(story, l.predictionLines(t, w, done)...)
 	}
 	for i := 0; i < l.hints && i < len(step.Hints); i++ {
 		hint := widget.Story(fmt.Sprintf("**Hint %d.** %s", i+1, step.Hints[i]), t, w)

@@ -73,9 +73,6 @@ func (l *Screen) Handle(msg any) shell.Intent {
 	switch msg := msg.(type) {
 	case shell.Size:
 		l.size = msg
-		if layout.Classify(msg.W, msg.H) == layout.Medium && l.focus == storyPane && l.scroll == [panes]int{} {
-			l.focus = mapPane
-		}
 	case shell.World:
 		return l.observe(msg)
 	case shell.Heard:
@@ -119,8 +116,8 @@ func (l *Screen) observe(world shell.World) shell.Intent {
 // stepDone makes room for what the step has to say now.
 func (l *Screen) stepDone() {
 	l.scroll[storyPane] = 0
-	if l.focus == filePane || l.focus == commandPane {
-		l.focus = mapPane
+	if l.class() != layout.Large {
+		l.lookAt(l.telling())
 	}
 }
 
@@ -217,13 +214,31 @@ func (l *Screen) stepChanged() {
 	l.replies = nil
 	l.scroll = [panes]int{}
 	l.view.Walk = nil
-	if l.class() != layout.Large {
-		l.focus = mapPane
-		if step := l.play.Step(); step.File != nil && !l.play.Done(l.play.Index()) {
-			l.focus = filePane
-		}
+	l.focus = storyPane
+	l.lastTab = l.telling()
+	if step := l.play.Step(); step.File != nil && !l.play.Done(l.play.Index()) {
+		l.lastTab = filePane
 	}
 	l.refresh()
+}
+
+// telling is the live pane that has most to tell about the step.
+func (l *Screen) telling() pane {
+	switch show := l.play.Step().Show; {
+	case show.Target != "" && l.play.Step().File == nil:
+		return pathPane
+	case show.Service != "":
+		return endpointsPane
+	}
+	return mapPane
+}
+
+// lookAt moves the focus to a pane.
+func (l *Screen) lookAt(p pane) {
+	l.focus = p
+	if p != storyPane {
+		l.lastTab = p
+	}
 }
 
 func (l *Screen) class() layout.Class { return layout.Classify(l.size.W, l.size.H) }
@@ -276,7 +291,7 @@ func (l *Screen) startWalk() {
 	}
 	l.view.Walk, l.walkTick = &widget.Walk{Outcome: outcome}, 0
 	if l.class() != layout.Large {
-		l.focus = pathPane
+		l.lookAt(pathPane)
 	}
 }
 

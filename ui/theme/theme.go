@@ -37,11 +37,12 @@ type Options struct {
 
 // Glyphs are the few symbols in use; each has an ASCII stand-in.
 type Glyphs struct {
-	Ready, NotReady, Terminating, Gone       string
-	Arrow, Branch, BranchEnd, Down, Line     string
-	Check, Cross, Pending, Dot, Pointer      string
-	StepDone, StepHere, StepTodo             string
-	New, Live, Trouble, Packet, Fork, Middle string
+	Ready, NotReady, Terminating, Gone   string
+	Arrow, Branch, BranchEnd, Down, Line string
+	Check, Cross, Pending, Dot, Pointer  string
+	StepDone, StepHere, StepTodo         string
+	Live, Trouble, Packet, Fork, Middle  string
+	Head, OpenHead                       string // of an arrow to a ready endpoint, and to another Pod
 }
 
 var unicodeGlyphs = Glyphs{
@@ -49,7 +50,7 @@ var unicodeGlyphs = Glyphs{
 	Arrow: "→", Branch: "├─", BranchEnd: "└─", Down: "│", Line: "─",
 	Check: "✓", Cross: "✗", Pending: "…", Dot: "·", Pointer: "▸",
 	StepDone: "▪", StepHere: "▣", StepTodo: "▫",
-	New: "+", Live: "●", Trouble: "▲", Packet: "◆", Fork: "┬", Middle: "·",
+	Live: "●", Trouble: "▲", Packet: "◆", Fork: "┬", Middle: "·", Head: "▶", OpenHead: "▷",
 }
 
 var asciiGlyphs = Glyphs{
@@ -57,7 +58,7 @@ var asciiGlyphs = Glyphs{
 	Arrow: "->", Branch: "|-", BranchEnd: "`-", Down: "|", Line: "-",
 	Check: "+", Cross: "x", Pending: "...", Dot: ".", Pointer: ">",
 	StepDone: "#", StepHere: "@", StepTodo: ".",
-	New: "+", Live: "*", Trouble: "!", Packet: "#", Fork: "+", Middle: "-",
+	Live: "*", Trouble: "!", Packet: "#", Fork: "+", Middle: "-", Head: ">", OpenHead: "~",
 }
 
 // New builds the theme for the options.

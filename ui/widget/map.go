@@ -2,6 +2,7 @@ package widget
 
 import (
 	"fmt"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -25,9 +26,10 @@ func Map(v *View, t *theme.Theme, w int) []frame.Line {
 			leftWidth = max(leftWidth, l.Width())
 		}
 		leftWidth = min(leftWidth, w/2)
+		leftWidth = max(leftWidth, len("Service ")+frame.Width(svc.Name))
 	}
 	var lines []frame.Line
-	lines = append(lines, mapHead(v, t, svc, leftWidth))
+	lines = append(lines, mapHead(v, t, svc, leftWidth, w))
 	rows := mapPodRows(v, t, svc, pods, w-leftWidth)
 	if svc == nil {
 		left = nil
@@ -50,7 +52,7 @@ func Map(v *View, t *theme.Theme, w int) []frame.Line {
 	return lines
 }
 
-func mapHead(v *View, t *theme.Theme, svc *model.Service, leftWidth int) frame.Line {
+func mapHead(v *View, t *theme.Theme, svc *model.Service, leftWidth, w int) frame.Line {
 	if svc == nil {
 		return line(sp("   Pods in "+v.Namespace, t.Header))
 	}
@@ -59,7 +61,7 @@ func mapHead(v *View, t *theme.Theme, svc *model.Service, leftWidth int) frame.L
 		selector = labels(svc.Selector)
 	}
 	head := "Service " + svc.Name
-	return line(sp(pad(head, leftWidth), v.Changes.Style(t, svc.UID, t.Title)), sp("    Pods  "+selector, t.Header))
+	return line(sp(pad(head, leftWidth), v.Changes.Style(t, svc.UID, t.Title)), sp("     "+frame.Truncate("Pods  "+selector, w-leftWidth-5), t.Header))
 }
 
 // labels prints a label map as kubectl does: k=v,k=v in key order.
@@ -68,19 +70,11 @@ func labels(m map[string]string) string {
 	for k := range m {
 		keys = append(keys, k)
 	}
-	sortStrings(keys)
+	sort.Strings(keys)
 	for i, k := range keys {
 		keys[i] = k + "=" + m[k]
 	}
 	return strings.Join(keys, ",")
-}
-
-func sortStrings(s []string) {
-	for i := 1; i < len(s); i++ {
-		for j := i; j > 0 && s[j] < s[j-1]; j-- {
-			s[j], s[j-1] = s[j-1], s[j]
-		}
-	}
 }
 
 // mapLeft is one row per way in: cluster IP, node port, load balancer.
@@ -89,13 +83,16 @@ func mapLeft(v *View, t *theme.Theme, svc *model.Service) []frame.Line {
 		return nil
 	}
 	style := v.Changes.Style(t, svc.UID, t.Text)
+	kindWidth := len("ClusterIP ")
+	if svc.Type == model.LoadBalancer {
+		kindWidth = len("LoadBalancer ")
+	}
 	var rows []frame.Line
 	add := func(kind, address string, s frame.Style) {
-		rows = append(rows, line(sp(pad(kind, 13), t.Muted), sp(address+" ", s)))
+		rows = append(rows, line(sp(pad(kind, kindWidth), t.Muted), sp(address, s)))
 	}
-	client := clientLabel(v)
-	if client != "" {
-		rows = append(rows, line(sp(pad("from", 13), t.Muted), sp(client+" ", t.Text)))
+	if client := clientLabel(v); client != "" {
+		add("from", client, t.Text)
 	}
 	switch {
 	case svc.Type == model.ExternalName:
@@ -196,14 +193,14 @@ func mapPodRows(v *View, t *theme.Theme, svc *model.Service, pods []*model.Pod, 
 		if svc != nil {
 			row = append(row, connector(t, joined[pod.IP()], pod, i, total))
 		}
-		rows = append(rows, append(row, podCells(v, t, pod, w-7)...))
+		rows = append(rows, append(row, podCells(v, t, pod, w-6)...))
 	}
 	for i, change := range gone {
 		var row frame.Line
 		if svc != nil {
-			row = append(row, sp(joint(t, len(pods)+i, total)+"   ", t.Muted))
+			row = append(row, sp(joint(t, len(pods)+i, total)+"  ", t.Muted))
 		}
-		rows = append(rows, append(row, sp("- "+t.Glyph.Gone+" ", t.Bad), sp(goneText(change.Text), t.Removed)))
+		rows = append(rows, append(row, sp("-"+t.Glyph.Gone+" ", t.Bad), sp(goneText(change.Text), t.Removed)))
 	}
 	if total == 0 {
 		text := "no Pods here yet"
@@ -245,9 +242,9 @@ func firstRune(s string) string {
 func connector(t *theme.Theme, e *model.Endpoint, pod *model.Pod, i, total int) frame.Span {
 	stem := joint(t, i, total)
 	if e != nil && e.IsReady() {
-		return sp(stem+t.Glyph.Line+"▶ ", t.Good)
+		return sp(stem+t.Glyph.Line+t.Glyph.Head, t.Good)
 	}
-	return sp(stem+t.Glyph.Middle+"▷ ", t.Muted)
+	return sp(stem+t.Glyph.Middle+t.Glyph.OpenHead, t.Muted)
 }
 
 func podCells(v *View, t *theme.Theme, pod *model.Pod, w int) frame.Line {
@@ -267,11 +264,11 @@ func podCells(v *View, t *theme.Theme, pod *model.Pod, w int) frame.Line {
 	if pod.Ready() && status == "Running" {
 		status = ""
 	}
-	if need := frame.Width(name) + 2 + 15 + 1 + len(pod.Node) + 1 + len(status); need > w {
+	if need := len("+* ") + frame.Width(name) + 2 + len(ip) + 2 + len(pod.Node) + 1 + len(status); need > w {
 		name = shortName(name)
 	}
 	return line(
-		sp(v.Changes.Sign(pod.UID)+" ", t.Added),
+		sp(v.Changes.Sign(pod.UID), t.Added),
 		sp(glyph+" ", style),
 		sp(name+"  ", v.Changes.Style(t, pod.UID, t.Text)),
 		sp(ip, v.Changes.Style(t, pod.UID, t.Strong)),

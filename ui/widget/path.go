@@ -23,31 +23,12 @@ func Path(v *View, t *theme.Theme, w int, rules bool) []frame.Line {
 		}
 		return note(t, text, w)
 	}
-	head, tail := sharedHops(tr.Outcomes)
 	d := &pathDrawing{v: v, t: t, w: w, rules: rules}
-	d.add(d.packetLine(tr), -1, 0, 0)
-	if len(tr.Outcomes) > 0 {
-		first := tr.Outcomes[0]
-		for i := 0; i < head; i++ {
-			d.hop(first.Hops[i], -1, i)
-		}
-		if len(tr.Outcomes) > 1 {
-			for i := range tr.Outcomes {
-				d.branch(tr, i, head, len(tr.Outcomes[i].Hops)-tail)
-			}
-		} else {
-			for i := head; i < len(first.Hops)-tail; i++ {
-				d.hop(first.Hops[i], -1, i)
-			}
-			d.verdict(first)
-		}
-		for i := len(first.Hops) - tail; i < len(first.Hops); i++ {
-			d.tailHop(first.Hops[i], len(first.Hops)-i)
-		}
-	}
+	d.add(d.packetLine(tr), none)
+	d.outcomes(tr)
 	for _, text := range tr.Notes {
 		for _, l := range frame.Wrap(frame.L(text, t.Muted), w, 0) {
-			d.add(l, -1, -1, -1)
+			d.add(l, none)
 		}
 	}
 	return d.lines
@@ -62,32 +43,79 @@ type pathDrawing struct {
 	lines []frame.Line
 }
 
-// sharedHops counts the hops that all outcomes have in common at both ends.
-func sharedHops(outcomes []path.Outcome) (head, tail int) {
-	if len(outcomes) == 0 {
-		return 0, 0
+// owns says whether a row stands for a hop of an outcome.
+type owns func(outcome, hop int) bool
+
+func none(int, int) bool { return false }
+
+// outcomes draws the hops before the ways part, a row for each way, and the
+// rules that all ways meet again.
+func (d *pathDrawing) outcomes(tr *path.Trace) {
+	if len(tr.Outcomes) == 0 {
+		return
 	}
+	first := tr.Outcomes[0]
+	if len(tr.Outcomes) == 1 {
+		for i, h := range first.Hops {
+			d.hop(h, func(_, hop int) bool { return hop == i })
+		}
+		if first.Verdict != path.DNAT {
+			d.add(append(line(sp(" "+d.t.Glyph.BranchEnd+" ", d.t.Muted)), d.outcome(first)...), none)
+		}
+		return
+	}
+	head := sharedHead(tr.Outcomes)
+	tails := sharedTail(tr.Outcomes, head)
+	for i := 0; i < head; i++ {
+		d.hop(first.Hops[i], func(_, hop int) bool { return hop == i })
+	}
+	for i := range tr.Outcomes {
+		d.branch(tr, i, head, tails[i])
+	}
+	for k, i := range tails[0] {
+		d.hop(first.Hops[i], func(outcome, hop int) bool { return hop == tails[outcome][k] })
+	}
+}
+
+// sharedHead counts the hops that all outcomes have in common at their start.
+func sharedHead(outcomes []path.Outcome) int {
 	first := outcomes[0].Hops
-	head, tail = len(first), len(first)
+	head := len(first)
 	for _, o := range outcomes[1:] {
 		n := 0
 		for n < head && n < len(o.Hops) && sameHop(first[n], o.Hops[n]) {
 			n++
 		}
 		head = n
-		m := 0
-		for m < tail && m < len(o.Hops) && sameHop(first[len(first)-1-m], o.Hops[len(o.Hops)-1-m]) {
-			m++
+	}
+	return head
+}
+
+// sharedTail gives, for each outcome, the indexes of the rules after the ways
+// parted that all outcomes meet in the same order, and of the reply. They are
+// empty when the outcomes meet different ones.
+func sharedTail(outcomes []path.Outcome, head int) [][]int {
+	tails := make([][]int, len(outcomes))
+	for i, o := range outcomes {
+		rewritten := false
+		for k := head; k < len(o.Hops); k++ {
+			h := o.Hops[k]
+			if rewritten && (h.Chain != "" || k == len(o.Hops)-1) {
+				tails[i] = append(tails[i], k)
+			}
+			rewritten = rewritten || strings.HasPrefix(h.What, "DNAT")
 		}
-		tail = m
 	}
-	if len(outcomes) == 1 {
-		return len(first), 0
+	for i, tail := range tails {
+		same := len(tail) == len(tails[0])
+		for k := 0; same && k < len(tail); k++ {
+			same = sameHop(outcomes[i].Hops[tail[k]], outcomes[0].Hops[tails[0][k]])
+		}
+		if !same {
+			return make([][]int, len(outcomes))
+		}
 	}
-	for _, o := range outcomes {
-		tail = min(tail, len(o.Hops)-head)
-	}
-	return head, tail
+	return tails
 }
 
 func sameHop(a, b path.Hop) bool {
@@ -95,9 +123,8 @@ func sameHop(a, b path.Hop) bool {
 }
 
 // add appends a row; a walking packet that stands on one of its hops marks it.
-// Hops from..to (exclusive) of an outcome (-1: of any) belong to the row.
-func (d *pathDrawing) add(l frame.Line, outcome, from, to int) {
-	if walk := d.v.Walk; walk != nil && (outcome < 0 || outcome == walk.Outcome) && walk.Hop >= from && walk.Hop < to {
+func (d *pathDrawing) add(l frame.Line, owned owns) {
+	if walk := d.v.Walk; walk != nil && owned(walk.Outcome, walk.Hop) {
 		marked := frame.Line{{Text: d.t.Glyph.Packet, Style: d.t.Packet}}
 		for i, span := range l {
 			text := span.Text
@@ -125,19 +152,8 @@ func (d *pathDrawing) packetLine(tr *path.Trace) frame.Line {
 	return row
 }
 
-func (d *pathDrawing) hop(h path.Hop, outcome, i int) {
-	d.add(d.hopLine(h), outcome, i, i+1)
-	d.rule(h)
-}
-
-func (d *pathDrawing) tailHop(h path.Hop, fromEnd int) {
-	l := d.hopLine(h)
-	if walk := d.v.Walk; walk != nil {
-		hops := len(d.v.Trace.Outcomes[walk.Outcome].Hops)
-		d.add(l, -1, hops-fromEnd, hops-fromEnd+1)
-	} else {
-		d.add(l, -1, -1, -1)
-	}
+func (d *pathDrawing) hop(h path.Hop, owned owns) {
+	d.add(d.hopLine(h), owned)
 	d.rule(h)
 }
 
@@ -150,28 +166,44 @@ func (d *pathDrawing) rule(h path.Hop) {
 	}
 }
 
-// hopLine is "HOOK        what"; the hook is written where it changes.
+// hopLine is "HOOK  CHAIN → CHAIN  comment"; the hook is written where it changes.
 func (d *pathDrawing) hopLine(h path.Hop) frame.Line {
-	hook := h.Hook
+	t, hook := d.t, h.Hook
 	if hook == d.hook {
 		hook = ""
 	} else {
 		d.hook = h.Hook
 	}
-	row := line(sp(" "+pad(hook, 12)+" ", d.t.Accent))
-	if h.Chain != "" {
-		row = append(row, sp(chainLabel(h.Chain)+" ", d.t.Code))
+	row := line(sp(" "+pad(hook, 11)+" ", t.Accent))
+	if h.Chain != "" && h.Chain != h.Hook {
+		row = append(row, sp(h.Chain+" ", t.Code))
 	}
 	if h.Chance > 0 && h.Chance < 1 {
-		row = append(row, sp(Fraction(h.Chance)+" ", d.t.Strong))
+		row = append(row, sp(Fraction(h.Chance)+" ", t.Strong))
 	}
-	return append(row, sp(h.What, d.t.Text))
+	if chain, ok := strings.CutPrefix(h.What, "jump "); ok {
+		row = append(row, sp(t.Glyph.Arrow+" ", t.Muted), sp(chain, t.Code))
+	} else {
+		row = append(row, sp(h.What, t.Text))
+	}
+	if comment := comment(h.Rule); comment != "" && !d.rules && row.Width()+3+len(comment) <= d.w {
+		row = append(row, sp("   "+comment, t.Muted))
+	}
+	return row
 }
 
-// chainLabel leaves a chain's name whole: it is what a person will grep for.
-func chainLabel(chain string) string { return chain }
+// comment is what kube-proxy wrote beside a rule.
+func comment(rule string) string {
+	_, rest, ok := strings.Cut(rule, `--comment "`)
+	if !ok {
+		return ""
+	}
+	text, _, _ := strings.Cut(rest, `"`)
+	text, _, _ = strings.Cut(text, ";")
+	return text
+}
 
-func (d *pathDrawing) branch(tr *path.Trace, i, from, to int) {
+func (d *pathDrawing) branch(tr *path.Trace, i, head int, tail []int) {
 	o := tr.Outcomes[i]
 	glyph := d.t.Glyph.Branch
 	if i == len(tr.Outcomes)-1 {
@@ -179,18 +211,22 @@ func (d *pathDrawing) branch(tr *path.Trace, i, from, to int) {
 	}
 	row := line(sp(" "+glyph+" ", d.t.Muted), sp(pad(Fraction(o.Probability), 5)+" ", d.t.Strong))
 	chain := ""
-	for _, h := range o.Hops[from:to] {
-		if h.Chain != "" && (chain == "" || strings.HasPrefix(h.Chain, "KUBE-SEP-")) {
+	for _, h := range o.Hops[head:] {
+		if strings.HasPrefix(h.Chain, "KUBE-SEP-") {
 			chain = h.Chain
 		}
 	}
 	if chain != "" && d.w >= 64 {
 		row = append(row, sp(pad(chain, 25)+" ", d.t.Code))
 	}
-	d.add(append(row, d.outcome(o)...), i, from, to)
-	if d.rules {
-		for _, h := range o.Hops[from:to] {
-			d.rule(h)
+	shared := map[int]bool{}
+	for _, k := range tail {
+		shared[k] = true
+	}
+	d.add(append(row, d.outcome(o)...), func(outcome, hop int) bool { return outcome == i && hop >= head && !shared[hop] })
+	for k := head; d.rules && k < len(o.Hops); k++ {
+		if !shared[k] {
+			d.rule(o.Hops[k])
 		}
 	}
 	d.hook = ""
@@ -218,10 +254,6 @@ func (d *pathDrawing) outcome(o path.Outcome) frame.Line {
 		return line(sp("DROP", t.Bad), sp("  the client waits until it times out", t.Text))
 	}
 	return line(sp("no rule of kube-proxy matches", t.Warn))
-}
-
-func (d *pathDrawing) verdict(o path.Outcome) {
-	d.add(append(line(sp(" "+d.t.Glyph.BranchEnd+" ", d.t.Muted)), d.outcome(o)...), -1, -1, -1)
 }
 
 // Fraction writes a probability as people say it: "1/3" where it is one over a
