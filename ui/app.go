@@ -338,7 +338,7 @@ func (a *App) liveText() (frame.Line, bool) {
 	case a.world == nil || !a.world.Sync.Synced && a.world.Sync.Err == "":
 		return frame.Line{{Text: t.Glyph.Pending + " reading", Style: t.Warn}}, false
 	case a.world.Sync.Err != "":
-		return frame.Line{{Text: t.Glyph.Trouble + " not live", Style: t.Bad}}, true
+		return frame.Line{{Text: t.Glyph.Trouble + " not live", Style: t.Bad}}, a.world.Sync.Synced
 	}
 	return frame.Line{{Text: t.Glyph.Live + " live", Style: t.Good}}, false
 }

@@ -14,6 +14,7 @@ type Screen struct {
 	choice shell.Choice
 	stages []shell.Stage
 	err    string
+	silent string // why the server does not answer, while it is asked again
 	ticks  int
 }
 
@@ -65,6 +66,8 @@ func (b *Screen) Handle(msg any) shell.Intent {
 			}
 		}
 		b.stages = append(b.stages, msg)
+	case shell.World:
+		b.silent = msg.Snapshot.Sync.Err
 	case shell.Tick:
 		b.ticks++
 	}
@@ -104,12 +107,13 @@ func (b *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 		body.Line(2, y, width-2, frame.L(b.choice.Server, t.Muted))
 		y++
 	}
-	if b.Failed() {
+	trouble := b.err
+	if trouble == "" && b.silent != "" {
+		trouble = b.silent + " Asking again."
+	}
+	for _, l := range frame.Wrap(frame.L(trouble, t.Bad), width, 0) {
+		body.Line(0, y+1, width, l)
 		y++
-		for _, l := range frame.Wrap(frame.L(b.err, t.Bad), width, 0) {
-			body.Line(0, y, width, l)
-			y++
-		}
 	}
 }
 
