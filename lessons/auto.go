@@ -57,8 +57,10 @@ func Auto(ctx context.Context, l *Lesson, c Cluster, o AutoOptions) error {
 	}
 	a := &auto{play: play, cluster: c, options: o}
 	a.print("Lesson %d  %s", l.Number, l.Title)
-	if a.last, err = c.Next(ctx); err != nil {
-		return fmt.Errorf("read the cluster: %w", err)
+	for a.last == nil || !a.last.Sync.Synced {
+		if a.last, err = c.Next(ctx); err != nil {
+			return fmt.Errorf("read the cluster: %w", err)
+		}
 	}
 	for i := range l.Steps {
 		play.Goto(i)
@@ -139,7 +141,7 @@ func (a *auto) restore(ctx context.Context) error {
 		}
 	}
 	return a.wait(ctx, "its start state does not come about", func() (bool, error) {
-		return a.last.Sync.Synced && !a.play.Preparing(), nil
+		return !a.play.Preparing(), nil
 	})
 }
 

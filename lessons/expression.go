@@ -61,6 +61,8 @@ var helpers = map[string]helper{
 		named(func(p *Picture, name string) any { return p.deployment(name) })},
 	"pod": {types.StringType, kindsByName["Pod"].typ, []string{"pods"},
 		named(func(p *Picture, name string) any { return p.pod(name) })},
+	"gone": {types.StringType, types.BoolType, []string{"pods"},
+		named(func(p *Picture, uid string) any { return p.gone(uid) })},
 	"readyEndpoints": {types.StringType, types.NewListType(types.StringType), []string{"services", "endpointslices"},
 		named(func(p *Picture, name string) any { return p.readyEndpoints(name) })},
 	"selected": {types.NewMapType(types.StringType, types.StringType), types.NewListType(kindsByName["Pod"].typ), []string{"pods"},

@@ -68,6 +68,16 @@ func (p *Picture) pod(name string) *model.Pod {
 	return &model.Pod{}
 }
 
+// gone says that no Pod has the UID: not even one that is being deleted.
+func (p *Picture) gone(uid string) bool {
+	for _, pod := range p.Pods {
+		if pod.UID == uid {
+			return false
+		}
+	}
+	return true
+}
+
 // selected gives the Pods that carry every one of the labels. An empty
 // selector selects nothing, as in a Service.
 func (p *Picture) selected(selector map[string]string) []*model.Pod {

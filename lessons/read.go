@@ -342,7 +342,7 @@ func (r *reader) command(b block, files map[string]string) command {
 }
 
 func (r *reader) expression(b block) *expression {
-	e, err := compile(b.text, aBool)
+	e, err := compile(strings.TrimRight(b.text, "\n"), aBool)
 	var at *compileError
 	switch {
 	case errors.As(err, &at):

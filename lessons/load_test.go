@@ -1,0 +1,327 @@
+package lessons
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+func TestBuiltinLessons(t *testing.T) {
+	root, err := fs.Sub(content, "content")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, problem := range Lint(root) {
+		t.Error(problem)
+	}
+	list, err := Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"clusterip", "nodeport", "loadbalancer"} {
+		if i >= len(list) || list[i].ID != want || list[i].Number != i+1 {
+			t.Fatalf("lesson %d should be %q", i+1, want)
+		}
+	}
+	if len(list) != 3 {
+		t.Errorf("there are %d lessons, want 3", len(list))
+	}
+}
+
+func TestDiffAgainstTheStepBefore(t *testing.T) {
+	list, err := Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodeport, err := Find(list, "nodeport")
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := nodeport.Steps[1]
+	if step.File == nil || step.File.Previous == "" {
+		t.Fatalf("step %q shows no change of its manifest", step.Title)
+	}
+	var added []string
+	for line := range strings.Lines(step.File.Content) {
+		if !strings.Contains(step.File.Previous, line) {
+			added = append(added, strings.TrimSpace(line))
+		}
+	}
+	if fmt.Sprint(added) != "[type: NodePort nodePort: 30080]" {
+		t.Errorf("the change is %q, want the two lines of the transcript", added)
+	}
+	if clusterip, err := Find(list, "clusterip"); err != nil || clusterip.Steps[0].File.Previous != "" {
+		t.Errorf("the first manifest of a lesson has nothing before it (%v)", err)
+	}
+	if _, err := Find(list, "none"); err == nil || !strings.Contains(err.Error(), "clusterip, nodeport, loadbalancer") {
+		t.Errorf("an unknown lesson should list the known ones, got %v", err)
+	}
+}
+
+// minimal is a lesson whose every part a test may break.
+var minimal = strings.ReplaceAll(`---
+format: 1
+id: small
+number: 1
+title: Small
+summary: A small lesson.
+minutes: 1
+---
+
+Notes for teachers.
+
+## First
+
+A story.
+
+~~~yaml pod.yaml
+apiVersion: v1
+kind: Pod
+metadata:
+  name: one
+~~~
+
+~~~sh
+kubectl apply -f pod.yaml
+~~~
+
+~~~cel
+pods.exists(p, p.name == 'one'
+  && p.ready)
+~~~
+
+### Given
+
+~~~sh
+kubectl delete pod one --ignore-not-found
+~~~
+
+~~~cel
+pods.size() == 0
+~~~
+
+### Predict
+
+Which?
+
+- [ ] this
+- [x] that,
+  or so
+
+Because.
+
+### Hints
+
+- A hint.
+
+### Show
+
+~~~yaml
+service: one
+~~~
+
+### Wrong
+
+It does nothing.
+
+~~~sh
+kubectl apply -f none.yaml
+~~~
+
+### After
+
+Done.
+`, "~~~", "```")
+
+func TestMinimalLesson(t *testing.T) {
+	text := strings.Replace(minimal, "-f none.yaml", "-f pod.yaml", 1)
+	l := loadOne(t, text)
+	step := l.Steps[0]
+	if step.ID != "first" || step.Story != "A story." || step.After != "Done." || step.Command != "kubectl apply -f pod.yaml" {
+		t.Errorf("the step is %+v", step)
+	}
+	if p := step.Predict; p.Question != "Which?" || p.Answer != 1 || len(p.Choices) != 2 || p.Choices[1] != "that, or so" || p.Why != "Because." {
+		t.Errorf("the prediction is %+v", p)
+	}
+	if len(step.Hints) != 1 || step.Show.Service != "one" || len(step.Wrong) != 1 || step.Wrong[0].Why != "It does nothing." {
+		t.Errorf("the step is %+v", step)
+	}
+	if !step.Checked() || step.Reads() {
+		t.Error("the step has a check and a command")
+	}
+	if crlf := loadOne(t, strings.ReplaceAll(text, "\n", "\r\n")); crlf.Steps[0].File.Content != step.File.Content {
+		t.Error("line ends of another system change the manifest")
+	}
+}
+
+func TestProblemsSayWhere(t *testing.T) {
+	lineOf := func(text string) int {
+		return strings.Count(minimal[:strings.Index(minimal, text)], "\n") + 1
+	}
+	tests := []struct {
+		name     string
+		old, new string
+		line     int // counted in the broken lesson
+		want     string
+	}{
+		{"no front matter", "---\nformat: 1", "format: 1", 1, "want front matter"},
+		{"front matter not closed", "minutes: 1\n---", "minutes: 1", 1, "no closing"},
+		{"format of the future", "format: 1", "format: 2", 1, "this program reads format 1"},
+		{"unknown field", "minutes: 1", "minuets: 1", 7, "minuets"},
+		{"wrong type", "number: 1", "number: one", 4, "one"},
+		{"bad id", "id: small", "id: Small One", 1, "lower-case"},
+		{"no title", "title: Small", "title:", 1, "a title"},
+		{"unknown part", "### After", "### Afterwards", lineOf("### After"), "want Predict, Hints"},
+		{"part twice", "### After", "### Hints", lineOf("### After"), `a second "Hints"`},
+		{"empty story", "A story.\n", "", lineOf("## First"), "the story has 0 words"},
+		{"long story", "A story.", strings.Repeat("word ", 91), lineOf("## First"), "91 words"},
+		{"open fence", "### After\n\nDone.\n", "~~~cel\ntrue", lineOf("### After"), "never closed"},
+		{"two commands in a step", "kubectl apply -f pod.yaml\n", "kubectl apply -f pod.yaml\nkubectl get pods\n", lineOf("kubectl apply -f pod.yaml"), "one command"},
+		{"not kubectl", "kubectl delete pod one", "rm -rf one", lineOf("kubectl delete"), "begin with kubectl"},
+		{"a pipe", "kubectl delete pod one", "kubectl get pods | sort", lineOf("kubectl delete"), `"|"`},
+		{"open quote", "kubectl delete pod one", "kubectl delete pod 'one", lineOf("kubectl delete"), "not closed"},
+		{"a namespace", "kubectl delete pod one", "kubectl delete pod one -n default", lineOf("kubectl delete"), "-n"},
+		{"bad expression in a command", "kubectl delete pod one", "kubectl delete pod ${pods[0].nam}", lineOf("kubectl delete"), "undefined field 'nam'"},
+		{"missing file", "-f none.yaml", "-f none.yaml", lineOf("-f none.yaml"), `no file "none.yaml" at this step: there is pod.yaml`},
+		{"typo in a field", "&& p.ready)", "&& p.redy)", lineOf("  && p.ready"), "undefined field 'redy'"},
+		{"check is not a truth", "pods.size() == 0", "pods.size()", lineOf("pods.size() == 0"), "must be true or false"},
+		{"check is cut off", "pods.size() == 0", "pods.size() ==", lineOf("pods.size() == 0"), "Syntax error"},
+		{"no right choice", "- [x] that", "- [ ] that", lineOf("### Predict"), "one of them right"},
+		{"two right choices", "- [ ] this", "- [x] this", lineOf("- [x] that"), "second right choice"},
+		{"odd choice", "- [ ] this", "- this", lineOf("- [ ] this"), `want "- [ ] choice"`},
+		{"no why", "Because.\n", "", lineOf("### Predict"), "and why"},
+		{"empty hint", "- A hint.", "- ", lineOf("- A hint."), "an empty hint"},
+		{"no hints", "- A hint.\n", "", lineOf("### Hints"), "no hints"},
+		{"unknown show", "service: one", "servic: one", lineOf("service: one"), "servic"},
+		{"bad show", "service: one", "service: ${now}", lineOf("## First"), "must be a string"},
+		{"broken manifest", "kind: Pod", "kind: [Pod", lineOf("metadata:"), ""},
+		{"no kind", "kind: Pod\n", "", lineOf("apiVersion"), "apiVersion, kind and metadata.name"},
+		{"own namespace", "  name: one\n", "  name: one\n  namespace: x\n", lineOf("apiVersion"), "metadata.namespace"},
+		{"file in a folder", "yaml pod.yaml", "yaml ../pod.yaml", lineOf("```yaml pod.yaml"), "plain name"},
+		{"check without hints", "### Hints\n\n- A hint.\n", "", lineOf("## First"), "at least one hint"},
+		{"check without a command", "```sh\nkubectl apply -f pod.yaml\n```\n", "", lineOf("## First"), "needs the command"},
+		{"check without a start", "### Given", "### Wrong", lineOf("## First"), "needs a Given"},
+		{"given without an end", "```cel\npods.size() == 0\n```\n", "", lineOf("### Given"), "when the state is there"},
+		{"wrong without a reason", "It does nothing.\n", "", lineOf("### Wrong"), "want why it is wrong"},
+		{"a part without a step", "## First", "### First", lineOf("## First"), "must belong"},
+		{"a title too low", "## First", "## First\n\n# Small", lineOf("## First") + 2, "before the first step"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			text := strings.Replace(minimal, test.old, strings.ReplaceAll(test.new, "~~~", "```"), 1)
+			if text == minimal && test.old != test.new {
+				t.Fatalf("the lesson does not hold %q", test.old)
+			}
+			if test.old != test.new {
+				text = strings.Replace(text, "-f none.yaml", "-f pod.yaml", 1)
+			}
+			errs := Lint(fstest.MapFS{"lesson.md": {Data: []byte(text)}})
+			for _, err := range errs {
+				var p *Problem
+				if !errors.As(err, &p) {
+					t.Errorf("%v is no Problem", err)
+				} else if p.Line == test.line && strings.Contains(p.Message, test.want) {
+					if !strings.HasPrefix(err.Error(), fmt.Sprintf("lesson.md:%d:", test.line)) {
+						t.Errorf("the error %q does not begin with its place", err)
+					}
+					return
+				}
+			}
+			t.Errorf("want line %d with %q, got %v", test.line, test.want, errs)
+		})
+	}
+}
+
+func TestProblemsOfFolders(t *testing.T) {
+	good := strings.Replace(minimal, "-f none.yaml", "-f pod.yaml", 1)
+	tests := []struct {
+		name  string
+		files map[string]string
+		want  string
+	}{
+		{"nothing", nil, "there is no lesson here"},
+		{"no text", map[string]string{"small/web.yaml": "a: b"}, "small/lesson.md: there is no such file"},
+		{"id is not the folder", map[string]string{"large/lesson.md": good}, `large/lesson.md:1: id "small": want the name of its folder, "large"`},
+		{"same number", map[string]string{"small/lesson.md": good, "tiny/lesson.md": strings.Replace(good, "id: small", "id: tiny", 1)}, `lesson "small" has the number 1 too`},
+		{"broken manifest", map[string]string{"small/lesson.md": good, "small/web.yaml": "kind: Pod\nmetadata: {name: x}\n"}, "small/web.yaml:1: want a Kubernetes object"},
+		{"same step twice", map[string]string{"lesson.md": good + "\n## First\n\nAgain.\n"}, "does not tell this step"},
+		{"too large", map[string]string{"lesson.md": strings.Repeat("x", maxFile+1)}, "at most"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			root := fstest.MapFS{}
+			for name, text := range test.files {
+				root[name] = &fstest.MapFile{Data: []byte(text)}
+			}
+			errs := Lint(root)
+			if !strings.Contains(errors.Join(errs...).Error(), test.want) {
+				t.Errorf("want %q, got %v", test.want, errs)
+			}
+			if _, err := Load(root); err == nil {
+				t.Error("Load took what Lint complains about")
+			}
+		})
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add(minimal)
+	f.Add(scaling)
+	for _, id := range []string{"clusterip", "nodeport", "loadbalancer"} {
+		text, err := os.ReadFile("content/" + id + "/lesson.md")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		root := fstest.MapFS{"lesson.md": {Data: []byte(text)}}
+		errs := Lint(root)
+		for _, err := range errs {
+			if err.Error() == "" {
+				t.Error("an empty error")
+			}
+		}
+		list, err := Load(root)
+		if (err == nil) != (len(errs) == 0) {
+			t.Fatalf("Load says %v, Lint %v", err, errs)
+		}
+		for _, l := range list { // what loads can be played
+			p, err := NewPlay(l, testNamespace, Progress{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := newWorld().snapshot()
+			for range l.Steps {
+				_, _ = p.Observe(s)
+				_, _ = p.Command(s)
+				_, _ = p.Given(s)
+				p.Show(s)
+				p.Next()
+			}
+		}
+	})
+}
+
+func FuzzCommand(f *testing.F) {
+	for _, line := range []string{"kubectl get pods", `kubectl patch service web -p '{"a":"b c"}'`, `kubectl x "a\"b" c\ d`, "kubectl delete pod ${pods[0].name}-x", "kubectl -f", "kubectl apply -f=a.yaml"} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		c, err := parseCommand(line, true)
+		if err != nil {
+			return
+		}
+		if len(c.words) == 0 {
+			t.Fatal("a command without words")
+		}
+		in := &input{namespace: testNamespace, snapshot: newWorld().snapshot(), now: &Picture{}, before: &Picture{}}
+		if inv, err := c.invoke(in, nil); err == nil && len(inv.Args) != len(c.words)-1 {
+			t.Errorf("%q became %q", line, inv.Args)
+		}
+	})
+}

@@ -1,0 +1,415 @@
+package lessons
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"svctour/model"
+)
+
+func newPlay(t testing.TB, l *Lesson, progress Progress) *Play {
+	t.Helper()
+	p, err := NewPlay(l, testNamespace, progress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func observe(t testing.TB, p *Play, s *model.Snapshot) bool {
+	t.Helper()
+	changed, err := p.Observe(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changed
+}
+
+func TestAStepIsDoneWhenTheClusterShowsIt(t *testing.T) {
+	w := newWorld()
+	p := newPlay(t, loadOne(t, scaling), Progress{})
+	if p.Preparing() {
+		t.Error("nothing can be said before a first snapshot")
+	}
+	unsynced := w.snapshot()
+	unsynced.Sync.Synced = false
+	if observe(t, p, unsynced) || p.Preparing() {
+		t.Error("a snapshot that is not synced must not count")
+	}
+
+	observe(t, p, w.snapshot())
+	if !p.Preparing() || p.Ack() && !p.Done(0) {
+		t.Fatal("two Pods are not there: the step must wait for its start state")
+	}
+	given, err := p.Given(w.snapshot())
+	if err != nil || len(given) != 1 || given[0].Display != "kubectl scale deployment web --replicas=2" {
+		t.Fatalf("given is %+v, %v", given, err)
+	}
+
+	w.scale(2)
+	p.Again()
+	if !observe(t, p, w.snapshot()) || p.Preparing() || p.Done(0) {
+		t.Fatal("the step should have begun")
+	}
+	if !p.Ack() || !p.Done(0) || p.Ack() {
+		t.Error("a step that is read is done when it is acknowledged, once")
+	}
+	if !p.Next() || p.Index() != 1 || p.Preparing() {
+		t.Fatal("the next step begins where the last one ended")
+	}
+	if p.Ack() {
+		t.Error("a step with a check cannot be acknowledged")
+	}
+	w.scale(4)
+	if observe(t, p, w.snapshot()) || p.Done(1) {
+		t.Error("four are not five")
+	}
+	w.scale(5)
+	if !observe(t, p, w.snapshot()) || !p.Done(1) {
+		t.Error("five Pods: done, whoever made them")
+	}
+	w.scale(1)
+	if observe(t, p, w.snapshot()) || !p.Done(1) {
+		t.Error("done stays done")
+	}
+}
+
+func TestBeforeIsWhatTheStepBeganWith(t *testing.T) {
+	w := newWorld()
+	w.scale(5)
+	p := newPlay(t, loadOne(t, scaling), Progress{})
+	p.Goto(2)
+	observe(t, p, w.snapshot())
+	if p.Preparing() || p.Done(2) {
+		t.Fatal("five Pods are the start state, and nothing was deleted yet")
+	}
+	inv, err := p.Command(w.snapshot())
+	if err != nil || inv.Display != "kubectl delete pod web-01" || strings.Join(inv.Args, " ") != "delete pod web-01" {
+		t.Fatalf("the command is %+v, %v", inv, err)
+	}
+
+	// The program is quit and started again while the step is open.
+	data, err := json.Marshal(p.Progress())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var progress Progress
+	if err := json.Unmarshal(data, &progress); err != nil {
+		t.Fatal(err)
+	}
+	p = newPlay(t, loadOne(t, scaling), progress)
+	if p.Index() != 2 {
+		t.Fatalf("resumed at step %d", p.Index())
+	}
+
+	w.deletePod("web-03") // another one than the command names
+	observe(t, p, w.snapshot())
+	if p.Done(2) {
+		t.Error("one is gone, but nothing replaced it")
+	}
+	w.addPod(webLabels)
+	observe(t, p, w.snapshot())
+	if !p.Done(2) {
+		t.Error("a Pod from before is gone and five run: done, also after a restart")
+	}
+	if p.Progress().Before != nil {
+		t.Error("a step that is done needs no picture of before")
+	}
+}
+
+func TestResumeOnAnotherClusterWantsTheStartState(t *testing.T) {
+	w := newWorld()
+	w.scale(5)
+	p := newPlay(t, loadOne(t, scaling), Progress{})
+	p.Goto(2)
+	observe(t, p, w.snapshot())
+	progress := p.Progress()
+
+	other := newWorld()
+	other.uid = "namespace-2"
+	other.scale(1)
+	p = newPlay(t, loadOne(t, scaling), progress)
+	if !observe(t, p, other.snapshot()) || !p.Preparing() {
+		t.Fatal("the namespace is another one: its start state is missing")
+	}
+	other.scale(5)
+	observe(t, p, other.snapshot())
+	if p.Preparing() || p.Done(2) {
+		t.Error("the step should have begun anew, with the Pods of this cluster as before")
+	}
+
+	elsewhere, err := NewPlay(loadOne(t, scaling), "svctour-tour", progress)
+	if err != nil || elsewhere.steps[2].begun {
+		t.Errorf("another namespace has another start state (%v)", err)
+	}
+}
+
+func TestBackAgainAndSkip(t *testing.T) {
+	w := newWorld()
+	w.scale(2)
+	p := newPlay(t, loadOne(t, scaling), Progress{})
+	if p.Back() {
+		t.Error("there is nothing before the first step")
+	}
+	observe(t, p, w.snapshot())
+	p.Ack()
+	p.Next()
+	w.scale(5)
+	observe(t, p, w.snapshot())
+	p.Next() // "Delete" begins with these five
+	if right, err := p.Answer(1); err != nil || !right {
+		t.Fatalf("the answer is right: %v %v", right, err)
+	}
+	if _, err := p.Answer(2); err == nil {
+		t.Error("there is no third choice")
+	}
+	p.Back()
+	if !p.Done(1) {
+		t.Error("going back undoes nothing")
+	}
+	w.deletePod("web-01")
+	w.addPod(webLabels)
+	observe(t, p, w.snapshot())
+	p.Next()
+	if !p.Done(2) {
+		t.Error("what happened while the learner looked at an earlier step counts")
+	}
+	if choice, ok := p.Answered(2); !ok || choice != 1 {
+		t.Error("the answer was lost")
+	}
+
+	p.Back()
+	p.Again()
+	if p.Done(1) || p.Done(2) || !p.Done(0) {
+		t.Error("again starts over from its step on")
+	}
+	if _, ok := p.Answered(2); ok {
+		t.Error("again asks again")
+	}
+	if !p.Preparing() {
+		t.Error("five Pods are not the start state of this step")
+	}
+	p.Next() // skipped
+	if p.Preparing() || p.Done(2) {
+		t.Error("five Pods are the start state of the next one")
+	}
+	w.scale(1)
+	observe(t, p, w.snapshot())
+	p.Again()
+	if !p.Preparing() {
+		t.Error("one Pod is not the start state")
+	}
+	if p.Finished() || p.Goto(9) || p.Goto(-1) {
+		t.Error("not finished, and there is no such step")
+	}
+}
+
+func TestRepliesCountFromTheStepsBegin(t *testing.T) {
+	list, err := Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Find(list, "nodeport")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := stepNamed(t, l, "A port out of range")
+	refused := model.Reply{Command: "kubectl apply -f web-svc.yaml", Exit: 1,
+		Stderr: `The Service "web" is invalid: spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-32767`}
+	w := newWorld()
+	p := newPlay(t, l, Progress{})
+	p.Goto(at)
+	observe(t, p, w.snapshot())
+	if changed, err := p.Heard(refused); changed || err != nil {
+		t.Errorf("the step has not begun: %v %v", changed, err)
+	}
+	w.scale(3)
+	w.addPod(map[string]string{"run": "tmp"}).Name = "tmp"
+	w.setService(webService(func(s *model.Service) { s.Type, s.Ports[0].NodePort = model.NodePort, 30080 }))
+	observe(t, p, w.snapshot())
+	if p.Preparing() || p.Done(at) {
+		t.Fatal("the step should have begun, and not be done")
+	}
+	for _, other := range []model.Reply{
+		{Command: refused.Command, Exit: 0, Stdout: "service/web configured"},
+		{Command: refused.Command, Exit: 1, Stderr: "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"},
+	} {
+		if changed, err := p.Heard(other); changed || err != nil {
+			t.Errorf("%q is not the refusal that was asked for: %v %v", other.Stderr, changed, err)
+		}
+	}
+	if changed, err := p.Heard(refused); !changed || err != nil || !p.Done(at) {
+		t.Errorf("the refusal makes the step done: %v %v", changed, err)
+	}
+	for range 3 * replyLimit {
+		p.Again()
+		observe(t, p, w.snapshot())
+		p.Heard(model.Reply{Stdout: strings.Repeat("x", replySize+1)})
+	}
+	if len(p.replies) > replyLimit || len(p.replies[0].Stdout) > replySize {
+		t.Error("replies are kept without bounds")
+	}
+}
+
+func TestALookIsDoneWhenItsCommandRan(t *testing.T) {
+	w := newWorld()
+	w.scale(5)
+	p := newPlay(t, loadOne(t, scaling), Progress{})
+	p.Goto(3)
+	observe(t, p, w.snapshot())
+	for _, r := range []model.Reply{{Command: "kubectl get pods", Exit: 1}, {Command: "kubectl delete pod x"}, {Command: "kubectl"}} {
+		if changed, _ := p.Heard(r); changed {
+			t.Errorf("%+v does not make the step done", r)
+		}
+	}
+	if changed, err := p.Heard(model.Reply{Command: "kubectl get pods -o wide"}); !changed || err != nil || !p.Done(3) {
+		t.Error("the learner had a look: done")
+	}
+}
+
+func TestTypedCommandsKnowTheFiles(t *testing.T) {
+	list, err := Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPlay(t, list[0], Progress{})
+	for _, line := range []string{"kubectl apply -f web.yaml", "kubectl apply -f=web.yaml", "kubectl apply --filename=./web.yaml", "kubectl apply --filename web.yaml", "kubectl apply -fweb.yaml"} {
+		inv, err := p.Typed(line)
+		if err != nil || !strings.Contains(inv.Stdin, "kind: Deployment") || !strings.HasSuffix(inv.Args[len(inv.Args)-1], "-") || inv.Display != line {
+			t.Errorf("%q became %+v, %v", line, inv, err)
+		}
+	}
+	inv, err := p.Typed(`kubectl patch service web -p '{"spec":{"type":"NodePort"}}'`)
+	if err != nil || inv.Args[4] != `{"spec":{"type":"NodePort"}}` {
+		t.Errorf("quotes: %q, %v", inv.Args, err)
+	}
+	if inv, err := p.Typed("kubectl logs -f web"); err != nil || strings.Join(inv.Args, " ") != "logs -f web" {
+		t.Errorf("-f of logs is no file: %q, %v", inv.Args, err)
+	}
+	for line, want := range map[string]string{
+		"kubectl apply -f x.yaml":               "there is tmp.yaml, web.yaml",
+		"kubectl apply -f web.yaml -f tmp.yaml": "only one -f",
+		"kubectl apply -f":                      "needs a file",
+		"kubectl delete pod ${pods[0].name}":    "no meaning here",
+		"kubectl get pods; rm x":                `";"`,
+		"helm install":                          "begin with kubectl",
+		"":                                      "empty",
+		`kubectl get pods \`:                    "backslash",
+	} {
+		if _, err := p.Typed(line); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: want %q, got %v", line, want, err)
+		}
+	}
+}
+
+func TestShowIsFilledIn(t *testing.T) {
+	list, err := Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld()
+	p := newPlay(t, list[1], Progress{})
+	p.Goto(1)
+	if got := p.Show(w.snapshot()); got != (Show{Service: "web", From: "outside", Name: "web"}) {
+		t.Errorf("without a Service the target is not known yet: %+v", got)
+	}
+	w.setService(webService(func(s *model.Service) { s.Ports[0].NodePort = 30080 }))
+	if got := p.Show(w.snapshot()); got.Target != "172.18.0.2:30080" {
+		t.Errorf("the target is %q", got.Target)
+	}
+}
+
+func TestNewPlayRefuses(t *testing.T) {
+	l := loadOne(t, scaling)
+	if _, err := NewPlay(&Lesson{ID: "x"}, testNamespace, Progress{}); err == nil {
+		t.Error("a lesson without steps was taken")
+	}
+	if _, err := NewPlay(l, "", Progress{}); err == nil {
+		t.Error("no namespace was taken")
+	}
+	if _, err := NewPlay(l, testNamespace, Progress{Lesson: "other"}); err == nil {
+		t.Error("the progress of another lesson was taken")
+	}
+	p, err := NewPlay(l, testNamespace, Progress{Lesson: l.ID, Step: "no-more", Done: []string{"look", "no-more"}, Answers: map[string]int{"delete": 7, "look": 0}})
+	if err != nil || p.Index() != 1 || !p.Done(0) {
+		t.Errorf("an edited lesson resumes at its first open step, got %d (%v)", p.Index(), err)
+	}
+	if _, ok := p.Answered(2); ok {
+		t.Error("an answer that is no choice any more was kept")
+	}
+}
+
+func TestACheckThatCannotBeReadIsAnError(t *testing.T) {
+	w := newWorld()
+	s := w.snapshot()
+	s.Sync.Missing = map[string]string{"pods": "pods is forbidden"}
+	p := newPlay(t, loadOne(t, scaling), Progress{})
+	if _, err := p.Observe(s); err == nil || !strings.Contains(err.Error(), "looks at pods, which cannot be read: pods is forbidden") {
+		t.Errorf("got %v", err)
+	}
+	if changed, err := p.Observe(w.snapshot()); changed || err != nil {
+		t.Errorf("the next snapshot brings better news: %v %v", changed, err)
+	}
+}
+
+// A check of every kind that could hang or crash the screen ends in an error.
+func TestABadCheckIsBounded(t *testing.T) {
+	w := newWorld()
+	w.scale(200)
+	s := w.snapshot()
+	in := &input{namespace: testNamespace, snapshot: s, now: pictureOf(s, testNamespace), before: &Picture{}}
+	e, err := compile("pods.all(a, pods.all(b, pods.all(c, pods.all(d, a.name != 'x'))))", aBool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if _, err := e.holds(in); err == nil || !strings.Contains(err.Error(), "cost limit") {
+		t.Errorf("got %v", err)
+	}
+	if d := time.Since(began); d > 2*time.Second {
+		t.Errorf("it took %v", d)
+	}
+}
+
+func stepNamed(t testing.TB, l *Lesson, title string) int {
+	t.Helper()
+	for i, s := range l.Steps {
+		if s.Title == title {
+			return i
+		}
+	}
+	t.Fatalf("lesson %q has no step %q", l.ID, title)
+	return 0
+}
+
+func BenchmarkObserve(b *testing.B) {
+	list, err := Builtin()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, pods := range []int{20, 100} {
+		for _, title := range []string{"Three Pods", "The Service", "Delete one more"} {
+			b.Run(fmt.Sprintf("%s/%d Pods", title, pods), func(b *testing.B) {
+				w := newWorld()
+				w.setService(webService(nil))
+				w.addPod(map[string]string{"run": "tmp"}).Name = "tmp"
+				w.scale(3)
+				p := newPlay(b, list[0], Progress{})
+				at := stepNamed(b, list[0], title)
+				p.Goto(at)
+				p.steps[at].prepare = false
+				w.scale(pods)
+				s := w.snapshot()
+				for b.Loop() {
+					p.steps[at].done = false
+					if _, err := p.Observe(s); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
