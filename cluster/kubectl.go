@@ -1,0 +1,161 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"svctour/model"
+)
+
+// maxOutput bounds what is kept of each of a command's two outputs, in bytes.
+const maxOutput = 256 << 10
+
+// Kubectl runs the embedded kubectl against this cluster, as a child process
+// of this same program (`svctour kubectl …`), and gives what it printed. A
+// leading "kubectl" in args is ignored. stdin is what the command reads; it
+// never asks on the terminal. Without -n it acts in Namespace(). When ctx ends
+// the child is killed with everything it started.
+//
+// Reading commands may read anything; a command that writes is refused unless
+// its namespace is one that svctour made, which is checked on the cluster. A
+// command that is refused or cannot be run gives Exit -1 and a sentence in
+// Stderr. Each output is cut after 256 KiB.
+func (c *Connection) Kubectl(ctx context.Context, args []string, stdin string) model.Reply {
+	if len(args) > 0 && args[0] == "kubectl" {
+		args = args[1:]
+	}
+	reply := model.Reply{Command: commandLine(args), Exit: -1}
+	known, err := inspect(args)
+	if err == nil && known.writes {
+		err = c.allowWrite(ctx, known, stdin)
+	}
+	if err != nil {
+		var refused refusal
+		if errors.As(err, &refused) {
+			reply.Stderr = sentence(refused.Error())
+		} else {
+			reply.Stderr = Explain(err)
+		}
+		return reply
+	}
+	program, err := os.Executable()
+	if err != nil {
+		reply.Stderr = sentence(fmt.Sprintf("find this program to run kubectl: %v", err))
+		return reply
+	}
+	full := []string{"kubectl"}
+	if c.options.Kubeconfig != "" {
+		full = append(full, "--kubeconfig="+c.options.Kubeconfig)
+	}
+	if c.context != "" {
+		full = append(full, "--context="+c.context)
+	}
+	if known.namespace == "" && !known.all {
+		full = append(full, "--namespace="+c.namespace)
+	}
+	run(ctx, &reply, program, append(full, args...), stdin)
+	return reply
+}
+
+// allowWrite refuses a write outside the namespaces that svctour made.
+func (c *Connection) allowWrite(ctx context.Context, known command, stdin string) error {
+	namespace := known.namespace
+	if namespace == "" {
+		namespace = c.namespace
+	}
+	if known.manifest {
+		if err := inspectManifest(stdin, namespace); err != nil {
+			return err
+		}
+	}
+	ns, err := c.client.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return refuse("namespace %q does not exist: svctour writes only into namespaces that it made", namespace)
+	case err != nil:
+		return c.explained(err)
+	case !owned(ns):
+		return refuse("namespace %q was not made by svctour, so svctour does not write into it: use a terminal of your own", namespace)
+	}
+	return nil
+}
+
+// run runs a program to its end and fills in reply.
+func run(ctx context.Context, reply *model.Reply, program string, args []string, stdin string) {
+	var stdout, stderr boundedBuffer
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Env = kubectlEnv()
+	cmd.WaitDelay = 2 * time.Second // a grandchild may hold the outputs open
+	isolate(cmd)
+	done := make(chan error, 1)
+	go func() {
+		// Where the child dies with its parent, the parent is the thread
+		// that started it (prctl(2) PR_SET_PDEATHSIG): keep it until then.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		done <- cmd.Run()
+	}()
+	err := <-done
+	reply.Stdout, reply.Stderr = stdout.String(), stderr.String()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		reply.Stderr += sentence(fmt.Sprintf("stopped: %v", ctx.Err()))
+	case err == nil:
+		reply.Exit = 0
+	case errors.As(err, &exit):
+		reply.Exit = exit.ExitCode()
+	default:
+		reply.Stderr += sentence(fmt.Sprintf("run kubectl: %v", err))
+	}
+}
+
+// boundedBuffer keeps the first maxOutput bytes and says that more came.
+type boundedBuffer struct {
+	kept bytes.Buffer
+	more bool
+}
+
+// Write implements io.Writer; it never fails.
+func (b *boundedBuffer) Write(p []byte) (int, error) {
+	room := maxOutput - b.kept.Len()
+	if len(p) > room {
+		b.more = true
+		b.kept.Write(p[:room])
+	} else {
+		b.kept.Write(p)
+	}
+	return len(p), nil
+}
+
+func (b *boundedBuffer) String() string {
+	if b.more {
+		return strings.ToValidUTF8(b.kept.String(), "") + "\n… (cut)\n"
+	}
+	return b.kept.String()
+}
+
+// commandLine writes a command as a person would type it into a shell.
+func commandLine(args []string) string {
+	words := make([]string, 0, len(args)+1)
+	words = append(words, "kubectl")
+	for _, arg := range args {
+		if arg == "" || strings.ContainsAny(arg, " \t\n\"'\\$`&|;<>(){}[]*?#~!") {
+			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+		words = append(words, arg)
+	}
+	return strings.Join(words, " ")
+}
