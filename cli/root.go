@@ -113,7 +113,8 @@ func newRoot(g *globals, name string) *cobra.Command {
 	flags.BoolVar(&g.NoColor, "no-color", false, "no colours (NO_COLOR does the same)")
 	flags.BoolVarP(&g.Verbose, "verbose", "v", false, "say more on stderr")
 	root.AddCommand(
-	// one line a command, each in its own file
+		// one line a command, each in its own file
+		newLessons(g),
 	)
 	return root
 }
