@@ -91,7 +91,6 @@ type Region struct {
 type root struct {
 	buf     uv.ScreenBuffer
 	regions []Region
-	cursor  *[2]int
 }
 
 // Surface is a window onto a frame with coordinates of its own, from (0, 0);

@@ -1,0 +1,167 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"svctour/lessons"
+)
+
+// TestTheWholeTour does the lessons from the first step to the last with the
+// keyboard alone, on a lab that the program starts itself.
+func TestTheWholeTour(t *testing.T) {
+	for _, size := range []struct{ w, h int }{{80, 24}, {120, 40}} {
+		t.Run(fmt.Sprintf("%dx%d", size.w, size.h), func(t *testing.T) {
+			home := home(t)
+			term := open(t, home, size.w, size.h, nil)
+			term.await("The lab")
+			term.press("Enter")
+			term.await("Lessons", "ClusterIP")
+			list, err := lessons.Builtin()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range list {
+				term.await("Lessons", l.Title)
+				term.press("Enter")
+				playLesson(t, term, l)
+			}
+			term.await("Lessons", "done")
+			term.press("q")
+			term.await("end the lab")
+			term.press("r")
+			term.await("[exit code 0]")
+			leavesNothing(t, home)
+		})
+	}
+}
+
+func playLesson(t *testing.T, term *terminal, l *lessons.Lesson) {
+	t.Helper()
+	for i, step := range l.Steps {
+		term.await(fmt.Sprintf("step %d/%d", i+1, len(l.Steps)))
+		if step.Predict != nil {
+			term.press("b")
+		}
+		if step.Reads() {
+			term.press("Enter")
+			continue
+		}
+		term.await("run")
+		term.press("Enter")
+		term.await("Done.", fmt.Sprintf("step %d/%d", i+1, len(l.Steps)))
+		term.press("Enter")
+	}
+}
+
+// TestAnotherTerminalCounts: a step is done when the cluster shows it, whoever
+// did it.
+func TestAnotherTerminalCounts(t *testing.T) {
+	home := home(t)
+	term := open(t, home, 120, 40, nil, "--lab")
+	term.await("Lessons")
+	term.press("Enter")
+	term.await("step 1/", "run")
+	list, err := lessons.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest := filepath.Join(home, "web.yaml")
+	if err := os.WriteFile(manifest, []byte(list[0].Steps[0].File.Content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, errs, code := svctour(t, home, []string{"KUBECONFIG="}, "kubectl", "apply", "-n", "tour", "-f", manifest); code != 0 {
+		t.Fatalf("exit code %d\n%s%s", code, out, errs)
+	}
+	term.await("Done.")
+	term.press("C-c")
+	term.await("[exit code 0]")
+	leavesNothing(t, home)
+}
+
+// TestFrozenServer: with the API server stopped the screen says so and keys
+// answer; afterwards it recovers by itself.
+func TestFrozenServer(t *testing.T) {
+	home := home(t)
+	term := open(t, home, 120, 40, nil, "--lab")
+	term.await("Lessons")
+	term.press("Enter")
+	term.await("step 1/", "live")
+	signalByName(t, "lab up", syscall.SIGSTOP)
+	term.await("not live")
+	term.press("?")
+	term.await("any key closes")
+	term.press("?")
+	signalByName(t, "lab up", syscall.SIGCONT)
+	until(t, func() bool { return !strings.Contains(term.screen(), "not live") }, func() string {
+		return "it does not recover:\n" + term.screen()
+	})
+	term.press("Enter")
+	term.await("Done.")
+	// Quitting while the lab is frozen must not leave it behind.
+	signalByName(t, "lab up", syscall.SIGSTOP)
+	term.press("C-c")
+	term.await("[exit code 0]")
+	leavesNothing(t, home)
+}
+
+// TestKilledTour: the lab ends with a program that had no chance to say so.
+func TestKilledTour(t *testing.T) {
+	home := home(t)
+	term := open(t, home, 80, 24, nil, "--lab")
+	term.await("Lessons")
+	signalByName(t, binary+" --lab", syscall.SIGKILL)
+	leavesNothing(t, home)
+}
+
+// TestKeptLab: a lab that is kept outlives the program and can be joined and ended.
+func TestKeptLab(t *testing.T) {
+	home := home(t)
+	term := open(t, home, 120, 40, nil, "--lab")
+	term.await("Lessons")
+	term.press("Enter")
+	term.await("step 1/", "run")
+	term.press("Enter")
+	term.await("Done.")
+	term.press("q")
+	term.await("keep it running")
+	term.press("k")
+	term.await("[exit code 0]", "svctour lab down")
+	stdout, stderr, code := svctour(t, home, nil, "lab", "status", "-o", "json")
+	var status struct {
+		Running bool `json:"running"`
+		Nodes   []struct {
+			Ready bool `json:"ready"`
+		} `json:"nodes"`
+	}
+	if err := json.Unmarshal([]byte(stdout), &status); err != nil || code != 0 {
+		t.Fatalf("exit code %d, %v\n%s%s", code, err, stdout, stderr)
+	}
+	if !status.Running || len(status.Nodes) != 3 {
+		t.Errorf("status %s", stdout)
+	}
+	// Work is resumed: the first step is still done.
+	term = open(t, home, 120, 40, nil, "--lab")
+	term.await("Lessons", "1 of ")
+	term.press("C-c")
+	term.await("[exit code 0]")
+	if stdout, stderr, code := svctour(t, home, nil, "lab", "down"); code != 0 {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	leavesNothing(t, home)
+}
+
+func TestTooSmallAndResized(t *testing.T) {
+	home := home(t)
+	term := open(t, home, 20, 5, nil)
+	term.await("needs 40")
+	term.tmux("resize-window", "-x", "80", "-y", "24")
+	term.await("The lab")
+	term.press("q")
+	term.await("[exit code 0]")
+}
