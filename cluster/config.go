@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // auth-provider: oidc
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"

@@ -23,7 +23,8 @@ const maxOutput = 256 << 10
 // Kubectl runs the embedded kubectl against this cluster, as a child process
 // of this same program (`svctour kubectl …`), and gives what it printed. A
 // leading "kubectl" in args is ignored. stdin is what the command reads; it
-// never asks on the terminal. Without -n it acts in Namespace(). When ctx ends
+// never asks on the terminal. Without -n it acts in
+// Namespace(). When ctx ends
 // the child is killed with everything it started.
 //
 // Reading commands may read anything; a command that writes is refused unless
@@ -31,11 +32,21 @@ const maxOutput = 256 << 10
 // command that is refused or cannot be run gives Exit -1 and a sentence in
 // Stderr. Each output is cut after 256 KiB.
 func (c *Connection) Kubectl(ctx context.Context, args []string, stdin string) model.Reply {
+	return c.KubectlIn(ctx, c.namespace, args, stdin)
+}
+
+// KubectlIn is Kubectl with another default namespace: a command that has no
+// -n of its own acts there.
+func (c *Connection) KubectlIn(ctx context.Context, namespace string, args []string, stdin string) model.Reply {
 	if len(args) > 0 && args[0] == "kubectl" {
 		args = args[1:]
 	}
 	reply := model.Reply{Command: commandLine(args), Exit: -1}
 	known, err := inspect(args)
+	named := known.namespace != "" || known.all
+	if known.namespace == "" {
+		known.namespace = namespace
+	}
 	if err == nil && known.writes {
 		err = c.allowWrite(ctx, known, stdin)
 	}
@@ -60,8 +71,8 @@ func (c *Connection) Kubectl(ctx context.Context, args []string, stdin string) m
 	if c.context != "" {
 		full = append(full, "--context="+c.context)
 	}
-	if known.namespace == "" && !known.all {
-		full = append(full, "--namespace="+c.namespace)
+	if !named {
+		full = append(full, "--namespace="+namespace)
 	}
 	run(ctx, &reply, program, append(full, args...), stdin)
 	return reply
@@ -69,23 +80,19 @@ func (c *Connection) Kubectl(ctx context.Context, args []string, stdin string) m
 
 // allowWrite refuses a write outside the namespaces that svctour made.
 func (c *Connection) allowWrite(ctx context.Context, known command, stdin string) error {
-	namespace := known.namespace
-	if namespace == "" {
-		namespace = c.namespace
-	}
 	if known.manifest {
-		if err := inspectManifest(stdin, namespace); err != nil {
+		if err := inspectManifest(stdin, known.namespace); err != nil {
 			return err
 		}
 	}
-	ns, err := c.client.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+	ns, err := c.client.CoreV1().Namespaces().Get(ctx, known.namespace, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return refuse("namespace %q does not exist: svctour writes only into namespaces that it made", namespace)
+		return refuse("namespace %q does not exist: svctour writes only into namespaces that it made", known.namespace)
 	case err != nil:
 		return c.explained(err)
 	case !owned(ns):
-		return refuse("namespace %q was not made by svctour, so svctour does not write into it: use a terminal of your own", namespace)
+		return refuse("namespace %q was not made by svctour, so svctour does not write into it: use a terminal of your own", known.namespace)
 	}
 	return nil
 }
