@@ -1,0 +1,186 @@
+package cluster
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const statusText = `{"kind":"Status","apiVersion":"v1","status":"Failure","message":%q,"reason":%q,"code":%d}`
+
+func answer(code int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(code)
+		fmt.Fprint(w, body)
+	}
+}
+
+// serverConfig writes a kubeconfig for a server; ca is PEM, nil for none.
+func serverConfig(t testing.TB, server string, ca []byte) string {
+	t.Helper()
+	trust := ""
+	if ca != nil {
+		trust = ", certificate-authority-data: " + base64.StdEncoding.EncodeToString(ca)
+	}
+	return kubeconfig(t, fmt.Sprintf(`apiVersion: v1
+kind: Config
+current-context: c
+clusters: [{name: c, cluster: {server: %q%s}}]
+users: [{name: u, user: {token: t}}]
+contexts: [{name: c, context: {cluster: c, user: u}}]
+`, server, trust))
+}
+
+// certificate makes a self-signed certificate.
+func certificate(t *testing.T, name string, until time.Time) (tls.Certificate, []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
+		NotBefore: until.Add(-time.Hour), NotAfter: until,
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+	}
+	if ip := net.ParseIP(name); ip != nil {
+		template.IPAddresses = []net.IP{ip}
+	} else {
+		template.DNSNames = []string{name}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// tlsServer serves with a certificate of its own; it gives URL and PEM.
+func tlsServer(t *testing.T, name string, until time.Time, handler http.Handler) (string, []byte) {
+	t.Helper()
+	cert, ca := certificate(t, name, until)
+	server := httptest.NewUnstartedServer(handler)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+	server.Config.ErrorLog = discardLog
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL, ca
+}
+
+func TestProbe(t *testing.T) {
+	isolated(t)
+	version := answer(200, `{"major":"1","minor":"37","gitVersion":"v1.37.2"}`)
+	soon := time.Now().Add(30 * time.Minute)
+	plain := httptest.NewServer(version)
+	defer plain.Close()
+	good, goodCA := tlsServer(t, "127.0.0.1", soon, version)
+	expired, expiredCA := tlsServer(t, "127.0.0.1", time.Now().Add(-time.Minute), version)
+	other, otherCA := tlsServer(t, "kubernetes.default", soon, version)
+	serve := func(code int, body string) string {
+		url, ca := tlsServer(t, "127.0.0.1", soon, answer(code, body))
+		return serverConfig(t, url, ca)
+	}
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	hang := make(chan struct{})
+	silent, silentCA := tlsServer(t, "127.0.0.1", soon, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-hang:
+		case <-r.Context().Done():
+		}
+	}))
+	defer close(hang)
+	deaf, err := net.Listen("tcp", "127.0.0.1:0") // accepts in the kernel, says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+
+	for name, c := range map[string]struct{ config, version, err string }{
+		"answers":              {serverConfig(t, good, goodCA), "v1.37.2", ""},
+		"answers without TLS":  {serverConfig(t, plain.URL, nil), "v1.37.2", ""},
+		"behind a path":        {serverConfig(t, plain.URL+"/k8s/clusters/c-1", nil), "v1.37.2", ""},
+		"forbids even that":    {serve(403, fmt.Sprintf(statusText, "no", "Forbidden", 403)), "", ""},
+		"unknown authority":    {serverConfig(t, good, otherCA), "", "signed by an authority that the kubeconfig does not trust."},
+		"expired":              {serverConfig(t, expired, expiredCA), "", "has a certificate that is expired or not valid yet: "},
+		"another name":         {serverConfig(t, other, otherCA), "", "has a certificate for another name: "},
+		"refused":              {serverConfig(t, "https://"+closed.Addr().String(), nil), "", "https://" + closed.Addr().String() + " cannot be reached: connection refused, nothing listens there."},
+		"no such host":         {serverConfig(t, "https://no-such-host.invalid:6443", nil), "", "cannot be found: "},
+		"silent":               {serverConfig(t, silent, silentCA), "", "does not answer: timeout."},
+		"silent before TLS":    {serverConfig(t, "https://"+deaf.Addr().String(), nil), "", "does not answer: timeout."},
+		"plain HTTP for https": {serverConfig(t, strings.Replace(plain.URL, "http:", "https:", 1), nil), "", "does not speak TLS: something else answers there."},
+		"unauthorized":         {serve(401, fmt.Sprintf(statusText, "Unauthorized", "Unauthorized", 401)), "", "does not accept these credentials (401 Unauthorized)"},
+		"a web page":           {serve(200, "<html>Welcome</html>"), "", "is not a Kubernetes API server"},
+		"another JSON":         {serve(200, `{"version":"1"}`), "", "is not a Kubernetes API server"},
+		"a proxy's 403 page":   {serve(403, "<html>Forbidden</html>"), "", "is not a Kubernetes API server"},
+		"a proxy's 502":        {serve(502, "Bad Gateway"), "", "is not a Kubernetes API server"},
+		"a server's 500":       {serve(500, strings.Replace(fmt.Sprintf(statusText, "etcd is ESC down", "InternalError", 500), "ESC", `\u001b[31m`, 1)), "", "answers 500: etcd is \x1b[31m down."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			if strings.HasPrefix(name, "silent") {
+				cancel()
+				ctx, cancel = context.WithTimeout(context.Background(), 200*time.Millisecond)
+			}
+			defer cancel()
+			got, err := Probe(ctx, Options{Kubeconfig: c.config})
+			if got != c.version {
+				t.Errorf("got version %q, want %q", got, c.version)
+			}
+			if text := Explain(err); (err != nil) != (c.err != "") || !strings.Contains(text, c.err) {
+				t.Errorf("got %q (%v), want %q", text, err, c.err)
+			} else if err != nil && (!strings.HasPrefix(text, "The API server at http") || strings.Count(text, "\n") > 0) {
+				t.Errorf("%q is not one sentence about a server", text)
+			}
+		})
+	}
+}
+
+// A credential plugin that fails is named, and what it prints stays off stderr
+// when that is redirected.
+func TestProbeWithAFailingPlugin(t *testing.T) {
+	isolated(t)
+	config := kubeconfig(t, `apiVersion: v1
+kind: Config
+current-context: c
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: no-such-plugin, interactiveMode: IfAvailable}}}]
+contexts: [{name: c, context: {cluster: c, user: u}}]
+`)
+	_, err := Probe(context.Background(), Options{Kubeconfig: config})
+	if got := Explain(err); !strings.Contains(got, "credential plugin gave no credentials") || !strings.Contains(got, "no-such-plugin") {
+		t.Errorf("got %q (%v)", got, err)
+	}
+}
+
+func TestProbeEndsWithItsContext(t *testing.T) {
+	isolated(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := Probe(ctx, Options{Kubeconfig: serverConfig(t, "https://127.0.0.1:1", nil)})
+	if got := Explain(err); got != "Cancelled." {
+		t.Errorf("got %q (%v)", got, err)
+	}
+}
