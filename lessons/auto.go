@@ -25,6 +25,7 @@ type AutoOptions struct {
 	Namespace string        // required: exists, and is ours
 	Out       io.Writer     // the transcript; nil discards it
 	Timeout   time.Duration // for each thing waited for; 0 means a minute
+	From      int           // the step to begin at, from 0
 }
 
 // Violation is what a lesson does that it must not, or fails to do.
@@ -62,7 +63,7 @@ func Auto(ctx context.Context, l *Lesson, c Cluster, o AutoOptions) error {
 			return fmt.Errorf("read the cluster: %w", err)
 		}
 	}
-	for i := range l.Steps {
+	for i := max(o.From, 0); i < len(l.Steps); i++ {
 		play.Goto(i)
 		a.print("%2d/%d  %s", i+1, len(l.Steps), play.Step().Title)
 		if err := a.step(ctx); err != nil {
