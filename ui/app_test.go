@@ -24,7 +24,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden frames")
 
 // golden compares a frame with testdata/NAME.txt.
-func golden(t *testing.T, name, got string) {
+func golden(t testing.TB, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", name+".txt")
 	if *update {
@@ -48,14 +48,14 @@ func golden(t *testing.T, name, got string) {
 // driver drives an App by messages, without a terminal. Commands that the
 // backend answers run at once; timers do not.
 type driver struct {
-	t       *testing.T
+	t       testing.TB
 	app     *App
 	backend *scripted
 	quit    bool
 	depth   int
 }
 
-func drive(t *testing.T, w, h int, options Options) *driver {
+func drive(t testing.TB, w, h int, options Options) *driver {
 	t.Helper()
 	backend := &scripted{waiting: make(chan struct{}, 16)}
 	list, err := lessons.Builtin()
@@ -214,7 +214,7 @@ func (b *scripted) Clean(context.Context) error { b.cleaned = true; return nil }
 func (b *scripted) Close()                      {}
 
 // tourStart opens the first lesson on a lab whose namespace is empty.
-func tourStart(t *testing.T, w, h int, options Options) *driver {
+func tourStart(t testing.TB, w, h int, options Options) *driver {
 	t.Helper()
 	d := drive(t, w, h, options)
 	d.press("enter")
@@ -311,7 +311,7 @@ func TestEveryScreenFitsEverySize(t *testing.T) {
 
 // checkFrame holds what is true of every frame: exact height, no line wider
 // than the screen, no control character.
-func checkFrame(t *testing.T, name string, w, h int, s *frame.Surface, look theme.Options) {
+func checkFrame(t testing.TB, name string, w, h int, s *frame.Surface, look theme.Options) {
 	t.Helper()
 	lines := strings.Split(s.Plain(), "\n")
 	if len(lines) != h {

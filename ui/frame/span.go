@@ -1,6 +1,12 @@
 package frame
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"svctour/model"
+)
 
 // Span is a piece of text in one style.
 type Span struct {
@@ -54,9 +60,9 @@ func (s *Surface) Line(x, y, w int, line Line) {
 	}
 }
 
+// cutTo gives the longest start of text that fits into w columns.
 func cutTo(text string, w int) string {
-	out := Truncate(text, w+1)
-	return strings.TrimSuffix(out, "…")
+	return ansi.TruncateWc(model.Printable(text), max(0, w), "")
 }
 
 // Lines draws rows from the top, scrolled down by offset, and gives how many rows exist.
@@ -164,7 +170,7 @@ func splitLine(line Line, w int) (head, tail Line) {
 		if cut != "" {
 			head = append(head, Span{cut, span.Style})
 		}
-		tail = append(tail, Span{strings.TrimPrefix(span.Text, cut), span.Style})
+		tail = append(tail, Span{strings.TrimPrefix(model.Printable(span.Text), cut), span.Style})
 		return head, append(tail, line[i+1:]...)
 	}
 	return head, nil

@@ -1,0 +1,134 @@
+package frame
+
+import (
+	"image/color"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"svctour/model"
+)
+
+func TestTextIsClipped(t *testing.T) {
+	s := New(10, 3)
+	inner := s.Sub(Rect{2, 1, 5, 1})
+	if got := inner.Text(-1, 0, "abcdefgh", Style{}); got != 8 {
+		t.Errorf("width %d, want 8", got)
+	}
+	inner.Text(0, 1, "below", Style{})
+	inner.Text(0, -1, "above", Style{})
+	if want := "\n  bcdef\n"; s.Plain() != want {
+		t.Errorf("%q, want %q", s.Plain(), want)
+	}
+}
+
+func TestWideCharactersAreNotHalved(t *testing.T) {
+	s := New(5, 1)
+	s.Sub(Rect{0, 0, 3, 1}).Text(0, 0, "a世界", Style{})
+	if got := s.Plain(); got != "a世" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestNothingHarmfulPasses: whatever a string holds, the rendered frame holds
+// no escape sequence but the styles', and as many rows as the frame.
+func TestNothingHarmfulPasses(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.String(), rapid.StringOfN(rapid.RuneFrom([]rune{0x1b, 0x9b, '[', ']', '3', 'm', 7, 8, 13, 10, 9, 0x202e, 'x', ';'}), 0, 40, -1)).Draw(t, "text")
+		s := New(30, 2)
+		s.Text(0, 0, text, Style{})
+		s.Line(0, 1, 20, Line{{text, Style{}}, {text, Style{}}})
+		rendered := s.Render()
+		if strings.ContainsAny(rendered, "\x1b\x07\x08\r\t\u009b\u202e") || strings.Count(rendered, "\n") != 1 {
+			t.Fatalf("%q became %q", text, rendered)
+		}
+	})
+}
+
+func TestLineEndsInAnEllipsisWhenCut(t *testing.T) {
+	s := New(12, 2)
+	s.Line(0, 0, 8, Line{{"abcd", Style{}}, {"efghij", Style{}}})
+	s.Line(0, 1, 8, Line{{"abcd", Style{}}, {"efgh", Style{}}})
+	if want := "abcdefg…\nabcdefgh"; s.Plain() != want {
+		t.Errorf("%q, want %q", s.Plain(), want)
+	}
+}
+
+func TestWrapKeepsEveryWord(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		words := rapid.SliceOfN(rapid.StringMatching(`[a-z]{1,14}`), 1, 20).Draw(t, "words")
+		w := rapid.IntRange(3, 30).Draw(t, "w")
+		bold := Style{Bold: true}
+		var l Line
+		for i, word := range words {
+			if i > 0 {
+				l = append(l, Span{" ", Style{}})
+			}
+			l = append(l, Span{word, bold})
+		}
+		var got strings.Builder
+		for _, row := range Wrap(l, w, 0) {
+			if row.Width() > w {
+				t.Fatalf("a row of %d columns in %d: %q", row.Width(), w, row.Plain())
+			}
+			got.WriteString(strings.ReplaceAll(row.Plain(), " ", ""))
+		}
+		if want := strings.Join(words, ""); got.String() != want {
+			t.Fatalf("%q became %q", want, got.String())
+		}
+	})
+}
+
+func TestBoxAndHeading(t *testing.T) {
+	s := New(24, 4)
+	inner := s.Box(Rounded, Style{})
+	s.Heading(0, L("Title", Style{}), L("observed", Style{}))
+	s.Rule(2, Rounded, Style{})
+	inner.Text(0, 0, "inside", Style{})
+	want := "╭ Title ──── observed ─╮\n│inside                │\n├──────────────────────┤\n╰──────────────────────╯"
+	if s.Plain() != want {
+		t.Errorf("\n%s\nwant\n%s", s.Plain(), want)
+	}
+}
+
+func TestHitFindsTheTopmost(t *testing.T) {
+	s := New(10, 4)
+	s.Click(Rect{0, 0, 10, 4}, "below")
+	s.Sub(Rect{2, 1, 4, 2}).Click(Rect{0, 0, 40, 40}, "above")
+	for _, c := range []struct {
+		x, y int
+		want string
+	}{{0, 0, "below"}, {2, 1, "above"}, {5, 2, "above"}, {6, 2, "below"}, {10, 0, ""}} {
+		if got := Hit(s.Regions(), c.x, c.y); got != c.want {
+			t.Errorf("%d,%d: %q, want %q", c.x, c.y, got, c.want)
+		}
+	}
+}
+
+func TestRestyleKeepsText(t *testing.T) {
+	s := New(4, 1)
+	s.Text(0, 0, "ab", Style{Fg: color.White, Bold: true})
+	s.Restyle(Rect{0, 0, 4, 1}, func(Style) Style { return Style{Faint: true} })
+	if got := s.Plain(); got != "ab" {
+		t.Errorf("%q", got)
+	}
+	if !strings.Contains(s.Render(), "\x1b[2m") {
+		t.Errorf("not faint: %q", s.Render())
+	}
+}
+
+func FuzzPrintable(f *testing.F) {
+	for _, seed := range []string{"", "web", "\x1b[31m", "\u202egnp.exe", "\xff\xfe", "a\tb\nc"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got := model.Printable(text)
+		if strings.ContainsAny(got, "\x1b\x07\n\r\t\u009b\u202e") {
+			t.Errorf("%q became %q", text, got)
+		}
+		if model.Printable(got) != got {
+			t.Errorf("%q is not stable", got)
+		}
+	})
+}
