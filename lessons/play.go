@@ -219,14 +219,14 @@ func (p *Play) Answered(i int) (choice int, ok bool) {
 	return p.steps[i].answer, true
 }
 
-// Next goes to the next step; false at the last one. After a step that is done
-// the next begins in whatever state the cluster is, for the learner may have
-// run ahead; after a skipped one it wants its start state first.
+// Next goes to the next step; false at the last one. After a step that had
+// begun and is done the next begins in whatever state the cluster is, for the
+// learner may have run ahead; otherwise it wants its start state first.
 func (p *Play) Next() bool {
 	if p.index+1 >= len(p.steps) {
 		return false
 	}
-	if p.steps[p.index].done {
+	if s := p.steps[p.index]; s.done && s.begun {
 		p.steps[p.index+1].prepare = false
 	}
 	return p.Goto(p.index + 1)
@@ -270,11 +270,15 @@ func (p *Play) forget(i int) {
 }
 
 // Command gives the current step's command, filled in from the snapshot. It is
-// zero, without an error, for a step that is only read.
+// zero, without an error, for a step that is only read. While Preparing it is
+// an error: run too early, the command would spoil the start state for good.
 func (p *Play) Command(s *model.Snapshot) (Invocation, error) {
 	step := p.Step()
 	if step.Command == "" {
 		return Invocation{}, nil
+	}
+	if p.Preparing() {
+		return Invocation{}, fmt.Errorf("step %q: the cluster is not yet in the step's start state", step.Title)
 	}
 	inv, err := step.command.invoke(p.input(s), step.files)
 	if err != nil {

@@ -207,6 +207,34 @@ func TestBackAgainAndSkip(t *testing.T) {
 	}
 }
 
+// A learner who is quicker than the Pods must not begin a step too early: what
+// it compares with would not be there.
+func TestNothingBeginsBeforeItsStartState(t *testing.T) {
+	list, err := Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld()
+	p := newPlay(t, list[1], Progress{})
+	observe(t, p, w.snapshot())
+	if !p.Preparing() || !p.Ack() || !p.Next() {
+		t.Fatal("the first step can be read while the Pods start")
+	}
+	if !p.Preparing() {
+		t.Fatal("the second step began without a Service")
+	}
+	if inv, err := p.Command(w.snapshot()); err == nil {
+		t.Errorf("it gave %q while preparing", inv.Display)
+	}
+	w.scale(3)
+	w.addPod(map[string]string{"run": "tmp"}).Name = "tmp"
+	w.setService(webService(nil))
+	observe(t, p, w.snapshot())
+	if _, err := p.Command(w.snapshot()); p.Preparing() || err != nil {
+		t.Errorf("the start state is there: %v", err)
+	}
+}
+
 func TestRepliesCountFromTheStepsBegin(t *testing.T) {
 	list, err := Builtin()
 	if err != nil {
@@ -411,5 +439,29 @@ func BenchmarkObserve(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+func TestResumeAtAStepThatIsDone(t *testing.T) {
+	w := newWorld()
+	w.scale(2)
+	p := newPlay(t, loadOne(t, scaling), Progress{})
+	observe(t, p, w.snapshot())
+	p.Ack()
+	progress := p.Progress()
+
+	w.scale(5) // the learner ran ahead meanwhile
+	p = newPlay(t, loadOne(t, scaling), progress)
+	observe(t, p, w.snapshot())
+	if p.Next(); p.Preparing() || !p.Done(1) {
+		t.Error("what was done meanwhile counts")
+	}
+
+	other := newWorld()
+	other.uid = "namespace-2"
+	p = newPlay(t, loadOne(t, scaling), progress)
+	observe(t, p, other.snapshot())
+	if p.Next(); !p.Preparing() {
+		t.Error("on another cluster the next step wants its start state")
 	}
 }

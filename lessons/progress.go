@@ -75,7 +75,10 @@ func (p *Play) resume(progress Progress) error {
 		return nil // played elsewhere: what is done was learned, the cluster must be brought there
 	}
 	p.uid = progress.UID
-	if state := &p.steps[current]; progress.Before != nil && !state.done && p.lesson.Steps[current].ID == progress.Step {
+	switch state := &p.steps[current]; {
+	case state.done:
+		state.begun = true
+	case progress.Before != nil && p.lesson.Steps[current].ID == progress.Step:
 		state.begun, state.before = true, progress.Before
 	}
 	return nil
