@@ -115,6 +115,8 @@ func newRoot(g *globals, name string) *cobra.Command {
 	root.AddCommand(
 		// one line a command, each in its own file
 		newLessons(g),
+		newTrace(g),
+		newDNS(g),
 	)
 	return root
 }

@@ -188,8 +188,7 @@ func (l *lookup) hosts(name string) bool {
 
 // search tries the candidates until one succeeds or cannot be predicted.
 func (l *lookup) search(name string) {
-	conf := l.out.ResolvConf
-	candidates := Candidates(conf, name)
+	candidates := Candidates(l.out.ResolvConf, name)
 	for i, candidate := range candidates {
 		if len(strings.TrimSuffix(candidate, ".")) > 253 {
 			continue // the resolver cannot build it and goes on
@@ -206,11 +205,6 @@ func (l *lookup) search(name string) {
 		}
 		return
 	}
-	if !strings.HasSuffix(name, ".") && conf.Evidence != model.Unknown {
-		l.out.note("The look-up fails: no candidate of the search list exists.")
-		return
-	}
-	l.out.note("The look-up fails.")
 }
 
 // ask sends one name's queries; found means the application gets an answer,

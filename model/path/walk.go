@@ -301,7 +301,7 @@ func (w *walker) act(k *walk, chain *Chain, r *Rule) bool {
 		w.hop(k, chain, r, fmt.Sprintf("clear mark %#x", r.Set))
 	case ActionMasquerade:
 		k.masquerade = true
-		w.hop(k, chain, r, "masquerade: the source becomes this node's address")
+		w.hop(k, chain, r, "masquerade: source becomes node's address")
 		w.passed(k)
 	case ActionDNAT:
 		k.destination, k.dnat = r.To, true
@@ -311,11 +311,11 @@ func (w *walker) act(k *walk, chain *Chain, r *Rule) bool {
 		w.hop(k, chain, r, "accept")
 		w.passed(k)
 	case ActionReject:
-		w.hop(k, chain, r, "reject: the client sees \"connection refused\"")
+		w.hop(k, chain, r, "reject: the client is refused at once")
 		w.finish(k, Reject)
 		return true
 	case ActionDrop:
-		w.hop(k, chain, r, "drop: the client waits until it times out")
+		w.hop(k, chain, r, "drop: the client waits in vain")
 		w.finish(k, Drop)
 		return true
 	}
@@ -391,12 +391,12 @@ func (w *walker) arrive(k *walk, place Place) {
 	if where == "" {
 		where = w.program.Node
 	}
-	on := "FORWARD"
-	if w.program.isLocal(k.destination.Addr()) {
+	on, what := "POSTROUTING", "arrives at "+target
+	switch {
+	case w.program.isLocal(k.destination.Addr()):
 		on = "INPUT"
-	}
-	what := "arrives at " + target
-	if place.Node != "" && place.Node != w.program.Node {
+	case place.Node != "" && place.Node != w.program.Node:
+		on = "FORWARD"
 		what += "; nothing is translated on this node"
 	}
 	k.add(Hop{Node: where, Hook: on, What: what, Chance: 1, Evidence: model.Derived})

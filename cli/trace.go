@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"svctour/model/path"
+)
+
+// traceOptions are what svctour trace is asked.
+type traceOptions struct {
+	Target string
+	From   string
+	Mode   string // "auto" or a kube-proxy mode
+}
+
+func newTrace(g *globals) *cobra.Command {
+	var o traceOptions
+	cmd := &cobra.Command{
+		Use:   "trace TARGET",
+		Short: "Show what kube-proxy's rules do to a packet",
+		Long: `Show every way that the first packet of a connection to TARGET may go, by the
+rules kube-proxy writes for the cluster's Services and endpoints as they are now.
+
+TARGET is what a client would use: web, web:80, web:portname, web.namespace,
+svc/web, 10.96.1.2:80, NODE-IP:30080, node/NAME:30080; a final /udp or /sctp
+chooses the protocol. With -v each rule is shown as iptables-save prints it.`,
+		Example: `  svctour trace web
+  svctour trace web:http -n shop --from pod/client
+  svctour trace node/node-a:30080 --from outside -o json`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usageError(errors.New("trace needs one target, for example a Service: svctour trace web"))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Target = args[0]
+			return runTrace(cmd.Context(), g, o)
+		},
+	}
+	cmd.Flags().StringVar(&o.From, "from", "", "who sends: pod/NAME, pod/NAMESPACE/NAME, node/NAME, outside or outside/IP")
+	cmd.Flags().StringVar(&o.Mode, "proxy-mode", "auto", "kube-proxy mode: auto, iptables, nftables or ipvs")
+	return cmd
+}
+
+// runTrace prints the trace of o on the chosen cluster as it is now.
+func runTrace(ctx context.Context, g *globals, o traceOptions) error {
+	if err := checkOutput(g.Output); err != nil {
+		return err
+	}
+	if _, err := path.ParseTarget(o.Target, ""); err != nil {
+		return usageError(err)
+	}
+	switch o.Mode {
+	case "auto", path.ModeIPTables, path.ModeNFTables, path.ModeIPVS:
+	default:
+		return usageError(fmt.Errorf("--proxy-mode %q: want auto, iptables, nftables or ipvs", o.Mode))
+	}
+	connection, err := connect(ctx, g)
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	snapshot, err := waitSynced(ctx, connection)
+	if err != nil {
+		return err
+	}
+	trace, err := path.Do(snapshot, path.Request{
+		Namespace: connection.Namespace(), Target: o.Target, From: o.From, Mode: o.Mode,
+	})
+	if err != nil {
+		return err
+	}
+	if g.Output != "text" {
+		return writeDocument(g.Out, g.Output, "Trace", trace)
+	}
+	_, err = fmt.Fprint(g.Out, traceText(trace, textWidth, g.Verbose))
+	return err
+}

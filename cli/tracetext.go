@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"svctour/model"
+	"svctour/model/path"
+)
+
+// textWidth is the width that text output is laid out for: a plain terminal's.
+const textWidth = 80
+
+// traceText draws a trace for a terminal: the hops that all outcomes share, then
+// each outcome with its own. rules adds every rule below its hop.
+func traceText(t *path.Trace, width int, rules bool) string {
+	p := &page{width: width}
+	p.title(t.From+" → "+t.Target, t.Mode+", "+traceEvidence(t).String())
+	route := t.Packet.Protocol + " " + orUnknown(t.Packet.Source) + " → " + endpointText(t.Packet.Destination, t.Packet.Port)
+	if t.Service != "" {
+		route += ", Service " + t.Service
+	}
+	if t.Packet.Node != "" {
+		route += ", first node " + t.Packet.Node
+	}
+	p.paragraph("  ", "  ", route)
+
+	shared := sharedHops(t.Outcomes)
+	if shared > 0 && len(t.Outcomes) > 1 {
+		p.blank()
+		p.hops(t.Outcomes[0].Hops[:shared], "", rules)
+	} else {
+		shared = 0
+	}
+	for i := range t.Outcomes {
+		o := &t.Outcomes[i]
+		p.blank()
+		p.paragraph("", "      ", percent(o.Probability)+"  "+outcomeText(o))
+		p.hops(o.Hops[shared:], "  ", rules)
+	}
+	p.notes(t.Notes)
+	return p.String()
+}
+
+// traceEvidence is the weakest evidence of any hop.
+func traceEvidence(t *path.Trace) model.Evidence {
+	weakest := model.Observed
+	for _, o := range t.Outcomes {
+		for _, h := range o.Hops {
+			weakest = min(weakest, h.Evidence)
+		}
+	}
+	return weakest
+}
+
+// sharedHops counts the first hops that all outcomes have in common.
+func sharedHops(outcomes []path.Outcome) int {
+	if len(outcomes) == 0 {
+		return 0
+	}
+	first := outcomes[0].Hops
+	n := len(first)
+	for _, o := range outcomes[1:] {
+		i := 0
+		for i < n && i < len(o.Hops) && o.Hops[i] == first[i] {
+			i++
+		}
+		n = i
+	}
+	return n
+}
+
+func outcomeText(o *path.Outcome) string {
+	source := ", source kept"
+	if o.Masquerade {
+		source = ", source masqueraded"
+	}
+	switch o.Verdict {
+	case path.DNAT:
+		d := o.Destination
+		text := "DNAT to " + endpointText(d.IP, d.Port)
+		if d.Pod != "" {
+			text += ", Pod " + d.Pod
+		}
+		if d.Node != "" {
+			text += " on " + d.Node
+		}
+		return text + source
+	case path.Reject:
+		return "REJECT: connection refused"
+	case path.Drop:
+		return "DROP: time-out"
+	}
+	return "not changed by kube-proxy"
+}
+
+// hops draws hops under a heading for each node and hook.
+func (p *page) hops(hops []path.Hop, indent string, rules bool) {
+	place := ""
+	for _, h := range hops {
+		if at := strings.TrimSpace(h.Node + " " + h.Hook); at != place {
+			place = at
+			p.line(indent + at)
+		}
+		what := h.What
+		if h.Chance > 0 && h.Chance < 1 {
+			what += "  " + percent(h.Chance)
+		}
+		if h.Table == "" {
+			p.paragraph(indent+"  ", indent+"    ", what)
+			continue
+		}
+		chain := fmt.Sprintf("%s  %-6s %-25s ", indent, h.Table, model.Printable(h.Chain))
+		p.paragraph(chain, strings.Repeat(" ", utf8.RuneCountInString(chain)), what)
+		if rules && h.Rule != "" {
+			p.paragraph(indent+"      ", indent+"        ", h.Rule)
+		}
+	}
+}
+
+func percent(p float64) string {
+	text := fmt.Sprintf("%.1f", 100*p)
+	return strings.TrimSuffix(text, ".0") + "%"
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}
+
+func endpointText(ip string, port int32) string {
+	switch {
+	case ip == "":
+		return "no address"
+	case strings.Contains(ip, ":"):
+		return fmt.Sprintf("[%s]:%d", ip, port)
+	}
+	return fmt.Sprintf("%s:%d", ip, port)
+}
