@@ -36,9 +36,9 @@ contexts: [{name: dead, context: {cluster: dead, user: nobody}}]
 		says string
 	}{
 		{"no terminal", nil, nil, 2, "needs a terminal"},
-		{"no kubeconfig", nil, []string{"trace", "web"}, 1, "kubeconfig"},
-		{"missing file", nil, []string{"trace", "web", "--kubeconfig", filepath.Join(home, "nope")}, 1, "nope"},
-		{"wrong context", []string{"KUBECONFIG=" + kubeconfig}, []string{"trace", "web", "--context", "deda"}, 1, "dead"},
+		{"no kubeconfig", nil, []string{"trace", "web"}, 2, "kubeconfig"},
+		{"missing file", nil, []string{"trace", "web", "--kubeconfig", filepath.Join(home, "nope")}, 2, "nope"},
+		{"wrong context", []string{"KUBECONFIG=" + kubeconfig}, []string{"trace", "web", "--context", "deda"}, 2, "dead"},
 		{"server refuses", []string{"KUBECONFIG=" + kubeconfig}, []string{"trace", "web"}, 1, "refused"},
 		{"unknown flag", nil, []string{"trace", "web", "--nope"}, 2, "nope"},
 		{"unknown command", nil, []string{"traec"}, 2, "traec"},

@@ -1,0 +1,365 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+	"golang.org/x/term"
+
+	"svctour/cluster"
+	"svctour/lab"
+	"svctour/lessons"
+	"svctour/model"
+	"svctour/ui"
+	"svctour/ui/shell"
+	"svctour/ui/theme"
+)
+
+// tourNamespaces are where lessons are played: the first that is free or ours.
+var tourNamespaces = []string{"tour", "svctour-tour"}
+
+// runTour opens the app. choice skips the picker, lessonID opens a lesson.
+func runTour(ctx context.Context, g *globals, choice *shell.Choice, lessonID string) error {
+	in, out := asTerminal(g.In), asTerminal(g.Out)
+	if in == nil || out == nil {
+		return usageError(errors.New("the tour needs a terminal. In a script use `svctour trace`, `svctour dns` or `svctour lesson ID --auto`"))
+	}
+	list, err := lessons.Builtin()
+	if err != nil {
+		return err
+	}
+	if lessonID != "" && !hasLesson(list, lessonID) {
+		return usageError(fmt.Errorf("there is no lesson %q; `svctour lessons` lists them", lessonID))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	backend := &backend{globals: g, ctx: ctx}
+	defer backend.close()
+	app := ui.New(ctx, ui.Options{
+		Backend: backend, Lessons: list, Choice: choice, Lesson: lessonID, Seed: uint64(time.Now().UnixNano()),
+		Theme: theme.Options{NoColor: g.NoColor, ASCII: asciiOnly()},
+	})
+	options := []tea.ProgramOption{tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out)}
+	if g.NoColor {
+		options = append(options, tea.WithColorProfile(colorprofile.Ascii))
+	}
+	_, err = tea.NewProgram(app, options...).Run()
+	cancel()
+	if session := app.Session(); session != nil {
+		session.Close()
+	}
+	backend.close()
+	for _, u := range app.Unsaved() {
+		if err := backend.SaveProgress(u.Cluster, u.Progress); err != nil {
+			fmt.Fprintf(g.Err, "svctour: progress was not saved: %v\n", err)
+		}
+	}
+	for _, text := range app.Farewell() {
+		fmt.Fprintln(g.Out, model.Printable(text))
+	}
+	if err != nil && !errors.Is(err, tea.ErrInterrupted) && !errors.Is(err, tea.ErrProgramKilled) && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("run the tour: %w", err)
+	}
+	return nil
+}
+
+// tourChoice is the cluster that flags name; nil leaves it to the picker.
+func tourChoice(g *globals, useLab bool) (*shell.Choice, error) {
+	switch {
+	case useLab && (g.Context != "" || g.Kubeconfig != ""):
+		return nil, usageError(errors.New("--lab and --context (or --kubeconfig) exclude each other"))
+	case useLab:
+		return &shell.Choice{Lab: true}, nil
+	case g.Context == "" && g.Kubeconfig == "":
+		return nil, nil
+	}
+	contexts, err := cluster.Contexts(cluster.Options{Kubeconfig: g.Kubeconfig, Context: g.Context, Namespace: g.Namespace})
+	if err != nil {
+		return nil, usageError(errors.New(cluster.Explain(err)))
+	}
+	if g.Context == "" {
+		return nil, nil
+	}
+	var names []string
+	for _, c := range contexts {
+		if c.Name == g.Context {
+			return &shell.Choice{Context: c.Name, Server: c.Server, Namespace: c.Namespace, Current: c.Current}, nil
+		}
+		names = append(names, fmt.Sprintf("%q", c.Name))
+	}
+	return nil, usageError(fmt.Errorf("there is no context %q in the kubeconfig; it has %s", g.Context, strings.Join(names, ", ")))
+}
+
+func hasLesson(list []*lessons.Lesson, id string) bool {
+	for _, l := range list {
+		if l.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// asTerminal gives the file behind a stream if it is a terminal.
+func asTerminal(stream any) *os.File {
+	file, ok := stream.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return nil
+	}
+	return file
+}
+
+// asciiOnly says whether the locale names a character set other than UTF-8.
+func asciiOnly() bool {
+	if runtime.GOOS == "windows" {
+		return false
+	}
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if value := strings.ToUpper(os.Getenv(name)); value != "" {
+			return !strings.Contains(value, "UTF-8") && !strings.Contains(value, "UTF8")
+		}
+	}
+	return false
+}
+
+// backend is the app's way out: to the lab, to clusters, to the disk.
+type backend struct {
+	globals *globals
+	ctx     context.Context // of the program
+
+	mu      sync.Mutex
+	process *lab.Process // the lab this program started; nil when it did not
+	kept    bool
+}
+
+// close ends the lab that this program started, unless it is to be kept.
+func (b *backend) close() {
+	b.mu.Lock()
+	process, kept := b.process, b.kept
+	b.process = nil
+	b.mu.Unlock()
+	if process == nil || kept {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := process.Stop(ctx); err != nil {
+		fmt.Fprintf(b.globals.Err, "svctour: stop the lab: %v\n", err)
+	}
+}
+
+func (b *backend) Choices(context.Context) ([]shell.Choice, error) {
+	choices := []shell.Choice{{Lab: true}}
+	if dir, err := labDir(); err == nil {
+		if status, err := lab.ReadStatus(dir); err == nil {
+			choices[0].Running = status.Running
+		}
+	}
+	contexts, err := cluster.Contexts(b.options(shell.Choice{}))
+	for _, c := range contexts {
+		choices = append(choices, shell.Choice{Context: c.Name, Server: c.Server, Namespace: c.Namespace, Current: c.Current})
+	}
+	var none *cluster.NoKubeconfigError
+	if errors.As(err, &none) && none.Err == nil {
+		return choices, nil // nothing to choose besides the lab, and nothing wrong with that
+	}
+	if err != nil {
+		err = errors.New(cluster.Explain(err))
+	}
+	return choices, err
+}
+
+func (b *backend) options(c shell.Choice) cluster.Options {
+	o := cluster.Options{Kubeconfig: b.globals.Kubeconfig, Context: c.Context, Namespace: b.globals.Namespace}
+	if c.Lab {
+		o.Kubeconfig, o.Context, o.Namespace, o.Lab = b.labKubeconfig(), "", "", true
+	}
+	return o
+}
+
+func (b *backend) labKubeconfig() string {
+	if dir, err := labDir(); err == nil {
+		if status, err := lab.ReadStatus(dir); err == nil {
+			return status.Kubeconfig
+		}
+	}
+	return ""
+}
+
+func (b *backend) Probe(ctx context.Context, c shell.Choice) (string, error) {
+	version, err := cluster.Probe(ctx, b.options(c))
+	if err != nil {
+		return "", errors.New(cluster.Explain(err))
+	}
+	return version, nil
+}
+
+func (b *backend) StartLab(ctx context.Context, report func(shell.Stage)) (bool, error) {
+	dir, err := labDir()
+	if err != nil {
+		return false, err
+	}
+	if status, err := lab.ReadStatus(dir); err == nil && status.Running {
+		return false, nil
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		return false, fmt.Errorf("find this program, to start the lab: %w", err)
+	}
+	stage := ""
+	process, err := lab.Start(ctx, lab.StartOptions{Executable: executable, Dir: dir, Stage: func(next string) {
+		if stage != "" {
+			report(shell.Stage{Name: stage, Done: true})
+		}
+		stage = next
+		report(shell.Stage{Name: stage})
+	}})
+	if err != nil {
+		return false, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.process = process
+	if b.ctx.Err() != nil { // the program ended meanwhile: close has been here already
+		b.process = nil
+		return false, errors.Join(b.ctx.Err(), process.Stop(context.WithoutCancel(ctx)))
+	}
+	return true, nil
+}
+
+func (b *backend) LabEnded(ctx context.Context) error {
+	b.mu.Lock()
+	process := b.process
+	b.mu.Unlock()
+	if process == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	select {
+	case <-process.Done():
+		return process.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (b *backend) KeepLab() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.process == nil {
+		return nil
+	}
+	if err := b.process.Keep(); err != nil {
+		return err
+	}
+	b.kept = true
+	return nil
+}
+
+func (b *backend) Connect(ctx context.Context, c shell.Choice) (shell.Session, error) {
+	connection, err := cluster.Connect(ctx, b.options(c))
+	if err != nil {
+		return nil, errors.New(cluster.Explain(err))
+	}
+	return &session{connection}, nil
+}
+
+// session narrows a connection to what the app may do with it.
+type session struct{ *cluster.Connection }
+
+func (s *session) EnsureNamespace(ctx context.Context) (string, error) {
+	return s.Connection.EnsureNamespace(ctx, tourNamespaces...)
+}
+
+// Kubectl runs in a namespace; the flag comes after the verb, before anything of "--".
+func (s *session) Kubectl(ctx context.Context, namespace string, args []string, stdin string) model.Reply {
+	if len(args) == 0 {
+		return model.Reply{Stderr: "no command", Exit: -1}
+	}
+	full := append([]string{args[0], "--namespace=" + namespace}, args[1:]...)
+	return s.Connection.Kubectl(ctx, full, stdin)
+}
+
+func (s *session) Clean(ctx context.Context) error {
+	_, err := s.Connection.Clean(ctx, true)
+	return err
+}
+
+// progressFile keeps the lessons' progress of one cluster.
+func progressFile(cluster string) (string, error) {
+	dir, err := stateDir()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(cluster))
+	return filepath.Join(dir, "progress", hex.EncodeToString(sum[:8])+".json"), nil
+}
+
+func (b *backend) LoadProgress(cluster string) (map[string]lessons.Progress, error) {
+	name, err := progressFile(cluster)
+	if err != nil {
+		return nil, err
+	}
+	progress := map[string]lessons.Progress{}
+	data, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return progress, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(data, &progress); err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return progress, nil
+}
+
+func (b *backend) SaveProgress(cluster string, p lessons.Progress) error {
+	b.mu.Lock() // saves come from commands, which run side by side
+	defer b.mu.Unlock()
+	progress, err := b.LoadProgress(cluster)
+	if err != nil {
+		progress = map[string]lessons.Progress{}
+	}
+	progress[p.Lesson] = p
+	data, err := json.MarshalIndent(progress, "", "  ")
+	if err != nil {
+		return err
+	}
+	name, err := progressFile(cluster)
+	if err != nil {
+		return err
+	}
+	return writeFile(name, data)
+}
+
+// writeFile replaces a file in one step, readable by its owner alone.
+func writeFile(name string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	temporary, err := os.CreateTemp(filepath.Dir(name), ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = temporary.Write(data)
+	err = errors.Join(err, temporary.Close())
+	if err == nil {
+		err = os.Rename(temporary.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temporary.Name()))
+	}
+	return nil
+}
