@@ -37,7 +37,8 @@ type Options struct {
 	Namespace string
 	// Lab says that this is svctour's own lab; it is only passed on.
 	Lab bool
-	// Interval is the least time between two snapshots; 0 means 33 ms.
+	// Interval is the least time between two snapshots; 0 means 16 ms. In a
+	// cluster so large that a snapshot takes long to build it grows by itself.
 	Interval time.Duration
 	// OnEvent, when set, is told of every watch event as it arrives, from the
 	// watching goroutine: it must be quick. It exists to measure how long an

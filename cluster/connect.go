@@ -17,8 +17,12 @@ import (
 	"svctour/model"
 )
 
-// defaultInterval paces snapshots: a screen shows at most about 30 a second.
-const defaultInterval = 33 * time.Millisecond
+// defaultInterval paces snapshots: an event waits no longer than a frame.
+const defaultInterval = 16 * time.Millisecond
+
+// buildShare bounds the time spent on building snapshots of a large cluster:
+// the pause between two is at least so many times what the last one took.
+const buildShare = 3
 
 // Connection is a link to one cluster. Watching starts with the first Next;
 // a Connection that only acts costs no watch. All methods may be called from
@@ -44,7 +48,8 @@ type Connection struct {
 
 	next     chan struct{} // one slot: held while a snapshot is built
 	sequence uint64        // guarded by next
-	last     time.Time     // guarded by next: when the last snapshot was built
+	last     time.Time     // guarded by next: when the last snapshot was begun
+	pause    time.Duration // guarded by next: from last to the next snapshot
 
 	mu       sync.Mutex
 	version  string

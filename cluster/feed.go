@@ -36,7 +36,7 @@ func (c *Connection) Next(ctx context.Context) (*model.Snapshot, error) {
 	case <-c.ctx.Done():
 		return nil, ErrClosed
 	}
-	if wait := time.Until(c.last.Add(c.options.Interval)); wait > 0 && !c.last.IsZero() {
+	if wait := time.Until(c.last.Add(c.pause)); wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {
@@ -54,7 +54,9 @@ func (c *Connection) Next(ctx context.Context) (*model.Snapshot, error) {
 	}
 	c.last = time.Now()
 	c.sequence++
-	return c.build(c.sequence, c.last), nil
+	snapshot := c.build(c.sequence, c.last)
+	c.pause = max(c.options.Interval, (buildShare+1)*time.Since(c.last))
+	return snapshot, nil
 }
 
 // build makes a snapshot of the stores. A list that did not change is the same

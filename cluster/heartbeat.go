@@ -17,6 +17,7 @@ import (
 const (
 	beatEvery   = time.Second
 	beatTimeout = 1500 * time.Millisecond
+	beatAgain   = 300 * time.Millisecond // while there is trouble
 )
 
 // heartbeat asks whether the server answers until ctx ends.
@@ -44,7 +45,11 @@ func (c *Connection) heartbeat(ctx context.Context) {
 		} else {
 			c.silent(err, began, answered)
 		}
-		timer.Reset(max(0, beatEvery-time.Since(began)))
+		every := beatEvery
+		if err != nil {
+			every = beatAgain
+		}
+		timer.Reset(max(0, every-time.Since(began)))
 	}
 }
 
