@@ -282,13 +282,9 @@ func (s *session) EnsureNamespace(ctx context.Context) (string, error) {
 	return s.Connection.EnsureNamespace(ctx, tourNamespaces...)
 }
 
-// Kubectl runs in a namespace; the flag comes after the verb, before anything of "--".
+// Kubectl runs in a namespace unless the command names one itself.
 func (s *session) Kubectl(ctx context.Context, namespace string, args []string, stdin string) model.Reply {
-	if len(args) == 0 {
-		return model.Reply{Stderr: "no command", Exit: -1}
-	}
-	full := append([]string{args[0], "--namespace=" + namespace}, args[1:]...)
-	return s.Connection.Kubectl(ctx, full, stdin)
+	return s.Connection.KubectlIn(ctx, namespace, args, stdin)
 }
 
 func (s *session) Clean(ctx context.Context) error {
