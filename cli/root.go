@@ -117,6 +117,8 @@ func newRoot(g *globals, name string) *cobra.Command {
 		newLessons(g),
 		newTrace(g),
 		newDNS(g),
+		newKubectl(g),
+		newClean(g),
 	)
 	return root
 }
