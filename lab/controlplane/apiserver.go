@@ -1,0 +1,189 @@
+package controlplane
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/pflag"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apiserver/pkg/server/egressselector"
+	"k8s.io/client-go/rest"
+	basecompatibility "k8s.io/component-base/compatibility"
+	"k8s.io/component-base/featuregate"
+	logsapi "k8s.io/component-base/logs/api/v1"
+	"k8s.io/kubernetes/cmd/kube-apiserver/app"
+	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
+)
+
+// User is who the kubeconfig's token stands for, as in a kubeadm cluster.
+const User = "kubernetes-admin"
+
+// apiServer is the running API server and what a client needs to reach it.
+type apiServer struct {
+	address   string // 127.0.0.1:PORT
+	token     string
+	authority []byte // PEM
+	done      chan error
+}
+
+// flags are kube-apiserver's flags: what kubeadm would set, less what a lab
+// does without.
+func apiServerFlags(store *etcd, keys *keyring, token string, served pair, ca []byte) ([]string, error) {
+	signing, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make the service account key: %w", err)
+	}
+	signingPEM, err := encodeKey(signing)
+	if err != nil {
+		return nil, fmt.Errorf("encode the service account key: %w", err)
+	}
+	serviceAccountKey := keys.write("sa.key", signingPEM)
+	flags := []string{
+		"--etcd-servers=" + store.url,
+		"--etcd-cafile=" + store.authority,
+		"--etcd-certfile=" + store.certificate,
+		"--etcd-keyfile=" + store.key,
+		"--etcd-compaction-interval=0", // an hour's history of a lab is small
+		"--bind-address=127.0.0.1",
+		"--advertise-address=" + GatewayAddress,
+		"--tls-cert-file=" + keys.write("apiserver.crt", served.Certificate),
+		"--tls-private-key-file=" + keys.write("apiserver.key", served.Key),
+		"--kubelet-certificate-authority=" + keys.write("ca.crt", ca),
+		"--token-auth-file=" + keys.write("tokens.csv", fmt.Appendf(nil, "%s,%s,%s,system:masters\n", token, User, User)),
+		"--authorization-mode=Node,RBAC",
+		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+		"--service-account-key-file=" + serviceAccountKey,
+		"--service-account-signing-key-file=" + serviceAccountKey,
+		"--service-cluster-ip-range=" + ServiceCIDR,
+		"--allow-privileged=true",
+		// The endpoints of Service kubernetes are the lab's to write: a
+		// reconciler would publish the random port.
+		"--endpoint-reconciler-type=none",
+		"--enable-priority-and-fairness=false",
+		"--profiling=false",
+		"--event-ttl=1h",
+	}
+	return flags, keys.err
+}
+
+// startAPIServer starts kube-apiserver on listener; it serves soon after, and
+// is ready when /readyz says so.
+func startAPIServer(ctx context.Context, store *etcd, keys *keyring, listener net.Listener, dial Dialer) (*apiServer, *kubeletTLS, error) {
+	ca, err := newAuthority("svctour lab")
+	if err != nil {
+		return nil, nil, err
+	}
+	served, err := ca.issue("kube-apiserver", "127.0.0.1", "localhost", KubernetesServiceAddress, GatewayAddress,
+		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
+	if err != nil {
+		return nil, nil, err
+	}
+	kubelet, err := newKubeletTLS(ca)
+	if err != nil {
+		return nil, nil, err
+	}
+	random := make([]byte, 32)
+	if _, err := rand.Read(random); err != nil {
+		return nil, nil, fmt.Errorf("make a token: %w", err)
+	}
+	token := base64.RawURLEncoding.EncodeToString(random)
+	flags, err := apiServerFlags(store, keys, token, served, ca.pem)
+	if err != nil {
+		return nil, nil, err
+	}
+	server := &apiServer{address: listener.Addr().String(), token: token, authority: ca.pem, done: make(chan error, 1)}
+	run, err := prepareAPIServer(ctx, flags, listener, dial)
+	if err != nil {
+		return nil, nil, fmt.Errorf("configure the API server: %w", err)
+	}
+	go func() { server.done <- run(ctx) }()
+	return server, kubelet, nil
+}
+
+// prepareAPIServer does what kube-apiserver's own command does before it runs.
+func prepareAPIServer(ctx context.Context, flags []string, listener net.Listener, dial Dialer) (func(context.Context) error, error) {
+	s := options.NewServerRunOptions()
+	set := pflag.NewFlagSet("kube-apiserver", pflag.ContinueOnError)
+	for _, part := range s.Flags().FlagSets {
+		set.AddFlagSet(part)
+	}
+	if err := set.Parse(flags); err != nil {
+		return nil, err
+	}
+	s.SecureServing.Listener = listener
+	s.SecureServing.BindPort = listener.Addr().(*net.TCPAddr).Port
+	s.KubeletConfig.Lookup = func(egressselector.NetworkContext) (utilnet.DialFunc, error) { return utilnet.DialFunc(dial), nil }
+	registry := s.GenericServerRunOptions.ComponentGlobalsRegistry
+	if err := registry.Set(); err != nil {
+		return nil, err
+	}
+	rest.SetDefaultWarningHandler(rest.NoWarnings{})
+	var gate featuregate.FeatureGate = registry.FeatureGateFor(basecompatibility.DefaultKubeComponent)
+	if err := logsapi.ValidateAndApply(s.Logs, gate); err != nil {
+		return nil, err
+	}
+	completed, err := s.Complete(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if errs := completed.Validate(); len(errs) != 0 {
+		return nil, errs[0]
+	}
+	config, err := app.NewConfig(completed)
+	if err != nil {
+		return nil, err
+	}
+	transport := config.KubeAPIs.ControlPlane.ProxyTransport.Clone()
+	transport.DialContext = dial
+	config.KubeAPIs.ControlPlane.ProxyTransport = transport
+	complete, err := config.Complete()
+	if err != nil {
+		return nil, err
+	}
+	chain, err := app.CreateServerChain(complete)
+	if err != nil {
+		return nil, err
+	}
+	prepared, err := chain.PrepareRun()
+	if err != nil {
+		return nil, err
+	}
+	return prepared.Run, nil
+}
+
+// wait blocks until path answers 200.
+func (s *apiServer) wait(ctx context.Context, client *http.Client, path string) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	last := "no answer"
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+s.address+path, nil)
+		if err != nil {
+			return fmt.Errorf("ask for %s: %w", path, err)
+		}
+		if response, err := client.Do(request); err == nil {
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+			last = response.Status
+		} else {
+			last = err.Error()
+		}
+		select {
+		case err := <-s.done:
+			s.done <- err
+			return fmt.Errorf("the API server ended: %w", err)
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s (%s): %w", path, last, context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,345 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+	"k8s.io/kubernetes/pkg/kubelet/events"
+)
+
+// retryAfter is how long the kubelet waits after a sync that failed (its
+// backOffPeriod), relist how long it takes to notice that a container ended
+// (the period of its Pod lifecycle event generator).
+const (
+	retryAfter = 10 * time.Second
+	relist     = time.Second
+)
+
+// podKey names one Pod; a successor of the same name has another UID.
+type podKey struct {
+	Namespace, Name string
+	UID             types.UID
+}
+
+func keyOf(object *corev1.Pod) podKey { return podKey{object.Namespace, object.Name, object.UID} }
+
+// pod is what a kubelet knows of one of its Pods. One worker at a time has it.
+type pod struct {
+	*Nodes
+	host   *host
+	object *corev1.Pod // as the API server has it, at this sync
+	now    time.Time   // of this sync
+
+	started     metav1.Time // when the kubelet first saw it
+	address     netip.Addr  // invalid until the sandbox is there
+	init        []*container
+	main        []*container
+	initialized bool // a main container has been started once
+	stopping    bool // told to end
+	done        bool // phase Succeeded or Failed
+	wake        time.Time
+	published   *corev1.Pod // the last status that the API server accepted
+}
+
+// sync brings one Pod forward and says after how long it wants to be synced
+// again, if at all.
+func (n *Nodes) sync(ctx context.Context, key podKey) (time.Duration, error) {
+	object, err := n.lookup(key)
+	if err != nil {
+		return 0, err
+	}
+	if object == nil {
+		n.forget(key)
+		return 0, nil
+	}
+	p := n.pod(key, object)
+	p.wake = time.Time{}
+	switch {
+	case podutil.IsPodTerminal(object) && object.DeletionTimestamp == nil:
+		p.release()
+		return 0, nil
+	case object.DeletionTimestamp != nil:
+		ended := p.terminate()
+		if err := p.publish(ctx); err != nil {
+			return 0, err
+		}
+		if ended {
+			return 0, n.remove(ctx, object)
+		}
+	default:
+		p.advance(ctx)
+		if err := p.publish(ctx); err != nil {
+			return 0, err
+		}
+	}
+	if p.wake.IsZero() {
+		return 0, nil
+	}
+	return max(p.wake.Sub(n.clock.Now()), time.Millisecond), nil
+}
+
+// lookup is the Pod as last seen, nil if it is gone or has a successor.
+func (n *Nodes) lookup(key podKey) (*corev1.Pod, error) {
+	object, exists, err := n.pods.GetByKey(key.Namespace + "/" + key.Name)
+	if err != nil || !exists {
+		return nil, err
+	}
+	if p := object.(*corev1.Pod); p.UID == key.UID {
+		return p, nil
+	}
+	return nil, nil
+}
+
+// pod is the state of object, made at its first sync.
+func (n *Nodes) pod(key podKey, object *corev1.Pod) *pod {
+	n.mu.Lock()
+	p := n.running[key]
+	if p == nil {
+		p = &pod{Nodes: n, host: n.hosts[object.Spec.NodeName], started: metav1.NewTime(n.clock.Now().Truncate(time.Second))}
+		for i := range object.Spec.InitContainers {
+			p.init = append(p.init, &container{pod: p, index: i, initial: true})
+		}
+		for i := range object.Spec.Containers {
+			p.main = append(p.main, &container{pod: p, index: i})
+		}
+		n.running[key] = p
+	}
+	n.mu.Unlock()
+	p.object, p.now = object, n.clock.Now()
+	return p
+}
+
+// forget drops what is known of a Pod that is gone.
+func (n *Nodes) forget(key podKey) {
+	n.mu.Lock()
+	p := n.running[key]
+	delete(n.running, key)
+	n.mu.Unlock()
+	if p != nil {
+		p.release()
+		p.crashBackOff.GC()
+		p.pullBackOff.GC()
+	}
+}
+
+// release gives the Pod's address back.
+func (p *pod) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.address.IsValid() && !p.object.Spec.HostNetwork {
+		p.host.pool.release(p.address)
+	}
+	p.address = netip.Addr{}
+}
+
+// remove takes a Pod that has ended out of the API server, as the kubelet does
+// when nothing of it is left.
+func (n *Nodes) remove(ctx context.Context, object *corev1.Pod) error {
+	zero := int64(0)
+	err := n.client.CoreV1().Pods(object.Namespace).Delete(ctx, object.Name, metav1.DeleteOptions{
+		GracePeriodSeconds: &zero, Preconditions: &metav1.Preconditions{UID: &object.UID},
+	})
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
+}
+
+// wakeAt asks for a sync no later than at t.
+func (p *pod) wakeAt(t time.Time) {
+	if !t.IsZero() && (p.wake.IsZero() || t.Before(p.wake)) {
+		p.wake = t
+	}
+}
+
+// advance does what the kubelet's SyncPod does: sandbox, init containers in
+// order, then the main containers.
+func (p *pod) advance(ctx context.Context) {
+	for _, c := range p.containers() {
+		c.settle()
+	}
+	if p.finish() {
+		return
+	}
+	if !p.address.IsValid() && !p.sandbox(ctx) {
+		p.wakeAt(p.now.Add(retryAfter))
+		return
+	}
+	for _, c := range p.init {
+		if !p.advanceInit(ctx, c) && !p.initialized {
+			return
+		}
+	}
+	for _, c := range p.main {
+		p.advanceMain(ctx, c)
+	}
+	p.initialized = p.initialized || p.anyMainStarted()
+}
+
+// containers are the init containers and then the others.
+func (p *pod) containers() []*container {
+	return append(append([]*container{}, p.init...), p.main...)
+}
+
+// advanceInit brings one init container forward and says whether the next may
+// start.
+func (p *pod) advanceInit(ctx context.Context, c *container) bool {
+	if podutil.IsRestartableInitContainer(c.spec()) {
+		if !c.running() {
+			c.start(ctx)
+		}
+		c.probe()
+		return c.running() && c.startedUp
+	}
+	switch {
+	case p.initialized || c.ended() && c.exitCode == 0:
+		return true
+	case c.running():
+		return false
+	case c.ended() && !podutil.ContainerShouldRestart(*c.spec(), p.object.Spec, c.exitCode):
+		return false
+	}
+	c.start(ctx)
+	return false
+}
+
+func (p *pod) advanceMain(ctx context.Context, c *container) {
+	switch {
+	case c.running():
+		c.probe()
+	case !c.ended() || podutil.ContainerShouldRestart(*c.spec(), p.object.Spec, c.exitCode):
+		c.start(ctx)
+		if c.running() {
+			c.probe()
+		}
+	}
+}
+
+func (p *pod) anyMainStarted() bool {
+	for _, c := range p.main {
+		if c.id != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// finish says whether the Pod has come to its end by itself, and if so stops
+// what still runs of it (its sidecars).
+func (p *pod) finish() bool {
+	if p.done {
+		return true
+	}
+	over := p.initFailed()
+	if !over {
+		for _, c := range p.main {
+			if !c.ended() || podutil.ContainerShouldRestart(*c.spec(), p.object.Spec, c.exitCode) {
+				return false
+			}
+		}
+		over = true
+	}
+	running := false
+	for _, c := range p.containers() {
+		if c.running() {
+			c.kill("", p.grace())
+			running = running || c.running()
+		}
+	}
+	p.done = over && !running
+	return over
+}
+
+// initFailed says whether an init container has failed for good.
+func (p *pod) initFailed() bool {
+	for _, c := range p.init {
+		if !podutil.IsRestartableInitContainer(c.spec()) && c.ended() && c.exitCode != 0 &&
+			!podutil.ContainerShouldRestart(*c.spec(), p.object.Spec, c.exitCode) {
+			return true
+		}
+	}
+	return false
+}
+
+// sandbox gives the Pod its volumes and its address; false if that has to be
+// tried again.
+func (p *pod) sandbox(ctx context.Context) bool {
+	if volume, problem := p.missingVolume(ctx); problem != "" {
+		p.event(nil, corev1.EventTypeWarning, events.FailedMountVolume, fmt.Sprintf("MountVolume.SetUp failed for volume %q : %s", volume, problem))
+		return false
+	}
+	if p.object.Spec.HostNetwork {
+		p.address = p.host.Address
+		return true
+	}
+	p.mu.Lock()
+	address, err := p.host.pool.take()
+	p.mu.Unlock()
+	if err != nil {
+		p.event(nil, corev1.EventTypeWarning, events.FailedCreatePodSandBox, fmt.Sprintf("Failed to create pod sandbox: plugin type=\"host-local\" failed (add): failed to allocate for range 0: %v", err))
+		return false
+	}
+	p.address = address
+	return true
+}
+
+// grace is how long the containers have to end.
+func (p *pod) grace() time.Duration {
+	seconds := int64(corev1.DefaultTerminationGracePeriodSeconds)
+	if p.object.Spec.TerminationGracePeriodSeconds != nil {
+		seconds = *p.object.Spec.TerminationGracePeriodSeconds
+	}
+	if p.object.DeletionGracePeriodSeconds != nil {
+		seconds = *p.object.DeletionGracePeriodSeconds
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// terminate stops the containers of a Pod that is being deleted: the main ones
+// first, then the sidecars, last one first. It says whether all have ended.
+func (p *pod) terminate() bool {
+	for _, c := range p.containers() {
+		c.settle()
+	}
+	p.stopping = true
+	stop := func(c *container) bool { // whether it has ended
+		if c.running() {
+			c.kill("", p.grace())
+		}
+		return !c.running()
+	}
+	ended := true
+	for _, c := range p.main {
+		ended = stop(c) && ended
+	}
+	for i := len(p.init) - 1; i >= 0 && ended; i-- {
+		ended = stop(p.init[i])
+	}
+	if ended {
+		p.done = true
+	}
+	return ended
+}
+
+// event records an event of the Pod or, with a container, of that container.
+func (p *pod) event(c *container, kind, reason, message string) {
+	reference := &corev1.ObjectReference{
+		Kind: "Pod", APIVersion: "v1", Namespace: p.object.Namespace, Name: p.object.Name,
+		UID: p.object.UID, ResourceVersion: p.object.ResourceVersion,
+	}
+	if c != nil {
+		field := "spec.containers{%s}"
+		if c.initial {
+			field = "spec.initContainers{%s}"
+		}
+		reference.FieldPath = fmt.Sprintf(field, c.spec().Name)
+	}
+	p.host.recorder.Event(reference, kind, reason, message)
+}

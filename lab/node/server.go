@@ -1,0 +1,79 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"time"
+)
+
+// noProcesses is why a container can neither be entered nor heard.
+const noProcesses = "the lab's containers have no processes yet: it plays their states, not their programs"
+
+// server is the kubelets' API, reached through dial only: no port is opened.
+type server struct {
+	http  *http.Server
+	conns chan net.Conn
+	done  chan struct{}
+}
+
+func newServer(config *tls.Config) *server {
+	s := &server{conns: make(chan net.Conn), done: make(chan struct{})}
+	s.http = &http.Server{
+		Handler:           http.HandlerFunc(refuse),
+		TLSConfig:         config,
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          log.New(io.Discard, "", 0),
+	}
+	return s
+}
+
+// refuse answers logs, exec, attach and port-forward at once with the reason.
+func refuse(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, noProcesses, http.StatusNotImplemented)
+}
+
+func (s *server) serve(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() { s.http.Close() })
+	defer stop()
+	s.http.ServeTLS(s, "", "") // ends with ErrServerClosed and nothing else
+}
+
+// dial is a new connection to the server.
+func (s *server) dial(ctx context.Context) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case s.conns <- far:
+		return near, nil
+	case <-s.done:
+	case <-ctx.Done():
+	}
+	near.Close()
+	far.Close()
+	return nil, errors.New("connect to a kubelet: it has ended")
+}
+
+// Accept, Close and Addr make the server its own net.Listener.
+func (s *server) Accept() (net.Conn, error) {
+	select {
+	case conn := <-s.conns:
+		return conn, nil
+	case <-s.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (s *server) Close() error {
+	select {
+	case <-s.done:
+	default:
+		close(s.done)
+	}
+	return nil
+}
+
+func (s *server) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4zero, Port: KubeletPort} }

@@ -1,0 +1,186 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"svctour/lab/controlplane"
+)
+
+// NotRunningAnnotation is on a configuration that kubeadm would have left for
+// a component that the lab does not run; its value says what is so.
+const NotRunningAnnotation = "svctour.dev/not-running"
+
+const pollEvery = 10 * time.Millisecond
+
+// kubeProxyConfig is what kubeadm writes for kube-proxy, as far as it matters.
+const kubeProxyConfig = `apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+clusterCIDR: ` + controlplane.PodCIDR + `
+mode: iptables
+`
+
+// kubeletConfig is what kubeadm writes for every kubelet, as far as it matters.
+const kubeletConfig = `apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+clusterDNS:
+- ` + controlplane.ClusterDNSAddress + `
+clusterDomain: ` + controlplane.ClusterDomain + `
+`
+
+// writeObjects writes what kubeadm, or the API server of a cluster made by it,
+// would have left in the cluster.
+func (l *running) writeObjects(ctx context.Context) error {
+	config := rest.CopyConfig(l.plane.Config)
+	config.UserAgent = "kubeadm/" + Version
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("make a client for the lab: %w", err)
+	}
+	if err := poll(ctx, func() (bool, error) {
+		for _, name := range []string{metav1.NamespaceSystem, metav1.NamespaceDefault} {
+			if _, err := client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{}); err != nil {
+				return false, ignoreNotFound(err)
+			}
+		}
+		return true, nil
+	}); err != nil {
+		return fmt.Errorf("wait for the system namespaces: %w", err)
+	}
+	for _, object := range []*corev1.ConfigMap{
+		{
+			ObjectMeta: metav1.ObjectMeta{
+				Name: "kube-proxy", Labels: map[string]string{"app": "kube-proxy"},
+				Annotations: map[string]string{NotRunningAnnotation: "no kube-proxy runs in this lab: the rules it would write are derived"},
+			},
+			Data: map[string]string{"config.conf": kubeProxyConfig},
+		},
+		{
+			ObjectMeta: metav1.ObjectMeta{Name: "kubelet-config"},
+			Data:       map[string]string{"kubelet": kubeletConfig},
+		},
+	} {
+		if _, err := client.CoreV1().ConfigMaps(metav1.NamespaceSystem).Create(ctx, object, metav1.CreateOptions{}); err != nil {
+			return fmt.Errorf("write ConfigMap %q: %w", object.Name, err)
+		}
+	}
+	return writeKubernetesService(ctx, client)
+}
+
+// writeKubernetesService writes Service kubernetes and its endpoints as the
+// API server's own reconciler would if it listened where nodes see it, on port
+// 6443. The reconciler of this one would publish its random port of loopback,
+// which Endpoints may not even hold.
+func writeKubernetesService(ctx context.Context, client kubernetes.Interface) error {
+	const name = "kubernetes"
+	single := corev1.IPFamilyPolicySingleStack
+	services := client.CoreV1().Services(metav1.NamespaceDefault)
+	create := func() (bool, error) {
+		_, err := services.Create(ctx, &corev1.Service{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"provider": name, "component": "apiserver"}},
+			Spec: corev1.ServiceSpec{
+				ClusterIP: controlplane.KubernetesServiceAddress, IPFamilyPolicy: &single, SessionAffinity: corev1.ServiceAffinityNone, Type: corev1.ServiceTypeClusterIP,
+				Ports: []corev1.ServicePort{{Name: "https", Protocol: corev1.ProtocolTCP, Port: 443, TargetPort: intstr.FromInt32(controlplane.APIServerPort)}},
+			},
+		}, metav1.CreateOptions{})
+		if err == nil {
+			return true, nil
+		}
+		// The API server was first: its own target port gives way.
+		patch := fmt.Appendf(nil, `[{"op":"replace","path":"/spec/ports/0/targetPort","value":%d}]`, controlplane.APIServerPort)
+		if apierrors.IsAlreadyExists(err) {
+			_, err = services.Patch(ctx, name, types.JSONPatchType, patch, metav1.PatchOptions{})
+			return err == nil, err
+		}
+		return false, nil // its range of addresses is not ready yet
+	}
+	if err := poll(ctx, create); err != nil {
+		return fmt.Errorf("write Service %q: %w", name, err)
+	}
+	port, portName, protocol, ready := int32(controlplane.APIServerPort), "https", corev1.ProtocolTCP, true
+	//lint:ignore SA1019 Endpoints are shown, with their deprecation, as clusters still have them
+	if _, err := client.CoreV1().Endpoints(metav1.NamespaceDefault).Create(ctx, &corev1.Endpoints{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{discoveryv1.LabelSkipMirror: "true"}},
+		Subsets: []corev1.EndpointSubset{{
+			Addresses: []corev1.EndpointAddress{{IP: controlplane.GatewayAddress}},
+			Ports:     []corev1.EndpointPort{{Name: portName, Port: port, Protocol: protocol}},
+		}},
+	}, metav1.CreateOptions{}); err != nil {
+		return fmt.Errorf("write Endpoints %q: %w", name, err)
+	}
+	if _, err := client.DiscoveryV1().EndpointSlices(metav1.NamespaceDefault).Create(ctx, &discoveryv1.EndpointSlice{
+		ObjectMeta:  metav1.ObjectMeta{Name: name, Labels: map[string]string{discoveryv1.LabelServiceName: name}},
+		AddressType: discoveryv1.AddressTypeIPv4,
+		Endpoints: []discoveryv1.Endpoint{{
+			Addresses: []string{controlplane.GatewayAddress}, Conditions: discoveryv1.EndpointConditions{Ready: &ready},
+		}},
+		Ports: []discoveryv1.EndpointPort{{Name: &portName, Port: &port, Protocol: &protocol}},
+	}, metav1.CreateOptions{}); err != nil {
+		return fmt.Errorf("write EndpointSlice %q: %w", name, err)
+	}
+	return nil
+}
+
+// waitUsable returns when what a first Pod needs is there: the nodes are Ready
+// and without taints, and namespace default has its ServiceAccount.
+func waitUsable(ctx context.Context, config *rest.Config, nodes int) error {
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("make a client for the lab: %w", err)
+	}
+	err = poll(ctx, func() (bool, error) {
+		if _, err := client.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{}); err != nil {
+			return false, ignoreNotFound(err)
+		}
+		list, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return false, err
+		}
+		ready := 0
+		for _, node := range list.Items {
+			for _, condition := range node.Status.Conditions {
+				if condition.Type == corev1.NodeReady && condition.Status == corev1.ConditionTrue && len(node.Spec.Taints) == 0 {
+					ready++
+				}
+			}
+		}
+		return ready == nodes, nil
+	})
+	if err != nil {
+		return fmt.Errorf("wait until Pods can be made: %w", err)
+	}
+	return nil
+}
+
+func ignoreNotFound(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// poll calls done until it says so or fails.
+func poll(ctx context.Context, done func() (bool, error)) error {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}

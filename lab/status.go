@@ -1,0 +1,115 @@
+package lab
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Duration is a time.Duration that JSON writes as text, such as 2.41s.
+type Duration time.Duration
+
+// String is the duration, rounded to hundredths of a second.
+func (d Duration) String() string { return time.Duration(d).Round(10 * time.Millisecond).String() }
+
+// MarshalText is String.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads what time.ParseDuration reads.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = Duration(parsed)
+	return err
+}
+
+// NodeStatus is one node of a lab.
+type NodeStatus struct {
+	Name  string `json:"name"`
+	Ready bool   `json:"ready"`
+}
+
+// Status is what is known of a lab from outside: the LabStatus of svctour's
+// JSON.
+type Status struct {
+	// Running says that a lab is ready. With a PID but not running, it is
+	// still starting.
+	Running       bool         `json:"running"`
+	Version       string       `json:"version,omitempty"`    // of Kubernetes
+	Kubeconfig    string       `json:"kubeconfig,omitempty"` // path
+	PID           int          `json:"pid,omitempty"`
+	Nodes         []NodeStatus `json:"nodes,omitempty"`
+	ResidentBytes int64        `json:"residentBytes,omitempty"` // 0: unknown
+	StartedIn     Duration     `json:"startedIn,omitempty"`     // from its start until it was ready
+}
+
+// ReadStatus is the status of the lab in dir, not running if there is none.
+// Files of a lab that was killed do not count: a lab that lives holds a lock.
+func ReadStatus(dir string) (Status, error) {
+	s := Status{}
+	pid, alive, err := holder(dir)
+	if err != nil || !alive {
+		return s, err
+	}
+	content, err := os.ReadFile(filepath.Join(dir, statusFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		s.PID = pid
+	case err != nil:
+		return s, fmt.Errorf("read the lab's status: %w", err)
+	default:
+		read := Status{}
+		if err := json.Unmarshal(content, &read); err != nil {
+			return s, fmt.Errorf("read the lab's status %q: %w", filepath.Join(dir, statusFile), err)
+		}
+		s = read
+		if s.PID != pid { // written by a lab before this one, which is starting
+			s = Status{}
+			s.PID = pid
+		}
+	}
+	s.ResidentBytes = residentBytes(s.PID)
+	return s, nil
+}
+
+// Kubeconfig is the content of the kubeconfig of the lab in dir.
+func Kubeconfig(dir string) ([]byte, error) {
+	s, err := ReadStatus(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !s.Running {
+		return nil, ErrNotRunning
+	}
+	content, err := os.ReadFile(s.Kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("read the lab's kubeconfig: %w", err)
+	}
+	return content, nil
+}
+
+// ErrNotRunning says that there is no lab.
+var ErrNotRunning = errors.New("no lab is running")
+
+func writeStatus(dir string, s Status) error {
+	content, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the lab's status: %w", err)
+	}
+	return writeFile(filepath.Join(dir, statusFile), append(content, '\n'))
+}
+
+// writeFile replaces a file as a whole: a reader sees the old or the new.
+func writeFile(path string, content []byte) error {
+	next := path + ".new"
+	if err := os.WriteFile(next, content, 0o600); err != nil {
+		return fmt.Errorf("write %q: %w", path, err)
+	}
+	if err := os.Rename(next, path); err != nil {
+		return fmt.Errorf("write %q: %w", path, err)
+	}
+	return nil
+}
