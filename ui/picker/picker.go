@@ -153,9 +153,9 @@ func (p *Screen) drawRow(s *frame.Surface, t *theme.Theme, i, y, w int) {
 
 func labText(c shell.Choice) string {
 	if c.Running {
-		return "Running already. A real Kubernetes control plane and three nodes inside this program."
+		return "Running already: real Kubernetes, started with `svctour lab up` or kept."
 	}
-	return "A real Kubernetes control plane and three nodes inside this program. Ready in seconds, gone when you quit."
+	return "Real Kubernetes inside this program: ready in seconds, gone when you quit."
 }
 
 func (p *Screen) state(r row, t *theme.Theme) (string, frame.Style) {
