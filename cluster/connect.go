@@ -55,12 +55,13 @@ type Connection struct {
 	version  string
 	err      string    // trouble with the connection; "" when live
 	since    time.Time // when err began
+	broken   bool      // since then a connection broke or was refused
 	statuses map[string]status
 }
 
 // status is what went wrong with one resource.
 type status struct {
-	missing string // cannot be read: the server's words
+	missing string    // cannot be read: the server's words
 	problem string    // could not be read just now
 	since   time.Time // when problem began
 	scoped  bool      // only the connection's namespace can be read

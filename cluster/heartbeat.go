@@ -53,19 +53,20 @@ func (c *Connection) heartbeat(ctx context.Context) {
 	}
 }
 
-// alive records that the server answered. After an outage everything is listed
-// anew: it may be another server, with other objects and resourceVersions,
-// that answers under the same address.
+// alive records that the server answered. After its connections had broken,
+// everything is listed anew: it may be another server, with other objects and
+// resourceVersions, that answers at the same address. After mere silence the
+// watches are still the same connections and go on by themselves.
 func (c *Connection) alive(version string) {
 	c.mu.Lock()
-	recovered := c.err != ""
+	recovered, broken := c.err != "", c.broken
 	told := version != "" && version != c.version
 	if told {
 		c.version = version
 	}
-	c.err, c.since = "", time.Time{}
+	c.err, c.since, c.broken = "", time.Time{}, false
 	c.mu.Unlock()
-	if recovered {
+	if broken {
 		signal(c.restart)
 	}
 	if recovered || told {
@@ -78,7 +79,8 @@ func (c *Connection) alive(version string) {
 func (c *Connection) silent(err error, began, answered time.Time) {
 	sentence, since := Explain(err), began
 	var timeout net.Error
-	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+	mute := errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+	if mute {
 		since = answered
 		sentence = fmt.Sprintf("The API server at %s has not answered for %.0f s.",
 			c.base, math.Round(time.Since(answered).Seconds()))
@@ -89,6 +91,7 @@ func (c *Connection) silent(err error, began, answered time.Time) {
 		c.since = since
 	}
 	c.err = sentence
+	c.broken = c.broken || !mute
 	c.mu.Unlock()
 	if changed {
 		signal(c.dirty)

@@ -10,16 +10,25 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -158,8 +167,7 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// A credential plugin that fails is named, and what it prints stays off stderr
-// when that is redirected.
+// A credential plugin that fails is named.
 func TestProbeWithAFailingPlugin(t *testing.T) {
 	isolated(t)
 	config := kubeconfig(t, `apiVersion: v1
@@ -182,5 +190,59 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 	_, err := Probe(ctx, Options{Kubeconfig: serverConfig(t, "https://127.0.0.1:1", nil)})
 	if got := Explain(err); got != "Cancelled." {
 		t.Errorf("got %q (%v)", got, err)
+	}
+}
+
+// What a credential plugin prints goes where stderr was redirected to.
+func TestRedirectStderr(t *testing.T) {
+	isolated(t)
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("no sh")
+	}
+	config := kubeconfig(t, `apiVersion: v1
+kind: Config
+current-context: c
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, args: [-c, "echo noise >&2; exit 3"], interactiveMode: IfAvailable}}}]
+contexts: [{name: c, context: {cluster: c, user: u}}]
+`)
+	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	stderr := os.Stderr
+	defer RedirectStderr(stderr)
+	RedirectStderr(file)
+	_, err = Probe(context.Background(), Options{Kubeconfig: config})
+	if got := Explain(err); !strings.Contains(got, "credential plugin gave no credentials: exec: executable sh failed with exit code 3") {
+		t.Errorf("got %q", got)
+	}
+	if text, err := os.ReadFile(file.Name()); err != nil || string(text) != "noise\n" {
+		t.Errorf("the file has %q, %v", text, err)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	at := func(err error) error {
+		return fmt.Errorf("doing something: %w", &ServerError{Server: "https://k8s.example", Err: err})
+	}
+	request := func(err error) error { return at(&url.Error{Op: "Get", URL: "https://k8s.example/version", Err: err}) }
+	for want, err := range map[string]error{
+		"": nil,
+		`The API server at https://k8s.example forbids this (403 Forbidden): pods is forbidden: User "bob" may not.`: at(&apierrors.StatusError{
+			ErrStatus: metav1.Status{Code: 403, Reason: metav1.StatusReasonForbidden, Message: "pods is forbidden:\n  User \"bob\" may not"}}),
+		"The API server at https://k8s.example cannot be reached: there is no route to it.":                           request(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}),
+		"The API server at https://k8s.example closed the connection.":                                                request(io.EOF),
+		"The API server at https://k8s.example cannot be found: DNS knows no host \"k8s.example\".":                   request(&net.DNSError{Name: "k8s.example", IsNotFound: true}),
+		"The API server at https://k8s.example cannot be found: looking up host \"k8s.example\": server misbehaving.": request(&net.DNSError{Name: "k8s.example", Err: "server misbehaving"}),
+		"The API server at https://k8s.example refuses the kubeconfig's client certificate: it has expired.":          request(tls.AlertError(45)),
+		"The API server does not answer: timeout.":                                                                    context.DeadlineExceeded,
+		"Cancelled.": context.Canceled,
+		"The API server at https://k8s.example: something new.": request(errors.New("something new")),
+	} {
+		if got := Explain(err); got != want {
+			t.Errorf("%v:\n got %q\nwant %q", err, got, want)
+		}
 	}
 }
