@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"svctour/lessons"
 )
@@ -181,34 +179,13 @@ func runLessonsLint(g *globals, args []string) error {
 	return err
 }
 
-// writeLessons writes value as -o asks: text by its function, JSON and YAML
-// with apiVersion and kind before the value's own fields.
+// writeLessons writes value as -o asks: text by its function, or a document.
 func writeLessons(g *globals, kind string, value any, text func(io.Writer) error) error {
+	if err := checkOutput(g.Output); err != nil {
+		return err
+	}
 	if g.Output == "text" {
 		return text(g.Out)
 	}
-	body, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	fields := map[string]any{}
-	if err := json.Unmarshal(body, &fields); err != nil {
-		return err
-	}
-	fields["apiVersion"], fields["kind"] = "svctour/v1alpha1", kind
-	switch g.Output {
-	case "json":
-		encoder := json.NewEncoder(g.Out)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(fields)
-	case "yaml":
-		out, err := yaml.Marshal(fields)
-		if err != nil {
-			return err
-		}
-		_, err = g.Out.Write(out)
-		return err
-	}
-	return usageError(fmt.Errorf("output format %q: want text, json or yaml", g.Output))
+	return writeDocument(g.Out, g.Output, kind, value)
 }
