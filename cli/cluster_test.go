@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"svctour/cluster"
+)
+
+// fakeServer answers like an API server that has one namespace of svctour's and
+// forbids everything else; it is for exit codes and words, not for behaviour.
+func fakeServer(t *testing.T) (kubeconfig string) {
+	t.Helper()
+	var mu sync.Mutex
+	gone := false
+	const ns = `{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"tour","uid":"u","labels":{"` + cluster.OwnerLabel + `":"` + cluster.OwnerName + `"}}}`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		w.Header().Set("Content-Type", "application/json")
+		status := func(code int, reason, message string) {
+			w.WriteHeader(code)
+			fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"message":%q,"code":%d}`, reason, message, code)
+		}
+		switch at := r.Method + " " + r.URL.Path; {
+		case at == "GET /version":
+			fmt.Fprint(w, `{"gitVersion":"v1.37.2"}`)
+		case at == "GET /api/v1/namespaces" && r.URL.Query().Get("labelSelector") != "":
+			items := ns
+			if gone {
+				items = ""
+			}
+			fmt.Fprintf(w, `{"kind":"NamespaceList","apiVersion":"v1","metadata":{},"items":[%s]}`, items)
+		case at == "DELETE /api/v1/namespaces/tour":
+			gone = true
+			fmt.Fprint(w, ns)
+		case at == "GET /api/v1/namespaces/tour" && gone:
+			status(404, "NotFound", "not found")
+		default:
+			status(403, "Forbidden", r.URL.Path+" is forbidden")
+		}
+	}))
+	t.Cleanup(server.Close)
+	return kubeconfigFor(t, server.URL)
+}
+
+func kubeconfigFor(t *testing.T, server string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config")
+	text := fmt.Sprintf("apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: c, cluster: {server: %q}}]\nusers: [{name: u, user: {}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n", server)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// alone keeps the person's own clusters and lab out of a test.
+func alone(t *testing.T) {
+	t.Helper()
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("USERPROFILE", home)
+	t.Setenv("SVCTOUR_HOME", filepath.Join(home, "svctour"))
+	t.Setenv("KUBECONFIG", "")
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+}
+
+func svctour(args ...string) (code int, stdout, stderr string) {
+	var out, err bytes.Buffer
+	code = Main(context.Background(), Streams{In: strings.NewReader(""), Out: &out, Err: &err}, append([]string{"svctour"}, args...))
+	return code, out.String(), err.String()
+}
+
+func TestCleanAndItsExitCodes(t *testing.T) {
+	alone(t)
+	config := fakeServer(t)
+	refused := kubeconfigFor(t, "http://127.0.0.1:1")
+	for _, c := range []struct {
+		args           []string
+		code           int
+		stdout, stderr string
+	}{
+		{[]string{"clean"}, 2, "", "svctour: No kubeconfig: nothing configures a cluster in "},
+		{[]string{"clean", "--kubeconfig", "/no/such/file"}, 2, "", "no such file"},
+		{[]string{"clean", "--kubeconfig", config, "--context", "C"}, 2, "", `Context "C" does not exist: the kubeconfig has "c".`},
+		{[]string{"clean", "--kubeconfig", refused}, 1, "", "connection refused"},
+		{[]string{"clean", "extra"}, 2, "", ""},
+		{[]string{"clean", "--kubeconfig", config}, 2, "", "remove namespaces tour on c: say --yes"},
+		{[]string{"clean", "--kubeconfig", config, "--yes"}, 0, "namespace \"tour\" removed\n", ""},
+		{[]string{"clean", "--kubeconfig", config, "--yes"}, 0, "Nothing of svctour's on c.\n", ""},
+	} {
+		code, stdout, stderr := svctour(c.args...)
+		if c.args[len(c.args)-1] == "extra" {
+			if code == 0 {
+				t.Errorf("%q: exit code 0", c.args)
+			}
+			continue
+		}
+		if code != c.code || stdout != c.stdout || !strings.Contains(stderr, c.stderr) {
+			t.Errorf("%q: got %d, %q, %q; want %d, %q, %q", c.args, code, stdout, stderr, c.code, c.stdout, c.stderr)
+		}
+	}
+}
+
+func TestAsk(t *testing.T) {
+	for answer, want := range map[string]bool{"y\n": true, " YES \n": true, "n\n": false, "\n": false, "": false, "yeah\n": false} {
+		g := &globals{Streams: Streams{In: strings.NewReader(answer), Err: &bytes.Buffer{}}}
+		if got, err := ask(context.Background(), g, "?"); got != want || err != nil {
+			t.Errorf("%q: got %t, %v", answer, got, err)
+		}
+	}
+}
+
+// A person who may not even read Services is told so, in the server's words.
+func TestWaitSyncedWithoutRights(t *testing.T) {
+	alone(t)
+	g := &globals{Streams: Streams{Err: &bytes.Buffer{}}, Kubeconfig: fakeServer(t), Namespace: "mine"}
+	connection, err := connect(t.Context(), g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	if _, err := waitSynced(t.Context(), connection); err == nil || !strings.Contains(err.Error(), "/api/v1/namespaces/mine/services is forbidden") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestKubectl(t *testing.T) {
+	alone(t)
+	config := fakeServer(t)
+	for _, c := range []struct {
+		args           []string
+		code           int
+		stdout, stderr string
+	}{
+		{[]string{"kubectl", "version", "--client"}, 0, "Client Version: v1.37.2\n", ""},
+		{[]string{"kubectl", "--help"}, 0, "kubectl controls the Kubernetes cluster manager.", ""},
+		{[]string{"kubectl", "nonsense"}, 1, "", `error: unknown command "nonsense" for "kubectl"`},
+		{[]string{"kubectl", "get", "--nope"}, 1, "", "error: unknown flag: --nope"},
+		{[]string{"--context", "x", "kubectl", "get", "pods"}, 1, "", "context was not found for specified context: x"},
+		{[]string{"--kubeconfig", config, "kubectl", "config", "get-contexts", "-o", "name"}, 0, "c\n", ""},
+		{[]string{"kubectl", "get", "svc", "--kubeconfig=" + config, "-n", "x", "--v=0"}, 1, "", "Error from server (Forbidden)"},
+		{[]string{"kubectl", "create", "deployment", "web", "--image=x", "--dry-run=client", "-o", "name"}, 0, "deployment.apps/web\n", ""},
+	} {
+		code, stdout, stderr := svctour(c.args...)
+		if code != c.code || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) || c.stderr == "" && stderr != "" {
+			t.Errorf("%q: got %d, %q, %q; want %d, %q, %q", c.args, code, stdout, stderr, c.code, c.stdout, c.stderr)
+		}
+	}
+}
+
+func TestNamesCluster(t *testing.T) {
+	for line, want := range map[string]bool{
+		"get pods": false, "get pods --context x": true, "get pods --context=x": true, "--kubeconfig=x get pods": true,
+		"get pods -s http://x": true, "exec p -- sh --context x": false, "get pods -l context=x": false,
+	} {
+		if got := namesCluster(strings.Fields(line)); got != want {
+			t.Errorf("%s: got %t", line, got)
+		}
+	}
+}
