@@ -217,13 +217,8 @@ func (b *backend) StartLab(ctx context.Context, report func(shell.Stage)) (bool,
 	if err != nil {
 		return false, fmt.Errorf("find this program, to start the lab: %w", err)
 	}
-	stage := ""
-	process, err := lab.Start(ctx, lab.StartOptions{Executable: executable, Dir: dir, Stage: func(next string) {
-		if stage != "" {
-			report(shell.Stage{Name: stage, Done: true})
-		}
-		stage = next
-		report(shell.Stage{Name: stage})
+	process, err := lab.Start(ctx, lab.StartOptions{Executable: executable, Dir: dir, Progress: func(s lab.Stage) {
+		report(shell.Stage{Name: s.Name, Done: s.Done})
 	}})
 	if err != nil {
 		return false, err

@@ -51,6 +51,8 @@ type Tour struct {
 type Wants struct {
 	Story, File, Command int
 	Panes                []int
+	// Wide says that the command's reply needs the whole width.
+	Wide bool
 	// Reading says that the story is in focus: where room is short it gets
 	// most of it, else the live pane does.
 	Reading bool
@@ -63,6 +65,17 @@ func ArrangeTour(w, h int, wants Wants) Tour {
 	switch t.Class {
 	case Large:
 		left := min(58, max(40, w*36/100))
+		if wants.Wide {
+			rows := max(4, min(wants.Command+2, body.H/3))
+			body.H -= rows
+			t.Command = frame.Rect{X: 0, Y: body.Y + body.H, W: w, H: rows}
+			rest := Share(body.H, []int{wants.Story + 2, fileRows(wants.File)}, []int{8, min(fileRows(wants.File), 6)})
+			t.Story = frame.Rect{X: 0, Y: body.Y, W: left, H: rest[0]}
+			t.File = frame.Rect{X: 0, Y: body.Y + rest[0], W: left, H: rest[1]}
+			t.System = frame.Rect{X: left, Y: body.Y, W: w - left, H: body.H}
+			t.Panes = stack(t.System, wants.Panes)
+			return t
+		}
 		rows := Share(body.H, []int{wants.Story + 2, fileRows(wants.File), wants.Command + 2}, []int{8, min(fileRows(wants.File), 6), 5})
 		t.Story = frame.Rect{X: 0, Y: body.Y, W: left, H: rows[0]}
 		t.File = frame.Rect{X: 0, Y: body.Y + rows[0], W: left, H: rows[1]}

@@ -59,7 +59,7 @@ func TestTourPartsDoNotOverlap(t *testing.T) {
 		wish := rapid.IntRange(0, 60)
 		tour := ArrangeTour(w, h, Wants{
 			Story: wish.Draw(t, "story"), File: wish.Draw(t, "file"), Command: wish.Draw(t, "command"),
-			Panes: rapid.SliceOfN(wish, 4, 4).Draw(t, "panes"), Reading: rapid.Bool().Draw(t, "reading"),
+			Panes: rapid.SliceOfN(wish, 4, 4).Draw(t, "panes"), Reading: rapid.Bool().Draw(t, "reading"), Wide: rapid.Bool().Draw(t, "wide"),
 		})
 		parts := map[string]frame.Rect{"header": tour.Header, "footer": tour.Footer, "story": tour.Story, "file": tour.File, "command": tour.Command, "system": tour.System}
 		covered := make(map[[2]int]string)

@@ -30,6 +30,7 @@ func (l *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 			wants.Panes = append(wants.Panes, len(contents[p])+1)
 		}
 		wants.Story, wants.File, wants.Command = len(contents[storyPane]), len(contents[filePane]), len(contents[commandPane])
+		wants.Wide = widest(contents[commandPane]) > left
 	default:
 		contents[storyPane] = l.storyLines(t, w-4)
 		contents[l.tab()] = l.paneLines(l.tab(), t, w-4)
@@ -44,6 +45,14 @@ func (l *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 	case layout.Small:
 		l.drawSmall(s, t, tour, contents)
 	}
+}
+
+func widest(lines []frame.Line) int {
+	w := 0
+	for _, l := range lines {
+		w = max(w, l.Width())
+	}
+	return w
 }
 
 // tab is the live pane that a screen without room for all shows.
@@ -145,6 +154,7 @@ func (l *Screen) drawBox(s *frame.Surface, t *theme.Theme, p pane, area frame.Re
 func (l *Screen) drawScrolled(s *frame.Surface, t *theme.Theme, p pane, lines []frame.Line) {
 	w, h := s.Size()
 	offset := max(0, min(l.scroll[p], len(lines)-h))
+	l.scroll[p] = offset // as far as there is anything: the next key moves from here
 	s.Lines(lines, offset)
 	if hidden := len(lines) - h - offset; hidden > 0 && h > 1 {
 		text := fmt.Sprintf(" %d more ", hidden)
@@ -212,7 +222,11 @@ func (l *Screen) evidence(t *theme.Theme, p pane) frame.Line {
 	case storyPane, filePane, commandPane:
 		return nil
 	}
-	return frame.L(e.String(), t.Evidence(e))
+	word := frame.L(e.String(), t.Evidence(e))
+	if p == dnsPane && e == model.Unknown && widget.PartlyKnown(l.view.Resolution) {
+		word = append(frame.L(model.Derived.String(), t.Derived), frame.Span{Text: ", partly ", Style: t.Muted}, word[0])
+	}
+	return word
 }
 
 func (l *Screen) paneLines(p pane, t *theme.Theme, w int) []frame.Line {
@@ -306,8 +320,13 @@ func (l *Screen) predictionLines(t *theme.Theme, w int, done bool) []frame.Line 
 		case answered && i == answer:
 			style, mark = t.Accent, t.Glyph.Pointer+" "
 		}
-		row := frame.Line{{Text: mark, Style: style}, {Text: string(rune('a'+i)) + " ", Style: t.Key}, {Text: choice, Style: style}}
-		lines = append(lines, frame.Wrap(row, w, 4)...)
+		prefix := frame.Line{{Text: mark, Style: style}, {Text: string(rune('a'+i)) + " ", Style: t.Key}}
+		for k, row := range widget.Story(choice, t.With(style), w-4) {
+			if k > 0 {
+				prefix = frame.L("    ", style)
+			}
+			lines = append(lines, append(prefix, row...))
+		}
 	}
 	if answered && done && p.Why != "" {
 		lines = append(lines, widget.Story(p.Why, t, w)...)
@@ -356,7 +375,7 @@ func replyLines(t *theme.Theme, reply model.Reply, w int) []frame.Line {
 				continue
 			}
 			row = strings.ReplaceAll(row, "\t", "  ")
-			if frame.Width(row) <= w {
+			if frame.Width(row) <= w || strings.Contains(row, "   ") { // a table stays a table, cut at the edge
 				lines = append(lines, frame.L(row, style))
 				continue
 			}

@@ -5,6 +5,7 @@ package lesson
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
 	"svctour/lessons"
 	"svctour/model"
@@ -115,10 +116,12 @@ func (l *Screen) observe(world shell.World) shell.Intent {
 
 // stepDone makes room for what the step has to say now.
 func (l *Screen) stepDone() {
-	l.scroll[storyPane] = 0
-	if l.class() != layout.Large {
-		l.lookAt(l.telling())
+	if l.class() == layout.Large {
+		l.scroll[storyPane] = bottom // where the result stands
+		return
 	}
+	l.scroll[storyPane] = 0
+	l.lookAt(l.telling())
 }
 
 // refresh computes what the panes draw from the present snapshot.
@@ -133,7 +136,7 @@ func (l *Screen) refresh() {
 	if show.Target != "" {
 		trace, err := path.Do(v.Snapshot, path.Request{Namespace: v.Namespace, Target: show.Target, From: show.From})
 		if err != nil {
-			v.TraceErr = err.Error()
+			v.TraceErr = sentence(err)
 		} else {
 			v.Trace, v.Client = trace, trace.From
 		}
@@ -149,7 +152,7 @@ func (l *Screen) refresh() {
 		if from != "" {
 			resolution, err := dns.Resolve(v.Snapshot, dns.Request{Namespace: v.Namespace, From: from, Name: show.Name})
 			if err != nil {
-				v.ResolveErr = err.Error()
+				v.ResolveErr = sentence(err)
 			} else {
 				v.Resolution = resolution
 			}
@@ -158,6 +161,12 @@ func (l *Screen) refresh() {
 	if v.Walk != nil && (v.Walk.Outcome >= len(v.Trace.Outcomes) || v.Walk.Hop >= len(v.Trace.Outcomes[v.Walk.Outcome].Hops)) {
 		v.Walk = nil
 	}
+}
+
+// sentence writes an error as people do.
+func sentence(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 // anyPod names a Pod of the namespace that a look-up can be asked from.

@@ -115,6 +115,13 @@ func New(o Options) *Theme {
 	return t
 }
 
+// With gives the theme with another style for plain text.
+func (t *Theme) With(text frame.Style) *Theme {
+	other := *t
+	other.Text = text
+	return &other
+}
+
 // Evidence is the style of an evidence word.
 func (t *Theme) Evidence(e model.Evidence) frame.Style {
 	switch e {

@@ -47,6 +47,19 @@ func ResolutionEvidence(r *dns.Resolution) model.Evidence {
 	return least
 }
 
+// PartlyKnown says whether some answer of a look-up is known.
+func PartlyKnown(r *dns.Resolution) bool {
+	if r == nil {
+		return false
+	}
+	for _, q := range r.Queries {
+		if q.Evidence != model.Unknown {
+			return true
+		}
+	}
+	return false
+}
+
 func orNone(s string) string {
 	if s == "" {
 		return "<none>"
