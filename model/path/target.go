@@ -53,7 +53,7 @@ func ParseTarget(text, domain string) (Target, error) {
 	}
 	name, t.Port, _ = strings.Cut(name, ":")
 	name = strings.TrimSuffix(name, ".")
-	if name == "" || strings.ContainsAny(name, "/: \t[]") {
+	if name == "" || strings.ContainsAny(name, "/ \t[]") || strings.ContainsAny(t.Port, "/: \t[]") {
 		return fail(errTarget)
 	}
 	switch {
@@ -110,7 +110,7 @@ func (t *Target) name(name, domain string, mayBeHost bool) error {
 
 // parseHostPort reads "ip", "ip:port", "[ipv6]:port".
 func parseHostPort(text string) (netip.Addr, string, bool) {
-	if ip := parseAddr(strings.Trim(text, "[]")); ip.IsValid() {
+	if ip := parseAddr(unbracketed(text)); ip.IsValid() {
 		return ip, "", true
 	}
 	at := strings.LastIndexByte(text, ':')
@@ -121,8 +121,16 @@ func parseHostPort(text string) (netip.Addr, string, bool) {
 	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
 		return netip.Addr{}, "", false
 	}
-	ip := parseAddr(strings.Trim(host, "[]"))
+	ip := parseAddr(unbracketed(host))
 	return ip, text[at+1:], ip.IsValid()
+}
+
+// unbracketed takes the brackets off "[ipv6]".
+func unbracketed(text string) string {
+	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		return text[1 : len(text)-1]
+	}
+	return text
 }
 
 func checkPort(text, port string) error {

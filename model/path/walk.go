@@ -33,8 +33,9 @@ type Locate func(netip.AddrPort) Place
 
 // Limits that only a program nobody could load exceeds: iptables refuses loops.
 const (
-	maxDepth = 32
-	maxSteps = 1 << 20
+	maxDepth = 32      // chains in one another
+	maxHops  = 512     // hops of one packet
+	maxSteps = 1 << 19 // rules tested and hops told, of all outcomes together
 )
 
 // Walk sends a packet through the rules of its first node and gives every
@@ -127,8 +128,8 @@ func (w *walker) run(k *walk) {
 			continue
 		}
 		top := &k.stack[len(k.stack)-1]
-		if w.steps++; w.steps > maxSteps {
-			w.finish(k, None)
+		if w.steps++; w.steps > maxSteps || k.len > maxHops {
+			w.giveUp(k)
 			return
 		}
 		top.next = top.chain.next(top.next, k.destination)
@@ -348,6 +349,18 @@ func (w *walker) hop(k *walk, chain *Chain, r *Rule, what string) {
 	})
 }
 
+// giveUp ends a packet that goes round in circles; when too many do, all that
+// are still under way end with it.
+func (w *walker) giveUp(k *walk) {
+	if w.steps > maxSteps {
+		for _, other := range w.pending {
+			k.chance += other.chance
+		}
+		w.pending = nil
+	}
+	w.finish(k, None)
+}
+
 // finish records an outcome.
 func (w *walker) finish(k *walk, verdict Verdict) {
 	out := Outcome{Probability: k.chance, Verdict: verdict, Masquerade: k.masquerade}
@@ -360,6 +373,7 @@ func (w *walker) finish(k *walk, verdict Verdict) {
 	} else if verdict == None {
 		w.unmatched(k)
 	}
+	w.steps += k.len
 	out.Hops = make([]Hop, k.len)
 	for i, h := k.len-1, k.hops; h != nil; i, h = i-1, h.before {
 		out.Hops[i] = h.Hop

@@ -1,0 +1,66 @@
+package path
+
+import (
+	"fmt"
+	"testing"
+
+	"svctour/model"
+)
+
+// clusterOf is a cluster of NodePort Services with as many endpoints each, on ten nodes.
+func clusterOf(services, endpoints int) *model.Snapshot {
+	s := model.Snapshot{Proxy: model.Proxy{Mode: "iptables", ClusterCIDRs: []string{"10.244.0.0/16"}, MasqueradeBit: 14, LocalhostNodePort: true}}
+	for i := range 10 {
+		s.Nodes = append(s.Nodes, &model.Node{
+			Meta:      model.Meta{Name: fmt.Sprintf("node-%d", i)},
+			Addresses: []model.NodeAddress{{Type: "InternalIP", Address: fmt.Sprintf("172.18.0.%d", i+2)}},
+		})
+	}
+	s.Pods = []*model.Pod{readyPod("tmp", "node-0", "10.244.0.20")}
+	for i := range services {
+		svc := service(fmt.Sprintf("svc-%d", i), model.NodePort, fmt.Sprintf("10.96.%d.%d", i/256, i%256), model.ServicePort{Name: "http", Protocol: "TCP", Port: 80, NodePort: int32(30000 + i)})
+		var list []model.Endpoint
+		for j := range endpoints {
+			n := i*endpoints + j
+			list = append(list, on(fmt.Sprintf("node-%d", n%10), fmt.Sprintf("10.%d.%d.%d", 128+n/65536, n/256%256, n%256), "p"))
+		}
+		s.Services, s.Slices = append(s.Services, svc), append(s.Slices, sliceOf(svc, list...))
+	}
+	return model.NewSnapshot(s)
+}
+
+func BenchmarkCompile(b *testing.B) {
+	for _, size := range [][2]int{{10, 3}, {5000, 10}} {
+		s := clusterOf(size[0], size[1])
+		b.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(b *testing.B) {
+			rules := 0
+			for b.Loop() {
+				rules = Compile(s, "node-0", IPv4).Rules()
+			}
+			b.ReportMetric(float64(rules), "rules")
+		})
+	}
+}
+
+func BenchmarkWalk(b *testing.B) {
+	p := Compile(clusterOf(5000, 10), "node-0", IPv4)
+	f := flow("10.244.0.20", "10.96.10.7:80", "TCP")
+	for b.Loop() {
+		if outcomes := Walk(p, f, nil); len(outcomes) != 10 {
+			b.Fatal(len(outcomes))
+		}
+	}
+}
+
+func BenchmarkDo(b *testing.B) {
+	for _, size := range [][2]int{{10, 3}, {500, 10}, {5000, 10}} {
+		s := clusterOf(size[0], size[1])
+		b.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Do(s, Request{Target: "svc-7"}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
