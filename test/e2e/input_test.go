@@ -44,7 +44,7 @@ contexts: [{name: dead, context: {cluster: dead, user: nobody}}]
 		{"unknown command", nil, []string{"traec"}, 2, "traec"},
 		{"unknown output", []string{"KUBECONFIG=" + kubeconfig}, []string{"trace", "web", "-o", "xml"}, 2, "xml"},
 		{"unknown lesson", nil, []string{"lessons", "show", "nope"}, 2, "nope"},
-		{"no lab to stop", nil, []string{"lab", "kubeconfig"}, 1, "not running"},
+		{"no lab to stop", nil, []string{"lab", "kubeconfig"}, 1, "no lab is running"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			stdout, stderr, code := svctour(t, home, c.env, c.args...)
