@@ -183,6 +183,11 @@ type plan struct {
 }
 
 func (c *compiler) plan(p *servicePort, endpoints []endpoint) *plan {
+	for i := range endpoints {
+		if e := &endpoints[i]; e.ready || e.fallback() {
+			e.chain = ChainName(ChainEndpoint, p.name, p.protocol, e.text)
+		}
+	}
 	l := &plan{servicePort: p, reach: categorize(endpoints, p, c.node, c.zone)}
 	l.svc = ChainName(ChainService, p.name, p.protocol, "")
 	suffix := l.svc[len(ChainService):]
@@ -352,7 +357,7 @@ func (c *compiler) balance(chain *Chain, p *servicePort, endpoints []endpoint) {
 	rules = append(rules, chain.Rules...)
 	sep := make([]Rule, len(endpoints))
 	for i := range endpoints {
-		sep[i] = jumpTo(c.rule(Rule{}), ChainName(ChainEndpoint, p.name, p.protocol, endpoints[i].text))
+		sep[i] = jumpTo(c.rule(Rule{}), endpoints[i].chain)
 		if !c.large {
 			sep[i].Comment = p.name + " -> " + endpoints[i].text
 		}
@@ -375,7 +380,7 @@ func (c *compiler) balance(chain *Chain, p *servicePort, endpoints []endpoint) {
 // endpoint adds a KUBE-SEP- chain: masquerade for a Pod that reaches itself
 // (hairpin), then the rewrite.
 func (c *compiler) endpoint(p *servicePort, e *endpoint) {
-	chain := c.nat.chain(ChainName(ChainEndpoint, p.name, p.protocol, e.text))
+	chain := c.nat.chain(e.chain)
 	comment := p.name
 	if c.large {
 		comment = ""

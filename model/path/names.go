@@ -37,7 +37,9 @@ func PortName(namespace, service, port string) string {
 // recreated gets the same chains, and renaming a port gives it new ones.
 func ChainName(kind ChainKind, portName, protocol, endpoint string) string {
 	hash := sha256.Sum256([]byte(portName + strings.ToLower(protocol) + endpoint))
-	return string(kind) + base32.StdEncoding.EncodeToString(hash[:])[:16]
+	var text [16]byte
+	base32.StdEncoding.Encode(text[:], hash[:10]) // 80 bits are 16 characters
+	return string(kind) + string(text[:])
 }
 
 // kindOf gives the kind of a per-Service chain, "" for every other chain.

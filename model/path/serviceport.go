@@ -164,6 +164,7 @@ func (p *servicePort) usesLocal() bool {
 type endpoint struct {
 	ip          netip.Addr
 	text        string // "ip:port" or "[ipv6]:port"
+	chain       string // its KUBE-SEP- chain; set for those in use
 	address     netip.AddrPort
 	local       bool
 	ready       bool
