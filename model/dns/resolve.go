@@ -149,6 +149,8 @@ type lookup struct {
 	pod      *model.Pod
 	out      *Resolution
 	types    []string
+	name     string // as it is looked up
+	searched bool   // search domains came before the name as it is
 	shuffled bool
 }
 
@@ -189,6 +191,7 @@ func (l *lookup) hosts(name string) bool {
 // search tries the candidates until one succeeds or cannot be predicted.
 func (l *lookup) search(name string) {
 	candidates := Candidates(l.out.ResolvConf, name)
+	l.name, l.searched = name, candidates[0] != name && candidates[0] != name+"."
 	for i, candidate := range candidates {
 		if len(strings.TrimSuffix(candidate, ".")) > 253 {
 			continue // the resolver cannot build it and goes on
@@ -290,8 +293,8 @@ func (l *lookup) remarks() {
 		l.out.note("The cluster's DNS configuration is not known; assumed: domain %s, CoreDNS as kubeadm configures it.", domainOf(l.snapshot))
 	}
 	if n := len(l.out.Queries); n > 0 && l.out.ResolvConf.Evidence == model.Derived && ours {
-		last := l.out.Queries[n-1].Name
-		if !strings.HasSuffix(strings.TrimSuffix(last, "."), "."+domainOf(l.snapshot)) && len(l.out.ResolvConf.Search) > 0 && !strings.HasSuffix(l.out.Name, ".") {
+		last := strings.TrimSuffix(l.out.Queries[n-1].Name, ".")
+		if l.searched && last == l.name && l.pod.DNSPolicy != "None" {
 			l.out.note("The node's own search domains, if it has any, are tried before the name as it is; they are in no API object.")
 		}
 	}
