@@ -98,14 +98,11 @@ func Run(ctx context.Context, options Options, ready func(Status)) (err error) {
 		return fmt.Errorf("open the lab's log: %w", err)
 	}
 	defer log.Close()
-	if err := controlplane.LogTo(log); err != nil {
-		return err
-	}
 	if err := debug.SetCrashOutput(log, debug.CrashOptions{}); err != nil {
 		return fmt.Errorf("direct crashes into the lab's log: %w", err)
 	}
 	bootMemory()
-	l := &running{options: options, dials: make(chan struct{})}
+	l := &running{options: options, log: log, dials: make(chan struct{})}
 	defer l.stop()
 	if err := l.boot(ctx); err != nil {
 		if ctx.Err() != nil { // told to end while starting
@@ -132,6 +129,7 @@ func Run(ctx context.Context, options Options, ready func(Status)) (err error) {
 // running is a lab at work.
 type running struct {
 	options Options
+	log     *os.File
 	plane   *controlplane.ControlPlane
 	nodes   *node.Nodes
 	dials   chan struct{} // closed once nodes is set
@@ -153,10 +151,10 @@ func (l *running) boot(ctx context.Context) error {
 	defer stop()
 
 	plane, err := controlplane.Start(parts, controlplane.Options{
-		Dir:     filepath.Join(l.options.Dir, dataFolder),
-		LogFile: filepath.Join(l.options.Dir, logFile),
-		Dial:    l.dial,
-		Stage:   func(name string, done bool) { l.options.Progress(Stage{name, done}) },
+		Dir:   filepath.Join(l.options.Dir, dataFolder),
+		Log:   l.log,
+		Dial:  l.dial,
+		Stage: func(name string, done bool) { l.options.Progress(Stage{name, done}) },
 	})
 	if err != nil {
 		return err

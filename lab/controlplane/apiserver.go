@@ -16,7 +16,6 @@ import (
 	"k8s.io/apiserver/pkg/server/egressselector"
 	"k8s.io/client-go/rest"
 	basecompatibility "k8s.io/component-base/compatibility"
-	"k8s.io/component-base/featuregate"
 	logsapi "k8s.io/component-base/logs/api/v1"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
@@ -33,7 +32,7 @@ type apiServer struct {
 	done      chan error
 }
 
-// flags are kube-apiserver's flags: what kubeadm would set, less what a lab
+// apiServerFlags are kube-apiserver's flags: what kubeadm would set, less what a lab
 // does without.
 func apiServerFlags(store *etcd, keys *keyring, token string, served pair, ca []byte) ([]string, error) {
 	signing, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -75,7 +74,7 @@ func apiServerFlags(store *etcd, keys *keyring, token string, served pair, ca []
 
 // startAPIServer starts kube-apiserver on listener; it serves soon after, and
 // is ready when /readyz says so.
-func startAPIServer(ctx context.Context, store *etcd, keys *keyring, listener net.Listener, dial Dialer) (*apiServer, *kubeletTLS, error) {
+func startAPIServer(ctx context.Context, store *etcd, keys *keyring, listener net.Listener, o Options) (*apiServer, *kubeletTLS, error) {
 	ca, err := newAuthority("svctour lab")
 	if err != nil {
 		return nil, nil, err
@@ -99,7 +98,7 @@ func startAPIServer(ctx context.Context, store *etcd, keys *keyring, listener ne
 		return nil, nil, err
 	}
 	server := &apiServer{address: listener.Addr().String(), token: token, authority: ca.pem, done: make(chan error, 1)}
-	run, err := prepareAPIServer(ctx, flags, listener, dial)
+	run, err := prepareAPIServer(ctx, flags, listener, o)
 	if err != nil {
 		return nil, nil, fmt.Errorf("configure the API server: %w", err)
 	}
@@ -108,7 +107,7 @@ func startAPIServer(ctx context.Context, store *etcd, keys *keyring, listener ne
 }
 
 // prepareAPIServer does what kube-apiserver's own command does before it runs.
-func prepareAPIServer(ctx context.Context, flags []string, listener net.Listener, dial Dialer) (func(context.Context) error, error) {
+func prepareAPIServer(ctx context.Context, flags []string, listener net.Listener, o Options) (func(context.Context) error, error) {
 	s := options.NewServerRunOptions()
 	set := pflag.NewFlagSet("kube-apiserver", pflag.ContinueOnError)
 	for _, part := range s.Flags().FlagSets {
@@ -119,14 +118,15 @@ func prepareAPIServer(ctx context.Context, flags []string, listener net.Listener
 	}
 	s.SecureServing.Listener = listener
 	s.SecureServing.BindPort = listener.Addr().(*net.TCPAddr).Port
-	s.KubeletConfig.Lookup = func(egressselector.NetworkContext) (utilnet.DialFunc, error) { return utilnet.DialFunc(dial), nil }
+	s.KubeletConfig.Lookup = func(egressselector.NetworkContext) (utilnet.DialFunc, error) { return utilnet.DialFunc(o.Dial), nil }
 	registry := s.GenericServerRunOptions.ComponentGlobalsRegistry
 	if err := registry.Set(); err != nil {
 		return nil, err
 	}
 	rest.SetDefaultWarningHandler(rest.NoWarnings{})
-	var gate featuregate.FeatureGate = registry.FeatureGateFor(basecompatibility.DefaultKubeComponent)
-	if err := logsapi.ValidateAndApply(s.Logs, gate); err != nil {
+	// This replaces klog's logger by one that would write to stderr.
+	streams := &logsapi.LoggingOptions{ErrorStream: o.Log, InfoStream: o.Log}
+	if err := logsapi.ValidateAndApplyWithOptions(s.Logs, streams, registry.FeatureGateFor(basecompatibility.DefaultKubeComponent)); err != nil {
 		return nil, err
 	}
 	completed, err := s.Complete(ctx)
@@ -141,7 +141,7 @@ func prepareAPIServer(ctx context.Context, flags []string, listener net.Listener
 		return nil, err
 	}
 	transport := config.KubeAPIs.ControlPlane.ProxyTransport.Clone()
-	transport.DialContext = dial
+	transport.DialContext = o.Dial
 	config.KubeAPIs.ControlPlane.ProxyTransport = transport
 	complete, err := config.Complete()
 	if err != nil {

@@ -36,9 +36,9 @@ const (
 
 // Options say where and how.
 type Options struct {
-	Dir     string // required: for data, certificates and keys
-	LogFile string // required: everything the components log
-	Dial    Dialer // required: into the cluster's network
+	Dir  string   // required: for data, certificates and keys
+	Log  *os.File // required: what the components log
+	Dial Dialer   // required: into the cluster's network
 	// Stage is told which component is being started, and when it serves;
 	// may be nil.
 	Stage func(component string, done bool)
@@ -69,6 +69,9 @@ func Start(ctx context.Context, options Options) (_ *ControlPlane, err error) {
 	if err := setVersion(); err != nil {
 		return nil, err
 	}
+	if err := logTo(options.Log); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	c := &ControlPlane{cancel: cancel, stage: stage}
 	defer func() {
@@ -81,7 +84,7 @@ func Start(ctx context.Context, options Options) (_ *ControlPlane, err error) {
 		return nil, fmt.Errorf("make a folder for keys: %w", err)
 	}
 	stage(Etcd, false)
-	if c.etcd, err = startEtcd(ctx, options.Dir, options.LogFile, keys); err != nil {
+	if c.etcd, err = startEtcd(ctx, options.Dir, options.Log.Name(), keys); err != nil {
 		return nil, err
 	}
 	stage(Etcd, true)
@@ -91,7 +94,7 @@ func Start(ctx context.Context, options Options) (_ *ControlPlane, err error) {
 		return nil, fmt.Errorf("listen for the API server: %w", err)
 	}
 	var kubelet *kubeletTLS
-	if c.server, kubelet, err = startAPIServer(ctx, c.etcd, keys, listener, options.Dial); err != nil {
+	if c.server, kubelet, err = startAPIServer(ctx, c.etcd, keys, listener, options); err != nil {
 		listener.Close()
 		return nil, err
 	}
@@ -162,9 +165,9 @@ func (c *ControlPlane) Stop() {
 	}
 }
 
-// LogTo sends everything that the components log through their various
+// logTo sends everything that the components log through their various
 // libraries to w. Nothing of it may reach a terminal.
-func LogTo(w io.Writer) error {
+func logTo(w io.Writer) error {
 	set := flag.NewFlagSet("klog", flag.ContinueOnError)
 	klog.InitFlags(set)
 	var errs []error

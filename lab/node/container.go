@@ -46,7 +46,8 @@ type container struct {
 	dueAt    time.Time // when the program ends by itself, zero: never
 	killAt   time.Time // when it ends because it was told to, zero: it was not
 	killCode int32
-	backOff  bool // waits out a crash back-off
+	backOff  bool      // waits out a crash back-off
+	retryAt  time.Time // no start before: a sync may come for any reason
 
 	startedUp bool // its startup probe has passed
 	ready     bool
@@ -146,14 +147,18 @@ func (c *container) execute(command []string) image.Program {
 // wait says why the container does not run, and asks for another try.
 func (c *container) wait(reason, message string, again time.Time) {
 	c.waiting = &corev1.ContainerStateWaiting{Reason: reason, Message: message}
+	c.retryAt = again
 	c.pod.wakeAt(again)
 }
 
 // start starts the container, or says why it waits.
 func (c *container) start(ctx context.Context) {
 	p := c.pod
-	if c.ended() && p.now.Before(c.endTime.Add(relist)) {
-		p.wakeAt(c.endTime.Add(relist))
+	if c.ended() && c.retryAt.Before(c.endTime.Add(relist)) {
+		c.retryAt = c.endTime.Add(relist)
+	}
+	if p.now.Before(c.retryAt) {
+		p.wakeAt(c.retryAt)
 		return
 	}
 	if c.ended() && c.inBackOff() {

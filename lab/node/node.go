@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 
@@ -158,15 +159,15 @@ func (n *Nodes) Wait() { n.wait.Wait() }
 // Dial connects to the kubelet at address, as the API server does for logs,
 // exec and port-forward.
 func (n *Nodes) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	addrPort, err := netip.ParseAddrPort(address)
-	if err == nil && addrPort.Port() == KubeletPort {
+	name, port, err := net.SplitHostPort(address)
+	if err == nil && port == strconv.Itoa(KubeletPort) {
 		for _, h := range n.hosts {
-			if h.Address == addrPort.Addr() {
+			if h.Name == name || h.Address.String() == name {
 				return n.server.dial(ctx)
 			}
 		}
 	}
-	return nil, &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("%s: no process listens there: %s", address, noProcesses)}
+	return nil, &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("%s: %s", address, noProcesses)}
 }
 
 // trim drops what no kubelet reads before it is cached.

@@ -39,6 +39,7 @@ type pod struct {
 
 	started     metav1.Time // when the kubelet first saw it
 	address     netip.Addr  // invalid until the sandbox is there
+	retryAt     time.Time   // no sandbox before
 	init        []*container
 	main        []*container
 	initialized bool // a main container has been started once
@@ -168,9 +169,11 @@ func (p *pod) advance(ctx context.Context) {
 	if p.finish() {
 		return
 	}
-	if !p.address.IsValid() && !p.sandbox(ctx) {
-		p.wakeAt(p.now.Add(retryAfter))
-		return
+	if !p.address.IsValid() {
+		if p.now.Before(p.retryAt) || !p.sandbox(ctx) {
+			p.wakeAt(p.retryAt)
+			return
+		}
 	}
 	for _, c := range p.init {
 		if !p.advanceInit(ctx, c) && !p.initialized {
@@ -271,6 +274,7 @@ func (p *pod) initFailed() bool {
 // sandbox gives the Pod its volumes and its address; false if that has to be
 // tried again.
 func (p *pod) sandbox(ctx context.Context) bool {
+	p.retryAt = p.now.Add(retryAfter)
 	if volume, problem := p.missingVolume(ctx); problem != "" {
 		p.event(nil, corev1.EventTypeWarning, events.FailedMountVolume, fmt.Sprintf("MountVolume.SetUp failed for volume %q : %s", volume, problem))
 		return false

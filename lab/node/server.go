@@ -3,12 +3,16 @@ package node
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"io"
 	"log"
 	"net"
 	"net/http"
+	"strings"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // noProcesses is why a container can neither be entered nor heard.
@@ -32,9 +36,19 @@ func newServer(config *tls.Config) *server {
 	return s
 }
 
-// refuse answers logs, exec, attach and port-forward at once with the reason.
-func refuse(w http.ResponseWriter, _ *http.Request) {
-	http.Error(w, noProcesses, http.StatusNotImplemented)
+// refuse answers logs, exec, attach and port-forward at once with the reason,
+// which the API server passes on to the person.
+func refuse(w http.ResponseWriter, request *http.Request) {
+	if strings.HasPrefix(request.URL.Path, "/containerLogs/") { // passed on as it is
+		http.Error(w, noProcesses, http.StatusNotImplemented)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusNotImplemented)
+	_ = json.NewEncoder(w).Encode(metav1.Status{
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+		Status:   metav1.StatusFailure, Message: noProcesses, Reason: "NotImplemented", Code: http.StatusNotImplemented,
+	})
 }
 
 func (s *server) serve(ctx context.Context) {
