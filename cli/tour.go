@@ -43,6 +43,11 @@ func runTour(ctx context.Context, g *globals, choice *shell.Choice, lessonID str
 	if lessonID != "" && !hasLesson(list, lessonID) {
 		return usageError(fmt.Errorf("there is no lesson %q; `svctour lessons` lists them", lessonID))
 	}
+	restore, err := quiet()
+	if err != nil {
+		return err
+	}
+	defer restore()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	backend := &backend{globals: g, ctx: ctx}

@@ -9,10 +9,12 @@ import (
 )
 
 // SilenceLogs sends everything that Kubernetes' libraries log to w instead of
-// stderr; io.Discard is fine. Call it once, before the first connection: klog's
-// logger cannot be exchanged while it is in use.
-func SilenceLogs(w io.Writer) {
+// stderr; io.Discard is fine. Call it before the first connection, and undo
+// after the last one was closed: klog's logger cannot be exchanged while it is
+// in use.
+func SilenceLogs(w io.Writer) (undo func()) {
 	klog.SetSlogLogger(slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelInfo})))
+	return klog.ClearLogger
 }
 
 // RedirectStderr makes f what code in this process, and the credential plugins

@@ -116,6 +116,9 @@ func (c *Connection) Clean(ctx context.Context, wait bool) ([]string, error) {
 	var removed []string
 	for i := range list {
 		ns := &list[i]
+		if ns.DeletionTimestamp == nil {
+			c.stopWorkloads(ctx, ns.Name)
+		}
 		// The UID: not another namespace that took the name meanwhile.
 		err := namespaces.Delete(ctx, ns.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &ns.UID}})
 		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
@@ -137,6 +140,21 @@ func (c *Connection) Clean(ctx context.Context, wait bool) ([]string, error) {
 		}
 	}
 	return removed, nil
+}
+
+// stopWorkloads begins to end what runs in a namespace, owners first. The
+// namespace controller would do it too, but only 5 s after the namespace's
+// removal (namespaceDeletionGracePeriod), and then waits for the Pods again; so
+// an error here costs nothing but time.
+func (c *Connection) stopWorkloads(ctx context.Context, namespace string) {
+	background := metav1.DeletePropagationBackground
+	how, all := metav1.DeleteOptions{PropagationPolicy: &background}, metav1.ListOptions{}
+	_ = c.client.AppsV1().Deployments(namespace).DeleteCollection(ctx, how, all)
+	_ = c.client.AppsV1().StatefulSets(namespace).DeleteCollection(ctx, how, all)
+	_ = c.client.AppsV1().DaemonSets(namespace).DeleteCollection(ctx, how, all)
+	_ = c.client.BatchV1().Jobs(namespace).DeleteCollection(ctx, how, all)
+	_ = c.client.AppsV1().ReplicaSets(namespace).DeleteCollection(ctx, how, all)
+	_ = c.client.CoreV1().Pods(namespace).DeleteCollection(ctx, how, all)
 }
 
 // explained adds which server an error came from, for Explain.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -29,6 +30,7 @@ import (
 	"go.uber.org/goleak"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -244,5 +246,16 @@ func TestExplain(t *testing.T) {
 		if got := Explain(err); got != want {
 			t.Errorf("%v:\n got %q\nwant %q", err, got, want)
 		}
+	}
+}
+
+func TestSilenceLogs(t *testing.T) {
+	var said bytes.Buffer
+	undo := SilenceLogs(&said)
+	defer undo()
+	klog.Error("something \x1b[31m bad")
+	klog.Background().Info("something good")
+	if got := said.String(); !strings.Contains(got, `something \x1b[31m bad`) || !strings.Contains(got, "something good") {
+		t.Errorf("got %q", got)
 	}
 }

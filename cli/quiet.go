@@ -1,0 +1,34 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"svctour/cluster"
+)
+
+// quiet keeps the terminal for the app alone: what Kubernetes' libraries and
+// credential plugins say goes to the file "log" of the state folder, which
+// holds the last run's. The caller calls restore when the app has ended.
+func quiet() (restore func() error, err error) {
+	dir, err := stateDir()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make a folder for the log: %w", err)
+	}
+	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("make the log: %w", err)
+	}
+	stderr := os.Stderr
+	unsilence := cluster.SilenceLogs(log)
+	cluster.RedirectStderr(log)
+	return func() error {
+		cluster.RedirectStderr(stderr)
+		unsilence()
+		return log.Close()
+	}, nil
+}
