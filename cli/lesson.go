@@ -52,7 +52,7 @@ func newLesson(g *globals) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&flags.auto, "auto", false, "play it without a learner and prove it")
-	cmd.Flags().IntVar(&flags.step, "step", 1, "with --auto: begin at this step")
+	cmd.Flags().IntVar(&flags.step, "step", 0, "with --auto: play only this step")
 	cmd.Flags().DurationVar(&flags.timeout, "timeout", time.Minute, "with --auto: how long each thing is waited for")
 	return cmd
 }
@@ -85,7 +85,7 @@ func lessonOf(arg string) (*lessons.Lesson, error) {
 }
 
 func runLessonAuto(ctx context.Context, g *globals, l *lessons.Lesson, flags lessonFlags) error {
-	if flags.step < 1 || flags.step > len(l.Steps) {
+	if flags.step < 0 || flags.step > len(l.Steps) {
 		return usageError(fmt.Errorf("--step=%d: lesson %q has steps 1 to %d", flags.step, l.ID, len(l.Steps)))
 	}
 	connection, err := connect(ctx, g)
@@ -102,7 +102,7 @@ func runLessonAuto(ctx context.Context, g *globals, l *lessons.Lesson, flags les
 		return explained(err)
 	}
 	return lessons.Auto(ctx, l, autoCluster{connection, namespace}, lessons.AutoOptions{
-		Namespace: namespace, Out: g.Out, Timeout: flags.timeout, From: flags.step - 1,
+		Namespace: namespace, Out: g.Out, Timeout: flags.timeout, Step: flags.step,
 	})
 }
 

@@ -25,7 +25,7 @@ type AutoOptions struct {
 	Namespace string        // required: exists, and is ours
 	Out       io.Writer     // the transcript; nil discards it
 	Timeout   time.Duration // for each thing waited for; 0 means a minute
-	From      int           // the step to begin at, from 0
+	Step      int           // only this step, counted from 1; 0 means all
 }
 
 // Violation is what a lesson does that it must not, or fails to do.
@@ -63,14 +63,21 @@ func Auto(ctx context.Context, l *Lesson, c Cluster, o AutoOptions) error {
 			return fmt.Errorf("read the cluster: %w", err)
 		}
 	}
-	for i := max(o.From, 0); i < len(l.Steps); i++ {
+	for i := range l.Steps {
+		if o.Step != 0 && o.Step != i+1 {
+			continue
+		}
 		play.Goto(i)
 		a.print("%2d/%d  %s", i+1, len(l.Steps), play.Step().Title)
 		if err := a.step(ctx); err != nil {
 			return err
 		}
 	}
-	a.print("Lesson %d is proved.", l.Number)
+	if o.Step != 0 {
+		a.print("Step %d is proved.", o.Step)
+	} else {
+		a.print("Lesson %d is proved.", l.Number)
+	}
 	return nil
 }
 

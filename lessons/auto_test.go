@@ -170,3 +170,15 @@ func TestAutoEndsWithItsContext(t *testing.T) {
 		t.Fatalf("want %v, got %v", context.Canceled, err)
 	}
 }
+
+func TestAutoPlaysOneStep(t *testing.T) {
+	c := &fakeCluster{world: newWorld()}
+	var out strings.Builder
+	err := Auto(context.Background(), loadOne(t, scaling), c, AutoOptions{Namespace: testNamespace, Out: &out, Step: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.ran[0] != "scale deployment web --replicas=5" || strings.Contains(strings.Join(c.ran, ","), "replicas=2") || !strings.Contains(out.String(), "Step 3 is proved.") {
+		t.Errorf("ran %q\n%s", c.ran, out.String())
+	}
+}
