@@ -77,6 +77,9 @@ func (a *App) Farewell() []string { return a.farewell }
 // after the program has ended.
 func (a *App) Session() shell.Session { return a.session }
 
+// World is the snapshot that the present frame shows; nil before the first.
+func (a *App) World() *model.Snapshot { return a.world }
+
 // Init implements tea.Model.
 func (a *App) Init() tea.Cmd {
 	a.screen = a.picker
