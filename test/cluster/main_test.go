@@ -76,13 +76,10 @@ func serve(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := controlplane.LogTo(log); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	plane, err := controlplane.Start(ctx, controlplane.Options{
-		Dir: dir, LogFile: log.Name(),
+		Dir: dir, Log: log,
 		Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network") },
 	})
 	if err != nil {
@@ -123,7 +120,6 @@ func withServer(run func() int) (int, error) {
 	os.Setenv("SVCTOUR_HOME", dir)
 	cmd := exec.Command(program)
 	cmd.Env = append(os.Environ(), serverEnv+"="+dir)
-	// Kubernetes' libraries say more than LogTo catches.
 	noise, err := os.Create(filepath.Join(dir, "stderr"))
 	if err != nil {
 		return 1, err
