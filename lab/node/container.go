@@ -262,7 +262,7 @@ func (c *container) pull() (image.Reference, *image.Image, bool) {
 	p.event(c, corev1.EventTypeWarning, events.FailedToPullImage, fmt.Sprintf("Failed to pull image %q: %s", name, reason))
 	p.event(c, corev1.EventTypeWarning, events.FailedToCreateContainer, "Error: ErrImagePull")
 	p.pullBackOff.Next(key, p.now)
-	c.wait("ErrImagePull", reason, p.now.Add(retryAfter))
+	c.wait("ErrImagePull", reason, p.now.Add(secondLook))
 	return ref, nil, false
 }
 

@@ -16,10 +16,13 @@ import (
 
 // retryAfter is how long the kubelet waits after a sync that failed (its
 // backOffPeriod), relist how long it takes to notice that a container ended
-// (the period of its Pod lifecycle event generator).
+// (the period of its Pod lifecycle event generator), secondLook how soon after
+// a failed pull it meets its own back-off: the sandbox of the Pod is an event
+// of that generator too.
 const (
 	retryAfter = 10 * time.Second
 	relist     = time.Second
+	secondLook = 2 * time.Second
 )
 
 // podKey names one Pod; a successor of the same name has another UID.
