@@ -7,7 +7,7 @@ import "svctour/model"
 // Resolution is the ordered queries of one look-up, as JSON kind "Resolution"
 // of svctour/v1alpha1.
 type Resolution struct {
-	From       string     `json:"from"` // "pod/NAMESPACE/NAME"
+	From       string     `json:"from"` // "pod/NAMESPACE/NAME", or "namespace/NAME" for a Pod that is assumed there
 	Name       string     `json:"name"` // as asked
 	ResolvConf ResolvConf `json:"resolvConf"`
 	Queries    []Query    `json:"queries"`
@@ -26,7 +26,7 @@ type ResolvConf struct {
 // Query is one question and its answer.
 type Query struct {
 	Name     string         `json:"name"` // fully qualified, with the final dot
-	Type     string         `json:"type"` // A, AAAA
+	Type     string         `json:"type"` // A, AAAA, or the type that was asked for
 	Server   string         `json:"server"`
 	Rcode    string         `json:"rcode"` // NOERROR, NXDOMAIN, SERVFAIL; "" when unknown
 	Answers  []Record       `json:"answers"`

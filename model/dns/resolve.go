@@ -106,7 +106,7 @@ func checkName(name string) error {
 func client(s *model.Snapshot, r Request) (*model.Pod, string, []string, error) {
 	if r.From == "" {
 		if pod := choose(s, r.Namespace); pod != nil {
-			return pod, "pod/" + pod.Key(), []string{fmt.Sprintf("From Pod %s, chosen because no client was named; choose with --from.", pod.Key())}, nil
+			return pod, "pod/" + pod.Key(), []string{fmt.Sprintf("From Pod %s, chosen because no client was named.", pod.Key())}, nil
 		}
 		pod := &model.Pod{Meta: model.Meta{Namespace: r.Namespace}}
 		return pod, "namespace/" + r.Namespace, []string{fmt.Sprintf("From a Pod of namespace %s with the default dnsPolicy; none is running there.", r.Namespace)}, nil

@@ -51,8 +51,6 @@ func Answer(s *model.Snapshot, name, kind string) Reply {
 // unknown is the reply of a server that is not ours to predict.
 var unknown = Reply{Upstream: true}
 
-var nxdomain = Reply{Rcode: "NXDOMAIN"}
-
 // zone answers questions from one snapshot.
 type zone struct {
 	snapshot *model.Snapshot

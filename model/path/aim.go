@@ -250,7 +250,7 @@ func (q *query) outsideSource(family Family) {
 			if !ranges[0].IsSingleIP() {
 				q.flow.Source = ranges[0].Addr().Next()
 			}
-			q.note("Only clients in loadBalancerSourceRanges (%s) are let in; the source %s is an example of one. Try another with --from outside/ADDRESS.",
+			q.note("Only clients in loadBalancerSourceRanges (%s) are let in; the source %s is an example of one.",
 				strings.Join(q.service.SourceRanges, ", "), q.flow.Source)
 			return
 		}

@@ -232,7 +232,7 @@ func (q *query) start() error {
 // the Service, else another Pod, else a node.
 func (q *query) choose() error {
 	if q.target.Node != "" || q.target.Address.IsValid() && q.nodeOf(q.target.Address) != "" {
-		q.note("From outside the cluster, because a node's port was asked for; choose with --from.")
+		q.note("From outside the cluster, because a node's port was asked for.")
 		return q.fromOutside("")
 	}
 	best, score := (*model.Pod)(nil), 0
@@ -258,11 +258,11 @@ func (q *query) choose() error {
 		}
 	}
 	if best != nil {
-		q.note("From Pod %s, chosen because no client was named; choose with --from.", best.Key())
+		q.note("From Pod %s, chosen because no client was named.", best.Key())
 		return q.fromPod(best.Namespace, best.Name)
 	}
 	if node := q.firstNode(); node != "" {
-		q.note("From node %s, because no running Pod can be the client; choose with --from.", node)
+		q.note("From node %s, because no running Pod can be the client.", node)
 		q.fromNode(node)
 		return nil
 	}

@@ -41,13 +41,3 @@ func ChainName(kind ChainKind, portName, protocol, endpoint string) string {
 	base32.StdEncoding.Encode(text[:], hash[:10]) // 80 bits are 16 characters
 	return string(kind) + string(text[:])
 }
-
-// kindOf gives the kind of a per-Service chain, "" for every other chain.
-func kindOf(chain string) ChainKind {
-	for _, kind := range []ChainKind{ChainService, ChainLocal, ChainExternal, ChainFirewall, ChainEndpoint} {
-		if strings.HasPrefix(chain, string(kind)) {
-			return kind
-		}
-	}
-	return ""
-}

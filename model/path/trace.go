@@ -14,7 +14,7 @@ const (
 
 // Trace is every outcome of one packet, as JSON kind "Trace" of svctour/v1alpha1.
 type Trace struct {
-	From     string    `json:"from"`   // "pod/NAMESPACE/NAME", "node/NAME" or "outside"
+	From     string    `json:"from"`   // "pod/NAMESPACE/NAME", "node/NAME", "outside" or "outside/IP"; "pod" when no node is known
 	Target   string    `json:"target"` // as asked
 	Mode     string    `json:"mode"`   // kube-proxy mode: iptables, nftables, ipvs
 	Service  string    `json:"service,omitempty"`
@@ -59,7 +59,7 @@ type Hop struct {
 	Table string `json:"table,omitempty"` // nat, filter
 	Chain string `json:"chain,omitempty"` // chain the rule stands in
 	Rule  string `json:"rule,omitempty"`  // the rule's text, without "-A CHAIN"
-	What  string `json:"what"`            // in words: "jump KUBE-SVC-…", "mark for masquerade", "DNAT to 10.244.1.5:80", "route to node-b"
+	What  string `json:"what"`            // in words: "jump KUBE-SVC-…", "set mark 0x4000: masquerade later", "DNAT to 10.244.1.5:80", "route to node-b"
 	// Chance is the probability that this rule is taken by a packet that reaches it; 1 when it is certain.
 	Chance   float64        `json:"chance"`
 	Evidence model.Evidence `json:"evidence"`

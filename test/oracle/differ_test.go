@@ -1,8 +1,9 @@
+//go:build linux
+
 package oracle
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -13,15 +14,6 @@ import (
 
 	"svctour/model/path"
 )
-
-// oneHost is the length of a prefix that is one address: kube-proxy writes it
-// in places, iptables always means it.
-var oneHost = regexp.MustCompile(`/(32|128)( |$)`)
-
-// normal is the rule without spellings that iptables does not tell apart.
-func normal(rule string) string {
-	return oneHost.ReplaceAllString(strings.ReplaceAll(rule, `"`, ""), "$2")
-}
 
 const lastRule = "kubernetes service nodeports; NOTE: this must be the last rule in this chain"
 

@@ -1,3 +1,5 @@
+//go:build linux
+
 package oracle
 
 import (
@@ -50,8 +52,6 @@ func newGenerator(seed int64) *generator {
 func (g *generator) chance(p float64) bool { return g.Float64() < p }
 
 func pick[T any](g *generator, options ...T) T { return options[g.Intn(len(options))] }
-
-func ptr[T any](v T) *T { return &v }
 
 func (g *generator) world() *world {
 	g.w = &world{Node: &v1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-a"}}, Proxy: g.proxy()}

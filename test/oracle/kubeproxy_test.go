@@ -1,3 +1,5 @@
+//go:build linux
+
 package oracle
 
 import (
@@ -12,7 +14,6 @@ import (
 	"unsafe"
 
 	v1 "k8s.io/api/core/v1"
-	discovery "k8s.io/api/discovery/v1"
 	"k8s.io/component-helpers/node/util/sysctl"
 	sysctltest "k8s.io/component-helpers/node/util/sysctl/testing"
 	"k8s.io/klog/v2"
@@ -25,8 +26,6 @@ import (
 	utiliptables "k8s.io/kubernetes/pkg/util/iptables"
 	iptablestest "k8s.io/kubernetes/pkg/util/iptables/testing"
 
-	"svctour/cluster/convert"
-	"svctour/model"
 	"svctour/model/path"
 )
 
@@ -34,26 +33,6 @@ func TestMain(m *testing.M) {
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)
 	os.Exit(m.Run())
-}
-
-// world is one cluster as seen from one of its nodes.
-type world struct {
-	Node     *v1.Node
-	Proxy    model.Proxy
-	Services []*v1.Service
-	Slices   []*discovery.EndpointSlice
-}
-
-// snapshot is the world in the model's values.
-func (w *world) snapshot() *model.Snapshot {
-	s := model.Snapshot{Proxy: w.Proxy, Nodes: []*model.Node{convert.Node(w.Node)}}
-	for _, svc := range w.Services {
-		s.Services = append(s.Services, convert.Service(svc))
-	}
-	for _, slice := range w.Slices {
-		s.Slices = append(s.Slices, convert.EndpointSlice(slice))
-	}
-	return model.NewSnapshot(s)
 }
 
 // nodeIP is what kube-proxy takes as the node's address of a family (cmd/kube-proxy/app detectNodeIPs).
