@@ -36,7 +36,10 @@ func traceText(t *path.Trace, width int, rules bool) string {
 	for i := range t.Outcomes {
 		o := &t.Outcomes[i]
 		p.blank()
-		p.paragraph("", "      ", percent(o.Probability)+"  "+outcomeText(o))
+		p.paragraph("", "      ", percent(o.Probability)+" "+outcomeText(o))
+		if where := placeText(o.Destination); where != "" {
+			p.paragraph("      ", "      ", where)
+		}
 		p.hops(o.Hops[shared:], "  ", rules)
 	}
 	p.notes(t.Notes)
@@ -78,21 +81,28 @@ func outcomeText(o *path.Outcome) string {
 	}
 	switch o.Verdict {
 	case path.DNAT:
-		d := o.Destination
-		text := "DNAT to " + endpointText(d.IP, d.Port)
-		if d.Pod != "" {
-			text += ", Pod " + d.Pod
-		}
-		if d.Node != "" {
-			text += " on " + d.Node
-		}
-		return text + source
+		return "DNAT to " + endpointText(o.Destination.IP, o.Destination.Port) + source
 	case path.Reject:
 		return "REJECT: connection refused"
 	case path.Drop:
 		return "DROP: time-out"
 	}
 	return "not changed by kube-proxy"
+}
+
+// placeText says what an endpoint is and where.
+func placeText(d *path.Destination) string {
+	switch {
+	case d == nil:
+		return ""
+	case d.Pod != "" && d.Node != "":
+		return "Pod " + d.Pod + " on " + d.Node
+	case d.Pod != "":
+		return "Pod " + d.Pod
+	case d.Node != "":
+		return "on " + d.Node
+	}
+	return ""
 }
 
 // hops draws hops under a heading for each node and hook.
