@@ -90,18 +90,39 @@ func printableLines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
+// noCommand refuses words that are no command, and suggests the nearest.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("there is no command %q", args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		text += fmt.Sprintf("; did you mean %q?", near[0])
+	}
+	return usageError(fmt.Errorf("%s\nSee %q", text, cmd.CommandPath()+" --help"))
+}
+
 func newRoot(g *globals, name string) *cobra.Command {
 	use := "svctour"
 	if name == "kubectl-svctour" {
 		use = "kubectl svctour"
 	}
+	var labOnly bool
 	root := &cobra.Command{
 		Use:           use,
 		Short:         "Kubernetes Services, made visible on a live cluster",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          noCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			choice, err := tourChoice(g, labOnly)
+			if err != nil {
+				return err
+			}
+			return runTour(cmd.Context(), g, choice, "")
+		},
 	}
+	root.Flags().BoolVar(&labOnly, "lab", false, "open the lab without asking which cluster")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(fmt.Errorf("%w\nSee %q", err, cmd.CommandPath()+" --help"))
 	})
@@ -114,11 +135,13 @@ func newRoot(g *globals, name string) *cobra.Command {
 	flags.BoolVarP(&g.Verbose, "verbose", "v", false, "say more on stderr")
 	root.AddCommand(
 		// one line a command, each in its own file
+		newLab(g),
 		newLessons(g),
 		newTrace(g),
 		newDNS(g),
 		newKubectl(g),
 		newClean(g),
+		newLesson(g),
 	)
 	return root
 }

@@ -66,7 +66,7 @@ func (l *Screen) goAction(step *lessons.Step, done bool) shell.Action {
 	a := shell.Action{ID: "go", Keys: []string{"enter"}}
 	last := l.play.Index() == len(l.play.Lesson().Steps)-1
 	switch {
-	case l.preparing:
+	case l.preparing || l.play.Preparing() && !step.Reads():
 		a.Title, a.Why = "preparing", "the cluster is being brought to the start of this step"
 	case l.running != "":
 		a.Title, a.Why = "running", "a command is under way"

@@ -1,0 +1,250 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"svctour/lab"
+)
+
+// stopTimeout is how long a lab may take to end.
+const stopTimeout = 15 * time.Second
+
+func newLab(g *globals) *cobra.Command {
+	command := &cobra.Command{
+		Use:   "lab",
+		Short: "Run the embedded cluster by itself",
+		Long: `The lab is a real Kubernetes ` + lab.Version + ` control plane with nodes of its own, in one process
+of this program: no root, no containers, nothing but loopback. It can be used
+with any tool that takes a kubeconfig.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	command.AddCommand(newLabUp(g), newLabDown(g), newLabStatus(g), newLabKubeconfig(g))
+	return command
+}
+
+func newLabUp(g *globals) *cobra.Command {
+	var (
+		nodes  int
+		keep   bool
+		folder string
+	)
+	command := &cobra.Command{
+		Use:   "up",
+		Short: "Start the lab; it runs until Ctrl-C, or with --detach until lab down",
+		Args:  noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if nodes < 1 || nodes > lab.MaxNodes {
+				return usageError(fmt.Errorf("--nodes %d: want 1 to %d", nodes, lab.MaxNodes))
+			}
+			if folder != "" {
+				err := lab.RunChild(c.Context(), os.Stdin, os.Stdout, lab.Options{Dir: folder, Nodes: nodes})
+				if err != nil { // it has been reported to the parent
+					return &exitError{Code: exitFailure}
+				}
+				return nil
+			}
+			return runLabUp(c.Context(), g, nodes, keep)
+		},
+	}
+	command.Flags().IntVar(&nodes, "nodes", lab.DefaultNodes, "how many nodes")
+	command.Flags().BoolVar(&keep, "detach", false, "return once the lab is ready and let it run")
+	command.Flags().StringVar(&folder, lab.ChildFlag, "", "")
+	if err := command.Flags().MarkHidden(lab.ChildFlag); err != nil {
+		panic(err) // the flag is made in the line above
+	}
+	return command
+}
+
+// noArguments is cobra.NoArgs with exit code 2.
+func noArguments(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError(fmt.Errorf("%q takes no arguments, got %q", c.CommandPath(), args))
+	}
+	return nil
+}
+
+func runLabUp(ctx context.Context, g *globals, nodes int, keep bool) error {
+	dir, err := labDir()
+	if err != nil {
+		return err
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program, to start the lab: %w", err)
+	}
+	options := lab.StartOptions{Executable: executable, Dir: dir, Nodes: nodes}
+	if g.Verbose {
+		begun := time.Now()
+		options.Progress = func(s lab.Stage) {
+			word := "starting"
+			if s.Done {
+				word = "started"
+			}
+			fmt.Fprintf(g.Err, "%5.2fs %s %s\n", time.Since(begun).Seconds(), word, s.Name)
+		}
+	}
+	process, err := lab.Start(ctx, options)
+	if err != nil {
+		if ctx.Err() != nil {
+			return &exitError{Code: exitFailure, Err: errors.New("interrupted: the lab was not started")}
+		}
+		return err
+	}
+	if keep {
+		if err := process.Keep(); err != nil {
+			return err
+		}
+		printLab(g.Out, process.Status(), "svctour lab down")
+		return nil
+	}
+	printLab(g.Out, process.Status(), "Ctrl-C")
+	select {
+	case <-ctx.Done():
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		return process.Stop(stopping)
+	case <-process.Done():
+		if status, err := lab.ReadStatus(dir); err == nil && !status.Running && ctx.Err() == nil {
+			fmt.Fprintln(g.Err, process.Err())
+		}
+		return nil
+	}
+}
+
+// printLab says what a person needs to use a lab that is ready.
+func printLab(w io.Writer, s lab.Status, end string) {
+	fmt.Fprintf(w, `Kubernetes %s is ready after %s: %s.
+
+  export KUBECONFIG=%s
+  kubectl get nodes
+
+svctour's own commands use it by themselves. %s ends it.
+`, s.Version, s.StartedIn, count(len(s.Nodes), "node"), shellQuote(s.Kubeconfig), end)
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// shellQuote makes a path safe to paste into a shell.
+func shellQuote(path string) string {
+	if strings.IndexFunc(path, func(r rune) bool {
+		return !strings.ContainsRune("/._-+:@,%=", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}) < 0 {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
+func newLabDown(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "down",
+		Short: "End the lab, with everything in it",
+		Args:  noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			dir, err := labDir()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(c.Context(), stopTimeout)
+			defer cancel()
+			if err := lab.Down(ctx, dir); errors.Is(err, lab.ErrNotRunning) {
+				fmt.Fprintln(g.Out, "No lab is running.") // what was asked for is so
+				return nil
+			} else if err != nil {
+				return err
+			}
+			fmt.Fprintln(g.Out, "The lab has ended.")
+			return nil
+		},
+	}
+}
+
+func newLabStatus(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Say whether the lab runs; exit code 1 if it does not",
+		Args:  noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			if err := checkOutput(g.Output); err != nil {
+				return err
+			}
+			dir, err := labDir()
+			if err != nil {
+				return err
+			}
+			status, err := lab.ReadStatus(dir)
+			if err != nil {
+				return err
+			}
+			if g.Output == "text" {
+				printLabStatus(g.Out, status)
+			} else if err := writeDocument(g.Out, g.Output, "LabStatus", status); err != nil {
+				return err
+			}
+			if !status.Running {
+				return &exitError{Code: exitFailure}
+			}
+			return nil
+		},
+	}
+}
+
+func printLabStatus(w io.Writer, s lab.Status) {
+	switch {
+	case !s.Running && s.PID != 0:
+		fmt.Fprintf(w, "The lab is starting (process %d).\n", s.PID)
+		return
+	case !s.Running:
+		fmt.Fprintln(w, `No lab is running; "svctour lab up" starts one.`)
+		return
+	}
+	ready := 0
+	for _, node := range s.Nodes {
+		if node.Ready {
+			ready++
+		}
+	}
+	fmt.Fprintf(w, "running     Kubernetes %s, process %d\n", s.Version, s.PID)
+	fmt.Fprintf(w, "nodes       %d of %d Ready\n", ready, len(s.Nodes))
+	fmt.Fprintf(w, "kubeconfig  %s\n", s.Kubeconfig)
+	if s.ResidentBytes > 0 {
+		fmt.Fprintf(w, "memory      %d MB resident\n", s.ResidentBytes/1_000_000)
+	}
+	fmt.Fprintf(w, "started in  %s\n", s.StartedIn)
+}
+
+func newLabKubeconfig(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "kubeconfig",
+		Short: "Print the lab's kubeconfig",
+		Args:  noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			dir, err := labDir()
+			if err != nil {
+				return err
+			}
+			content, err := lab.Kubeconfig(dir)
+			if errors.Is(err, lab.ErrNotRunning) {
+				return fmt.Errorf("%w; %q starts one", err, "svctour lab up")
+			}
+			if err != nil {
+				return err
+			}
+			_, err = g.Out.Write(content)
+			return err
+		},
+	}
+}
