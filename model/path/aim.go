@@ -173,6 +173,11 @@ func (q *query) aimAtService() error {
 			return nil
 		}
 	}
+	if external := append(addressesOf(svc.ExternalIPs, IPv4), addressesOf(svc.ExternalIPs, IPv6)...); len(external) > 0 && !host {
+		q.address = external[0]
+		q.note("From outside, a client uses the external IP %s, if the network outside routes it to a node.", external[0])
+		return nil
+	}
 	q.address = q.clusterIP()
 	return nil
 }
