@@ -275,6 +275,8 @@ func (d *driver) toService() {
 	d.t.Helper()
 	for range 20 {
 		if strings.Contains(d.frame(), "web-svc.yaml") {
+			d.show(world(append(threePods(), clientPod())...)) // the step's start state
+			d.press("b")
 			d.show(withService())
 			d.calm()
 			return
