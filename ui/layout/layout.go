@@ -50,7 +50,7 @@ type Tour struct {
 // Wants are the rows that the parts of the lesson screen would like to have.
 type Wants struct {
 	Story, File, Command int
-	Panes                []int
+	Panes                []int // of the live panes; where only one is shown, its rows alone
 	// Wide says that the command's reply needs the whole width.
 	Wide bool
 	// Reading says that the story is in focus: where room is short it gets
@@ -85,9 +85,13 @@ func ArrangeTour(w, h int, wants Wants) Tour {
 	case Medium:
 		command := 3
 		room := body.H - command
-		most := max(7, room*2/5)
-		if wants.Reading {
-			most = max(8, room-7)
+		most := max(8, room-7)
+		if !wants.Reading {
+			tab := room * 3 / 5
+			if len(wants.Panes) > 0 {
+				tab = max(7, min(tab, wants.Panes[0]+2))
+			}
+			most = room - tab
 		}
 		story := min(wants.Story+2, most)
 		t.Story = frame.Rect{X: 0, Y: body.Y, W: w, H: story}

@@ -34,6 +34,7 @@ func (l *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 	default:
 		contents[storyPane] = l.storyLines(t, w-4)
 		contents[l.tab()] = l.paneLines(l.tab(), t, w-4)
+		wants.Panes = []int{len(contents[l.tab()])}
 		wants.Story, wants.Reading = len(contents[storyPane]), l.focus == storyPane
 	}
 	tour := layout.ArrangeTour(w, h, wants)
