@@ -282,7 +282,7 @@ func (l *running) stop() {
 // collected: until it is ready, the collector only keeps it from growing
 // without bound. Afterwards it keeps the heap small.
 const (
-	bootLimit    = 330 << 20
+	bootLimit    = 200 << 20
 	steadyGrowth = 50
 )
 

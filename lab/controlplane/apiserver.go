@@ -34,7 +34,7 @@ type apiServer struct {
 
 // apiServerFlags are kube-apiserver's flags: what kubeadm would set, less what a lab
 // does without.
-func apiServerFlags(store *etcd, keys *keyring, token string, served pair, ca []byte) ([]string, error) {
+func apiServerFlags(keys *keyring, token string, served pair, ca []byte) ([]string, error) {
 	signing, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make the service account key: %w", err)
@@ -45,10 +45,7 @@ func apiServerFlags(store *etcd, keys *keyring, token string, served pair, ca []
 	}
 	serviceAccountKey := keys.write("sa.key", signingPEM)
 	flags := []string{
-		"--etcd-servers=" + store.url,
-		"--etcd-cafile=" + store.authority,
-		"--etcd-certfile=" + store.certificate,
-		"--etcd-keyfile=" + store.key,
+		"--etcd-servers=" + etcdURL,
 		"--etcd-compaction-interval=0", // an hour's history of a lab is small
 		"--bind-address=127.0.0.1",
 		"--advertise-address=" + GatewayAddress,
@@ -93,12 +90,12 @@ func startAPIServer(ctx context.Context, store *etcd, keys *keyring, listener ne
 		return nil, nil, fmt.Errorf("make a token: %w", err)
 	}
 	token := base64.RawURLEncoding.EncodeToString(random)
-	flags, err := apiServerFlags(store, keys, token, served, ca.pem)
+	flags, err := apiServerFlags(keys, token, served, ca.pem)
 	if err != nil {
 		return nil, nil, err
 	}
 	server := &apiServer{address: listener.Addr().String(), token: token, authority: ca.pem, done: make(chan error, 1)}
-	run, err := prepareAPIServer(ctx, flags, listener, o)
+	run, err := prepareAPIServer(ctx, flags, store, listener, o)
 	if err != nil {
 		return nil, nil, fmt.Errorf("configure the API server: %w", err)
 	}
@@ -106,8 +103,13 @@ func startAPIServer(ctx context.Context, store *etcd, keys *keyring, listener ne
 	return server, kubelet, nil
 }
 
+// through makes every connection of some purpose with dial.
+func through(dial Dialer) egressselector.Lookup {
+	return func(egressselector.NetworkContext) (utilnet.DialFunc, error) { return utilnet.DialFunc(dial), nil }
+}
+
 // prepareAPIServer does what kube-apiserver's own command does before it runs.
-func prepareAPIServer(ctx context.Context, flags []string, listener net.Listener, o Options) (func(context.Context) error, error) {
+func prepareAPIServer(ctx context.Context, flags []string, store *etcd, listener net.Listener, o Options) (func(context.Context) error, error) {
 	s := options.NewServerRunOptions()
 	set := pflag.NewFlagSet("kube-apiserver", pflag.ContinueOnError)
 	for _, part := range s.Flags().FlagSets {
@@ -118,7 +120,10 @@ func prepareAPIServer(ctx context.Context, flags []string, listener net.Listener
 	}
 	s.SecureServing.Listener = listener
 	s.SecureServing.BindPort = listener.Addr().(*net.TCPAddr).Port
-	s.KubeletConfig.Lookup = func(egressselector.NetworkContext) (utilnet.DialFunc, error) { return utilnet.DialFunc(o.Dial), nil }
+	s.Etcd.StorageConfig.Transport.EgressLookup = through(func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return store.listener.DialContext(ctx)
+	})
+	s.KubeletConfig.Lookup = through(o.Dial)
 	registry := s.GenericServerRunOptions.ComponentGlobalsRegistry
 	if err := registry.Set(); err != nil {
 		return nil, err
@@ -168,6 +173,8 @@ func (s *apiServer) wait(ctx context.Context, client *http.Client, path string) 
 		if err != nil {
 			return fmt.Errorf("ask for %s: %w", path, err)
 		}
+		// Without it, nothing is answered before the default roles are there.
+		request.Header.Set("Authorization", "Bearer "+s.token)
 		if response, err := client.Do(request); err == nil {
 			response.Body.Close()
 			if response.StatusCode == http.StatusOK {

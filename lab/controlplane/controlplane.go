@@ -19,6 +19,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/grpclog"
@@ -51,11 +53,12 @@ type ControlPlane struct {
 	// KubeletTLS is what the nodes' kubelets serve with.
 	KubeletTLS *tls.Config
 
-	etcd   *etcd
-	server *apiServer
-	client *http.Client
-	cancel context.CancelFunc
-	stage  func(string, bool)
+	etcd     *etcd
+	stopping atomic.Bool
+	server   *apiServer
+	client   *http.Client
+	cancel   context.CancelFunc
+	stage    func(string, bool)
 }
 
 // Start starts etcd and the API server and returns once the API server
@@ -79,12 +82,20 @@ func Start(ctx context.Context, options Options) (_ *ControlPlane, err error) {
 			c.Stop()
 		}
 	}()
+	// The API server ends the process if it is stopped while it starts. That
+	// would leave the lab's files behind; what called is left to die instead.
+	klog.OsExit = func(code int) {
+		if c.stopping.Load() || ctx.Err() != nil {
+			runtime.Goexit()
+		}
+		os.Exit(code)
+	}
 	keys := &keyring{folder: filepath.Join(options.Dir, "pki")}
 	if err := os.MkdirAll(keys.folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make a folder for keys: %w", err)
 	}
 	stage(Etcd, false)
-	if c.etcd, err = startEtcd(ctx, options.Dir, options.Log.Name(), keys); err != nil {
+	if c.etcd, err = startEtcd(ctx, options.Dir, options.Log.Name()); err != nil {
 		return nil, err
 	}
 	stage(Etcd, true)
@@ -153,6 +164,7 @@ const shutdownTime = 2 * time.Second
 // Stop ends everything and returns when nothing writes into the folder any
 // more.
 func (c *ControlPlane) Stop() {
+	c.stopping.Store(true)
 	c.cancel()
 	if c.server != nil {
 		select {

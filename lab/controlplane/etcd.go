@@ -3,47 +3,37 @@ package controlplane
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/url"
 	"path/filepath"
 	"time"
 
-	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3rpc"
+	"go.etcd.io/etcd/server/v3/storage/wal"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/test/bufconn"
 )
 
-// etcd is the running store.
+// etcd is the running store. It listens on no port and no socket: its only
+// client is in this process, and reaches it through memory. So nobody else on
+// this machine can read the Secrets in it, and no time goes into TLS.
 type etcd struct {
-	server *embed.Etcd
-	url    string
-	// files for its clients: the only way in is a certificate of etcd's own
-	// authority, so that other users of this machine cannot read the Secrets.
-	authority, certificate, key string
+	server   *embed.Etcd
+	grpc     *grpc.Server
+	listener *bufconn.Listener
 }
 
-// startEtcd starts a single-member etcd on a random loopback port and waits
-// until it serves.
-//
-// TLS with client certificates rather than a unix socket: a socket's path is
-// limited to about 100 bytes, which a state folder may exceed, and Windows has
-// no permissions on it.
-func startEtcd(ctx context.Context, dir, logFile string, keys *keyring) (*etcd, error) {
-	ca, err := newAuthority("svctour lab etcd")
-	if err != nil {
-		return nil, err
-	}
-	served, err := ca.issue("etcd", "127.0.0.1")
-	if err != nil {
-		return nil, err
-	}
-	e := &etcd{
-		authority:   keys.write("etcd-ca.crt", ca.pem),
-		certificate: keys.write("etcd.crt", served.Certificate),
-		key:         keys.write("etcd.key", served.Key),
-	}
-	if keys.err != nil {
-		return nil, keys.err
-	}
+const (
+	// etcdURL is where the API server believes etcd to be.
+	etcdURL = "http://127.0.0.1:2379"
+	// connectionBuffer is the size of what is under way in each direction of
+	// one connection; the API server opens about a hundred.
+	connectionBuffer = 16 << 10
+	segmentSize      = 4 << 20
+)
+
+// startEtcd starts a single-member etcd and waits until it serves.
+func startEtcd(ctx context.Context, dir, logFile string) (*etcd, error) {
 	config := embed.NewConfig()
 	config.Dir = filepath.Join(dir, "etcd")
 	config.LogLevel = "error"
@@ -52,37 +42,34 @@ func startEtcd(ctx context.Context, dir, logFile string, keys *keyring) (*etcd, 
 	// fsync, and an election after 50 ms instead of a second.
 	config.UnsafeNoFsync = true
 	config.TickMs, config.ElectionMs = 10, 50
-	config.ListenPeerUrls = nil // a lone member has no peers: one port less
-	config.ListenClientUrls = []url.URL{{Scheme: "https", Host: "127.0.0.1:0"}}
-	config.AdvertiseClientUrls = config.ListenClientUrls
-	config.ClientTLSInfo = transport.TLSInfo{
-		CertFile: e.certificate, KeyFile: e.key, TrustedCAFile: e.authority, ClientCertAuth: true,
-	}
-	config.EnableGRPCGateway = false
-	config.SnapshotCount = 1000 // keeps less of the log in memory
-	e.server, err = embed.StartEtcd(config)
+	config.ListenPeerUrls, config.ListenClientUrls = nil, nil
+	config.AdvertiseClientUrls = []url.URL{{Scheme: "http", Host: "127.0.0.1:2379"}}
+	config.SnapshotCount = 1000        // keeps less of the log in memory
+	wal.SegmentSizeBytes = segmentSize // of what it allocates on disk, twice
+
+	server, err := embed.StartEtcd(config)
 	if err != nil {
 		return nil, fmt.Errorf("start etcd: %w", err)
 	}
+	e := &etcd{server: server, listener: bufconn.Listen(connectionBuffer)}
+	e.grpc = v3rpc.Server(server.Server, nil, nil)
+	go e.grpc.Serve(e.listener) // ends with stop
 	select {
-	case <-e.server.Server.ReadyNotify():
-	case err := <-e.server.Err():
-		e.stop()
-		return nil, fmt.Errorf("start etcd: %w", err)
+	case <-server.Server.ReadyNotify():
+		return e, nil
+	case err = <-server.Err():
 	case <-ctx.Done():
-		e.stop()
-		return nil, fmt.Errorf("start etcd: %w", context.Cause(ctx))
+		err = context.Cause(ctx)
 	case <-time.After(30 * time.Second):
-		e.stop()
-		return nil, fmt.Errorf("start etcd: not serving after 30 seconds")
+		err = fmt.Errorf("not serving after 30 seconds")
 	}
-	port := e.server.Clients[0].Addr().(*net.TCPAddr).Port
-	e.url = fmt.Sprintf("https://127.0.0.1:%d", port)
-	return e, nil
+	e.stop()
+	return nil, fmt.Errorf("start etcd: %w", err)
 }
 
 // stop ends etcd without handing anything over: its data is thrown away next.
 func (e *etcd) stop() {
+	e.grpc.Stop()
 	e.server.Server.HardStop()
 	e.server.Close()
 }

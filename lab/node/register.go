@@ -22,8 +22,9 @@ const KubeletPort = 10250
 const (
 	leaseSeconds  = 40               // the kubelet's nodeLeaseDurationSeconds
 	renewInterval = 10 * time.Second // a quarter of it, as the kubelet's
-	reportEvery   = 5 * time.Minute  // its nodeStatusReportFrequency
-	maxPods       = 110              // its maxPods
+	renewRetry    = 200 * time.Millisecond
+	reportEvery   = 5 * time.Minute // its nodeStatusReportFrequency
+	maxPods       = 110             // its maxPods
 
 	// runtimeName stands where containerd's name would: nobody shall mistake
 	// the lab for a machine.
@@ -31,8 +32,8 @@ const (
 	runtimeVersion = "0.1"
 )
 
-// register creates the Node objects, their leases, and takes away the taint
-// with which the API server creates every Node: they are ready from the start.
+// register creates the Node objects and takes away the taint with which the
+// API server creates every Node: they are ready from the start.
 func (n *Nodes) register(ctx context.Context) error {
 	failed := make(chan error, len(n.order))
 	for _, name := range n.order {
@@ -59,9 +60,6 @@ func (n *Nodes) registerNode(ctx context.Context, h *host) error {
 		}
 	}
 	h.uid = object.UID
-	if err := n.renew(ctx, h); err != nil {
-		return fmt.Errorf("create the lease of node %q: %w", h.Name, err)
-	}
 	reference := &corev1.ObjectReference{Kind: "Node", APIVersion: "v1", Name: h.Name, UID: h.uid}
 	h.recorder.Event(reference, corev1.EventTypeNormal, "Starting", "Starting kubelet.")
 	h.recorder.Eventf(reference, corev1.EventTypeNormal, "NodeReady", "Node %s status is now: NodeReady", h.Name)
@@ -71,7 +69,7 @@ func (n *Nodes) registerNode(ctx context.Context, h *host) error {
 // heartbeat keeps leases fresh, without which the node lifecycle controller
 // takes a node for dead, and reports conditions from time to time.
 func (n *Nodes) heartbeat(ctx context.Context) {
-	renew, report := time.NewTicker(renewInterval), time.NewTicker(reportEvery)
+	renew, report := time.NewTimer(0), time.NewTicker(reportEvery)
 	defer renew.Stop()
 	defer report.Stop()
 	for {
@@ -79,11 +77,14 @@ func (n *Nodes) heartbeat(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-renew.C:
+			next := renewInterval
 			for _, name := range n.order {
 				if err := n.renew(ctx, n.hosts[name]); err != nil && ctx.Err() == nil {
 					klog.FromContext(ctx).Error(err, "Renewing a node's lease", "node", name)
+					next = renewRetry // the leases' namespace is a little late
 				}
 			}
+			renew.Reset(next)
 		case <-report.C:
 			for _, name := range n.order {
 				if err := n.report(ctx, name); err != nil && ctx.Err() == nil {

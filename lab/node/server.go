@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc/test/bufconn"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -20,20 +21,22 @@ const noProcesses = "the lab's containers have no processes yet: it plays their 
 
 // server is the kubelets' API, reached through dial only: no port is opened.
 type server struct {
-	http  *http.Server
-	conns chan net.Conn
-	done  chan struct{}
+	http     *http.Server
+	listener *bufconn.Listener
 }
 
+const connectionBuffer = 64 << 10
+
 func newServer(config *tls.Config) *server {
-	s := &server{conns: make(chan net.Conn), done: make(chan struct{})}
-	s.http = &http.Server{
-		Handler:           http.HandlerFunc(refuse),
-		TLSConfig:         config,
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          log.New(io.Discard, "", 0),
+	return &server{
+		listener: bufconn.Listen(connectionBuffer),
+		http: &http.Server{
+			Handler:           http.HandlerFunc(refuse),
+			TLSConfig:         config,
+			ReadHeaderTimeout: 10 * time.Second,
+			ErrorLog:          log.New(io.Discard, "", 0),
+		},
 	}
-	return s
 }
 
 // refuse answers logs, exec, attach and port-forward at once with the reason,
@@ -54,40 +57,14 @@ func refuse(w http.ResponseWriter, request *http.Request) {
 func (s *server) serve(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { s.http.Close() })
 	defer stop()
-	s.http.ServeTLS(s, "", "") // ends with ErrServerClosed and nothing else
+	s.http.ServeTLS(s.listener, "", "") // ends with ErrServerClosed and nothing else
 }
 
 // dial is a new connection to the server.
 func (s *server) dial(ctx context.Context) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case s.conns <- far:
-		return near, nil
-	case <-s.done:
-	case <-ctx.Done():
+	conn, err := s.listener.DialContext(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect to a kubelet: %w", err)
 	}
-	near.Close()
-	far.Close()
-	return nil, errors.New("connect to a kubelet: it has ended")
+	return conn, nil
 }
-
-// Accept, Close and Addr make the server its own net.Listener.
-func (s *server) Accept() (net.Conn, error) {
-	select {
-	case conn := <-s.conns:
-		return conn, nil
-	case <-s.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (s *server) Close() error {
-	select {
-	case <-s.done:
-	default:
-		close(s.done)
-	}
-	return nil
-}
-
-func (s *server) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4zero, Port: KubeletPort} }
