@@ -146,6 +146,29 @@ func TestALabThatIsKilled(t *testing.T) {
 	}
 }
 
+// TestAStartThatIsGivenUp leaves nothing either, whenever it is given up.
+func TestAStartThatIsGivenUp(t *testing.T) {
+	for _, last := range []Stage{{"etcd", true}, {"kube-apiserver", false}, {"scheduler and controllers", false}} {
+		dir := filepath.Join(t.TempDir(), "lab")
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := Start(ctx, StartOptions{
+			Executable: os.Args[0], Args: []string{dir, "1"}, Dir: dir, Nodes: 1,
+			Progress: func(s Stage) {
+				if s == last {
+					cancel()
+				}
+			},
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("given up at %v: %v", last, err)
+		}
+		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("given up at %v: the folder is still there (%v)", last, err)
+		}
+		cancel()
+	}
+}
+
 func TestOptions(t *testing.T) {
 	for _, nodes := range []int{-1, MaxNodes + 1} {
 		if _, err := startLab(t.Context(), t.TempDir(), nodes); err == nil {
