@@ -330,6 +330,9 @@ func checkFrame(t testing.TB, name string, w, h int, s *frame.Surface, look them
 	if look.NoColor && strings.Contains(s.Render(), "[38;") {
 		t.Fatalf("%s at %d×%d: a colour without colours", name, w, h)
 	}
+	if look.ASCII && strings.ContainsFunc(s.Plain(), func(r rune) bool { return r > '~' }) {
+		t.Fatalf("%s at %d×%d: more than ASCII:\n%s", name, w, h, s.Plain())
+	}
 	if layout.Classify(w, h) == layout.TooSmall && !strings.Contains(s.Plain(), "cells") {
 		t.Fatalf("%s at %d×%d does not say that it is too small:\n%s", name, w, h, s.Plain())
 	}

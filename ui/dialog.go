@@ -127,7 +127,7 @@ func (a *App) drawDialog(s *frame.Surface) {
 	}
 	y++
 	for _, o := range a.dialog.options {
-		key := keyName(o.action.Keys[0])
+		key := a.keyName(o.action.Keys[0])
 		box.Text(3, y, key, a.theme.Key)
 		box.Line(10, y, width-12, frame.L(o.action.Title, a.theme.Text))
 		box.Click(frame.Rect{X: 1, Y: y, W: width - 2, H: 1}, "dialog "+o.action.ID)

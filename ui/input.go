@@ -114,7 +114,10 @@ func (a *App) profile(msg tea.ColorProfileMsg) {
 }
 
 // keyName writes a key as keyboards and people do.
-func keyName(key string) string {
+func (a *App) keyName(key string) string {
+	if a.options.Theme.ASCII {
+		return key
+	}
 	switch key {
 	case "enter":
 		return "⏎"

@@ -32,6 +32,9 @@ func (a *App) Frame() *frame.Surface { return a.compose() }
 
 func (a *App) compose() *frame.Surface {
 	s := frame.New(a.size.W, a.size.H)
+	if a.options.Theme.ASCII {
+		s = frame.NewASCII(a.size.W, a.size.H)
+	}
 	if a.screen == nil || a.size.W == 0 || a.size.H == 0 {
 		return s
 	}
@@ -133,7 +136,7 @@ func (a *App) drawFooter(s *frame.Surface) {
 		if action.Quiet || len(action.Keys) == 0 {
 			continue
 		}
-		key := keyName(action.Keys[0])
+		key := a.keyName(action.Keys[0])
 		if action.ID == "answer 0" {
 			key = "a b c"
 		}
@@ -176,7 +179,7 @@ func (a *App) drawHelp(s *frame.Surface) {
 			if k > 0 {
 				keys += " "
 			}
-			keys += keyName(key)
+			keys += a.keyName(key)
 		}
 		text, style := action.Help, t.Text
 		if text == "" {

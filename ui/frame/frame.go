@@ -90,6 +90,7 @@ type Region struct {
 
 type root struct {
 	buf     uv.ScreenBuffer
+	ascii   bool
 	regions []Region
 }
 
@@ -106,6 +107,30 @@ func New(w, h int) *Surface {
 	w, h = max(0, w), max(0, h)
 	area := Rect{0, 0, w, h}
 	return &Surface{root: &root{buf: uv.NewScreenBuffer(w, h)}, area: area, clip: area}
+}
+
+// NewASCII makes an empty frame that shows only characters of ASCII: others
+// become their nearest relative, or "?".
+func NewASCII(w, h int) *Surface {
+	s := New(w, h)
+	s.root.ascii = true
+	return s
+}
+
+var relatives = map[string]string{
+	"…": ".", "·": ".", "•": "*", "×": "x", "–": "-", "—": "-", "’": "'", "‘": "'", "“": "\"", "”": "\"",
+	"→": ">", "←": "<", "↑": "^", "↓": "v", "▶": ">", "▷": ">", "├": "|", "└": "`", "│": "|", "─": "-",
+}
+
+// inASCII gives a grapheme's stand-in of one column.
+func inASCII(cluster string) string {
+	if len(cluster) == 1 {
+		return cluster
+	}
+	if relative, ok := relatives[cluster]; ok {
+		return relative
+	}
+	return "?"
 }
 
 // Size gives width and height.
@@ -132,7 +157,14 @@ func (s *Surface) Text(x, y int, text string, style Style) int {
 		if width == 0 {
 			continue
 		}
-		s.set(at, y, cluster, width, cell)
+		if s.root.ascii && len(cluster) > 1 {
+			cluster = inASCII(cluster) + strings.Repeat(" ", width-1)
+			for i := range width {
+				s.set(at+i, y, cluster[i:i+1], 1, cell)
+			}
+		} else {
+			s.set(at, y, cluster, width, cell)
+		}
 		at += width
 	}
 	return at - x

@@ -113,7 +113,9 @@ func (l *Screen) Do(id string) shell.Intent {
 	case "again":
 		return l.again()
 	case "rules":
-		l.rules = !l.rules
+		if l.rules = !l.rules; l.rules {
+			l.lookAt(pathPane)
+		}
 	case "contents":
 		return shell.Contents{}
 	case "quit":
@@ -124,7 +126,7 @@ func (l *Screen) Do(id string) shell.Intent {
 	return nil
 }
 
-// bottom scrolls to the end: drawing bounds it by what there is.
+// bottom scrolls to the end and stays there while more comes.
 const bottom = 1 << 20
 
 func (l *Screen) doPane(id string) shell.Intent {
@@ -135,13 +137,13 @@ func (l *Screen) doPane(id string) shell.Intent {
 	case "tab back":
 		l.lookAt(l.neighbour(-1))
 	case "up":
-		l.scroll[l.focus]--
+		l.scroll[l.focus] = l.offset[l.focus] - 1
 	case "down":
-		l.scroll[l.focus]++
+		l.scroll[l.focus] = l.offset[l.focus] + 1
 	case "page up":
-		l.scroll[l.focus] -= 8
+		l.scroll[l.focus] = l.offset[l.focus] - 8
 	case "page down":
-		l.scroll[l.focus] += 8
+		l.scroll[l.focus] = l.offset[l.focus] + 8
 	default:
 		if _, err := fmt.Sscanf(id, "pane %d", &n); err == nil && n >= 0 && n < int(panes) {
 			l.lookAt(pane(n))

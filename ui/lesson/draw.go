@@ -155,7 +155,7 @@ func (l *Screen) drawBox(s *frame.Surface, t *theme.Theme, p pane, area frame.Re
 func (l *Screen) drawScrolled(s *frame.Surface, t *theme.Theme, p pane, lines []frame.Line) {
 	w, h := s.Size()
 	offset := max(0, min(l.scroll[p], len(lines)-h))
-	l.scroll[p] = offset // as far as there is anything: the next key moves from here
+	l.offset[p] = offset // the next key moves from here
 	s.Lines(lines, offset)
 	if hidden := len(lines) - h - offset; hidden > 0 && h > 1 {
 		text := fmt.Sprintf(" %d more ", hidden)
@@ -356,7 +356,7 @@ func (l *Screen) commandLines(t *theme.Theme, w int) []frame.Line {
 		if l.running != "" {
 			row = append(row, frame.Span{Text: " " + t.Glyph.Pending, Style: t.Accent})
 		} else if !l.play.Done(l.play.Index()) && len(l.replies) == 0 {
-			row = append(row, frame.Span{Text: " ⏎", Style: t.Key})
+			row = append(row, frame.Span{Text: " " + t.Glyph.Enter, Style: t.Key})
 		}
 		lines = append(lines, frame.Wrap(row, w, 4)...)
 	default:

@@ -42,10 +42,11 @@ type Screen struct {
 
 	size    shell.Size
 	focus   pane
-	lastTab pane // the live pane that was in focus last
-	scroll  [panes]int
-	rules   bool // show the rules' text on the path
-	hints   int  // how many hints are shown
+	lastTab pane       // the live pane that was in focus last
+	scroll  [panes]int // as asked for; drawing bounds it by what there is
+	offset  [panes]int // as drawn
+	rules   bool       // show the rules' text on the path
+	hints   int        // how many hints are shown
 
 	serial    int
 	running   string // the command under way, as typed; "" when none is

@@ -42,6 +42,7 @@ type Glyphs struct {
 	Check, Cross, Pending, Dot, Pointer  string
 	StepDone, StepHere, StepTodo         string
 	Live, Trouble, Packet, Fork, Middle  string
+	Enter                                string
 	Head, OpenHead                       string // of an arrow to a ready endpoint, and to another Pod
 }
 
@@ -50,7 +51,7 @@ var unicodeGlyphs = Glyphs{
 	Arrow: "→", Branch: "├─", BranchEnd: "└─", Down: "│", Line: "─",
 	Check: "✓", Cross: "✗", Pending: "…", Dot: "·", Pointer: "▸",
 	StepDone: "▪", StepHere: "▣", StepTodo: "▫",
-	Live: "●", Trouble: "▲", Packet: "◆", Fork: "┬", Middle: "·", Head: "▶", OpenHead: "▷",
+	Live: "●", Trouble: "▲", Packet: "◆", Fork: "┬", Middle: "·", Head: "▶", OpenHead: "▷", Enter: "⏎",
 }
 
 var asciiGlyphs = Glyphs{
@@ -58,7 +59,7 @@ var asciiGlyphs = Glyphs{
 	Arrow: "->", Branch: "|-", BranchEnd: "`-", Down: "|", Line: "-",
 	Check: "+", Cross: "x", Pending: "...", Dot: ".", Pointer: ">",
 	StepDone: "#", StepHere: "@", StepTodo: ".",
-	Live: "*", Trouble: "!", Packet: "#", Fork: "+", Middle: "-", Head: ">", OpenHead: "~",
+	Live: "*", Trouble: "!", Packet: "#", Fork: "+", Middle: "-", Head: ">", OpenHead: "~", Enter: "<enter>",
 }
 
 // New builds the theme for the options.
