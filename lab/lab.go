@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -279,8 +280,9 @@ func (l *running) stop() {
 }
 
 // While it starts, a lab makes garbage faster than anybody would want it
-// collected: until it is ready, the collector only keeps it from growing
-// without bound. Afterwards it keeps the heap small.
+// collected: until it is ready, the collector only keeps the heap below a
+// limit. Afterwards that would be a treadmill for a lab with many Pods; a
+// small growth per cycle keeps the heap small.
 const (
 	bootLimit    = 200 << 20
 	steadyGrowth = 50
@@ -293,6 +295,6 @@ func bootMemory() {
 
 func steadyMemory() {
 	debug.SetGCPercent(steadyGrowth)
-	debug.SetMemoryLimit(-1)
+	debug.SetMemoryLimit(math.MaxInt64)
 	debug.FreeOSMemory()
 }

@@ -157,9 +157,9 @@ func (c *ControlPlane) Token() string { return c.server.token }
 // Done yields the API server's error should it end by itself.
 func (c *ControlPlane) Done() <-chan error { return c.server.done }
 
-// shutdownTime is how long the API server may take to end: its data is thrown
-// away, so there is nothing to wait for but open requests.
-const shutdownTime = 2 * time.Second
+// shutdownTime is how long the API server may take to end, which it does not
+// need: the process is about to, and the data is thrown away.
+const shutdownTime = 500 * time.Millisecond
 
 // Stop ends everything and returns when nothing writes into the folder any
 // more.

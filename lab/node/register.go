@@ -24,7 +24,7 @@ const (
 	renewInterval = 10 * time.Second // a quarter of it, as the kubelet's
 	renewRetry    = 200 * time.Millisecond
 	reportEvery   = 5 * time.Minute // its nodeStatusReportFrequency
-	maxPods       = 110             // its maxPods
+	maxPods       = 250             // what a /24 has addresses for
 
 	// runtimeName stands where containerd's name would: nobody shall mistake
 	// the lab for a machine.
