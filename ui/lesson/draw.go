@@ -309,14 +309,15 @@ func (l *Screen) doneBy() string {
 
 func (l *Screen) predictionLines(t *theme.Theme, w int, done bool) []frame.Line {
 	p := l.play.Step().Predict
+	reveal := done || l.play.Step().Reads() // nothing to wait for in a step that is only read
 	lines := widget.Story("**?** "+p.Question, t, w)
 	answer, answered := l.play.Answered(l.play.Index())
 	for i, choice := range p.Choices {
 		style, mark := t.Text, "  "
 		switch {
-		case answered && done && i == p.Answer:
+		case answered && reveal && i == p.Answer:
 			style, mark = t.Good, t.Glyph.Check+" "
-		case answered && done && i == answer:
+		case answered && reveal && i == answer:
 			style, mark = t.Bad, t.Glyph.Cross+" "
 		case answered && i == answer:
 			style, mark = t.Accent, t.Glyph.Pointer+" "
@@ -329,7 +330,7 @@ func (l *Screen) predictionLines(t *theme.Theme, w int, done bool) []frame.Line 
 			lines = append(lines, append(prefix, row...))
 		}
 	}
-	if answered && done && p.Why != "" {
+	if answered && reveal && p.Why != "" {
 		lines = append(lines, widget.Story(p.Why, t, w)...)
 	}
 	return lines
