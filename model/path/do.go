@@ -241,8 +241,8 @@ func (q *query) choose() error {
 			continue
 		}
 		rank := 1
-		if !pod.HostNetwork {
-			rank += 2
+		if !pod.HostNetwork { // what a hostNetwork Pod sends is the node's
+			rank += 16
 		}
 		if !q.isEndpoint(pod) {
 			rank += 4
@@ -251,7 +251,7 @@ func (q *query) choose() error {
 			rank += 8
 		}
 		if pod.Ready() {
-			rank += 16
+			rank += 32
 		}
 		if rank > score {
 			best, score = pod, rank
