@@ -74,13 +74,16 @@ type Reference struct {
 	Repository, Tag, Digest string
 }
 
-var reference = regexp.MustCompile(`^([a-zA-Z0-9][-a-zA-Z0-9._]*(?::[0-9]+)?(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)(?::([a-zA-Z0-9_][-a-zA-Z0-9_.]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$`)
+// reference is distribution's grammar: [HOST[:PORT]/]PATH[:TAG][@DIGEST].
+var reference = regexp.MustCompile(`^((?:[a-zA-Z0-9][-a-zA-Z0-9.]*(?::[0-9]+)?/)?` +
+	`[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)` +
+	`(?::([a-zA-Z0-9_][-a-zA-Z0-9_.]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$`)
 
 // Parse takes the name of an image apart as container runtimes do: no registry
 // means docker.io, no folder there means library/, no tag means latest.
 func Parse(name string) (Reference, error) {
 	match := reference.FindStringSubmatch(name)
-	if match == nil || strings.ToLower(repositoryPart(match[1])) != repositoryPart(match[1]) {
+	if match == nil {
 		return Reference{}, fmt.Errorf("couldn't parse image name %q: invalid reference format", name)
 	}
 	ref := Reference{Repository: qualify(match[1]), Tag: match[2], Digest: match[3]}
@@ -88,14 +91,6 @@ func Parse(name string) (Reference, error) {
 		ref.Tag = "latest"
 	}
 	return ref, nil
-}
-
-// repositoryPart is name without a registry: the part that must be lower case.
-func repositoryPart(name string) string {
-	if registry, rest, found := strings.Cut(name, "/"); found && isRegistry(registry) {
-		return rest
-	}
-	return name
 }
 
 func isRegistry(part string) bool {

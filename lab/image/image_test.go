@@ -10,6 +10,7 @@ func TestParse(t *testing.T) {
 	for name, want := range map[string]string{
 		"nginx":                      "docker.io/library/nginx:latest",
 		"nginx:1.27":                 "docker.io/library/nginx:1.27",
+		"redis:7":                    "docker.io/library/redis:7",
 		"library/nginx":              "docker.io/library/nginx:latest",
 		"docker.io/nginx":            "docker.io/library/nginx:latest",
 		"traefik/whoami:v1.11":       "docker.io/traefik/whoami:v1.11",
@@ -22,7 +23,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("Parse(%q) = %q, %v, want %q", name, ref, err, want)
 		}
 	}
-	for _, name := range []string{"", "Nginx", "nginx:", "a b", "nginx:la test", "/nginx", "docker.io/Nginx"} {
+	for _, name := range []string{"", "Nginx", "nginx:", "a b", "nginx:la test", "/nginx", "docker.io/Nginx", "nginx:1:2", "nginx@sha256:ab"} {
 		if ref, err := Parse(name); err == nil {
 			t.Errorf("Parse(%q) = %q, want an error", name, ref)
 		}
@@ -31,7 +32,7 @@ func TestParse(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	for _, name := range []string{"nginx", "nginx:1.27-alpine", "nginx:alpine", "docker.io/library/nginx:1", "nginx:1.27.3-alpine3.20",
-		"registry.k8s.io/e2e-test-images/agnhost:2.53", "hashicorp/http-echo:1.0", "traefik/whoami:v1.11.0", "busybox:1.36", "curlimages/curl:8.5.0"} {
+		"registry.k8s.io/e2e-test-images/agnhost:2.53", "hashicorp/http-echo:1.0", "traefik/whoami:v1.11.0", "busybox:1.36", "curlimages/curl:8.5.0", "redis:7", "busybox:1"} {
 		ref, err := Parse(name)
 		if err != nil {
 			t.Fatal(err)

@@ -60,9 +60,6 @@ func (n *Nodes) registerNode(ctx context.Context, h *host) error {
 		}
 	}
 	h.uid = object.UID
-	reference := &corev1.ObjectReference{Kind: "Node", APIVersion: "v1", Name: h.Name, UID: h.uid}
-	h.recorder.Event(reference, corev1.EventTypeNormal, "Starting", "Starting kubelet.")
-	h.recorder.Eventf(reference, corev1.EventTypeNormal, "NodeReady", "Node %s status is now: NodeReady", h.Name)
 	return nil
 }
 
@@ -117,8 +114,22 @@ func (n *Nodes) renew(ctx context.Context, h *host) error {
 		},
 		Spec: coordinationv1.LeaseSpec{HolderIdentity: &h.Name, LeaseDurationSeconds: &seconds, RenewTime: &now},
 	}, metav1.CreateOptions{})
-	h.leased = err == nil
-	return err
+	if err != nil {
+		return err
+	}
+	if !h.leased {
+		h.leased = true
+		h.announce()
+	}
+	return nil
+}
+
+// announce tells of the kubelet's start, once its lease is there: the last of
+// the system's namespaces is the leases', the events' own is there too then.
+func (h *host) announce() {
+	reference := &corev1.ObjectReference{Kind: "Node", APIVersion: "v1", Name: h.Name, UID: h.uid}
+	h.recorder.Event(reference, corev1.EventTypeNormal, "Starting", "Starting kubelet.")
+	h.recorder.Eventf(reference, corev1.EventTypeNormal, "NodeReady", "Node %s status is now: NodeReady", h.Name)
 }
 
 // report writes the heartbeat time into the conditions. A deleted Node is not
