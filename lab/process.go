@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"time"
 )
@@ -109,16 +110,21 @@ func (p *Process) follow(out io.Reader, progress func(Stage), ready chan<- Statu
 	}
 }
 
-// lastWords are the last lines of the log of a lab that has crashed.
+// deathLine is how a line begins that says why a process of Kubernetes' parts
+// ends: klog's fatal ones, and the Go runtime's. Hundreds of stacks follow it.
+var deathLine = regexp.MustCompile(`(?m)^(F\d{4} |panic: |fatal error: ).*`)
+
+// lastWords are what the log of a lab that has crashed says of it.
 func lastWords(dir string) string {
-	const most = 2 << 10
 	path := filepath.Join(dir, logFile)
 	content, err := os.ReadFile(path)
 	if err != nil || len(content) == 0 {
 		return ""
 	}
-	content = content[max(0, len(content)-most):]
-	return fmt.Sprintf("; the end of %s:\n%s", path, bytes.TrimSpace(content))
+	if line := deathLine.Find(content); line != nil {
+		return fmt.Sprintf(": %s (more in %s)", bytes.TrimSpace(line), path)
+	}
+	return fmt.Sprintf(" (see %s)", path)
 }
 
 // Status is the lab's status when it had become ready; ReadStatus has today's.

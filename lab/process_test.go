@@ -169,6 +169,26 @@ func TestAStartThatIsGivenUp(t *testing.T) {
 	}
 }
 
+func TestLastWords(t *testing.T) {
+	dir := t.TempDir()
+	if got := lastWords(dir); got != "" {
+		t.Errorf("without a log: %q", got)
+	}
+	path := filepath.Join(dir, logFile)
+	for content, want := range map[string]string{
+		"I1123 10:00:00 1 a.go:1] fine\n": " (see " + path + ")",
+		"E1123 x\nF1123 10:00:00 1 hooks.go:203] hook failed: time out\ngoroutine 1 [running]:\n": ": F1123 10:00:00 1 hooks.go:203] hook failed: time out (more in " + path + ")",
+		"panic: oh\n\ngoroutine 7 [running]:\n":                                                   ": panic: oh (more in " + path + ")",
+	} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := lastWords(dir); got != want {
+			t.Errorf("%q: %q, want %q", content, got, want)
+		}
+	}
+}
+
 func TestOptions(t *testing.T) {
 	for _, nodes := range []int{-1, MaxNodes + 1} {
 		if _, err := startLab(t.Context(), t.TempDir(), nodes); err == nil {
