@@ -27,8 +27,9 @@ func (l *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 		}
 		for _, p := range livePanes {
 			contents[p] = l.paneLines(p, t, widths.System.W-4)
-			wants.Panes = append(wants.Panes, len(contents[p])+1)
+			wants.Panes = append(wants.Panes, len(contents[p]))
 		}
+		spread(wants.Panes, widths.System.H-2-(len(livePanes)-1))
 		wants.Story, wants.File, wants.Command = len(contents[storyPane]), len(contents[filePane]), len(contents[commandPane])
 		wants.Wide = widest(contents[commandPane]) > left
 	default:
@@ -45,6 +46,19 @@ func (l *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 		l.drawMedium(s, t, tour, contents)
 	case layout.Small:
 		l.drawSmall(s, t, tour, contents)
+	}
+}
+
+// spread gives each pane a blank row at its end if there is room for all.
+func spread(wants []int, room int) {
+	for _, rows := range wants {
+		room -= rows
+	}
+	if room < len(wants) {
+		return
+	}
+	for i := range wants {
+		wants[i]++
 	}
 }
 
