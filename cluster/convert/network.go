@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 v1 Endpoints are shown beside the slices, with their deprecation.
+
 package convert
 
 import (

@@ -36,6 +36,8 @@ var may = map[string][]string{
 	"cluster":         {"model"},
 	"cluster/convert": {"model"},
 	"lab":             {"model", "cluster/convert"},
+	"lab/network":     {"model"},
+	"lab/program":     {"model"},
 	"model":           {},
 	"model/path":      {"model"},
 	"model/dns":       {"model"},
