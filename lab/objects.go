@@ -107,14 +107,17 @@ func writeKubernetesService(ctx context.Context, client kubernetes.Interface) er
 	if err := poll(ctx, create); err != nil {
 		return fmt.Errorf("write Service %q: %w", name, err)
 	}
-	port, portName, protocol, ready := int32(controlplane.APIServerPort), "https", corev1.ProtocolTCP, true
 	//lint:ignore SA1019 Endpoints are shown, with their deprecation, as clusters still have them
+	subset := corev1.EndpointSubset{
+		Addresses: []corev1.EndpointAddress{{IP: controlplane.GatewayAddress}},
+		Ports:     []corev1.EndpointPort{{Name: "https", Port: controlplane.APIServerPort, Protocol: corev1.ProtocolTCP}},
+	}
+	port, portName, protocol, ready := int32(controlplane.APIServerPort), "https", corev1.ProtocolTCP, true
+	//lint:ignore SA1019 as above
 	if _, err := client.CoreV1().Endpoints(metav1.NamespaceDefault).Create(ctx, &corev1.Endpoints{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{discoveryv1.LabelSkipMirror: "true"}},
-		Subsets: []corev1.EndpointSubset{{
-			Addresses: []corev1.EndpointAddress{{IP: controlplane.GatewayAddress}},
-			Ports:     []corev1.EndpointPort{{Name: portName, Port: port, Protocol: protocol}},
-		}},
+		//lint:ignore SA1019 as above
+		Subsets: []corev1.EndpointSubset{subset},
 	}, metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("write Endpoints %q: %w", name, err)
 	}

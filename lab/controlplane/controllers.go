@@ -73,7 +73,7 @@ func named(config *rest.Config, component, part string) *rest.Config {
 }
 
 // client is the client of one controller.
-func (m *manager) client(name string) kubernetes.Interface {
+func (m *manager) client(name string) *kubernetes.Clientset {
 	client, err := kubernetes.NewForConfig(named(m.config, "kube-controller-manager", name))
 	if err != nil && m.err == nil {
 		m.err = fmt.Errorf("make the client of %s: %w", name, err)
@@ -160,7 +160,7 @@ func (m *manager) upkeep(ca []byte) {
 
 	namespaceClient := m.client("namespace-controller")
 	namespaceMetadata, err := metadata.NewForConfig(named(m.config, "kube-controller-manager", "namespace-controller"))
-	if err == nil && namespaceClient != nil {
+	if err == nil && m.err == nil {
 		namespaces := namespace.NewNamespaceController(m.ctx, namespaceClient, namespaceMetadata,
 			namespaceClient.Discovery().ServerPreferredNamespacedResources, core.Namespaces(), namespaceResync, corev1.FinalizerKubernetes)
 		m.add("namespace", nil, func(ctx context.Context) { namespaces.Run(ctx, workers) })
@@ -193,7 +193,7 @@ func (m *manager) collector() {
 	const name = "generic-garbage-collector"
 	client := m.client(name)
 	metadataClient, err := metadata.NewForConfig(named(m.config, "kube-controller-manager", name))
-	if err != nil || client == nil {
+	if err != nil || m.err != nil {
 		m.add(name, err, nil)
 		return
 	}
