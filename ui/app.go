@@ -267,6 +267,9 @@ func (a *App) openLesson() tea.Cmd {
 			a.notice = err.Error()
 			return nil
 		}
+		if play.Finished() {
+			play.Goto(0) // to look again, from the beginning
+		}
 		return a.show(lesson.New(play, a.namespace, a.size, a.options.Seed))
 	}
 	a.notice = fmt.Sprintf("There is no lesson %q.", a.wanted)

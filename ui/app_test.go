@@ -417,3 +417,44 @@ func TestThePacketWalksToItsEnd(t *testing.T) {
 		t.Error("the packet never arrives")
 	}
 }
+
+func TestBackAndAgain(t *testing.T) {
+	d := tourStart(t, 120, 40, Options{})
+	d.backend.reply = model.Reply{Stdout: "deployment.apps/web created\n"}
+	d.press("enter")
+	d.show(world(threePods()...))
+	d.press("enter")
+	d.sees("step 2/")
+	d.press("left")
+	d.sees("step 1/", "Done.")
+	ran := len(d.backend.ran)
+	d.press("r")
+	if len(d.backend.ran) == ran {
+		t.Fatal("again ran nothing to bring back the start state")
+	}
+	if strings.Contains(d.frame(), "Done.") {
+		t.Error("the step is still done after again")
+	}
+	d.show(world())
+	d.show(world(threePods()...))
+	d.sees("step 1/", "Done.")
+}
+
+func TestAnActionThatCannotBeDoneSaysWhy(t *testing.T) {
+	d := tourStart(t, 80, 24, Options{})
+	d.press("left")
+	d.sees("This is the first step.")
+	d.press("space")
+	d.sees("There is no path to walk yet.")
+}
+
+func TestMouseDoesWhatTheFooterSays(t *testing.T) {
+	d := tourStart(t, 120, 40, Options{})
+	row := strings.Split(d.frame(), "\n")[39]
+	at := strings.Index(row, "lessons")
+	if at < 0 {
+		t.Fatalf("footer %q", row)
+	}
+	d.send(tea.MouseClickMsg{X: len([]rune(row[:at])), Y: 39, Button: tea.MouseLeft})
+	d.sees("Lessons")
+}

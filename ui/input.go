@@ -20,6 +20,9 @@ func (a *App) key(key string) tea.Cmd {
 		}
 		return a.quit()
 	}
+	if key == "ctrl+z" {
+		return tea.Suspend
+	}
 	if a.dialog != nil {
 		for _, o := range a.dialog.options {
 			for _, k := range o.action.Keys {

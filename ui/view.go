@@ -133,7 +133,7 @@ func (a *App) drawFooter(s *frame.Surface) {
 	s.Click(frame.Rect{X: end, Y: y, W: 6, H: 1}, "help")
 	x := 1
 	for _, action := range a.screen.Actions() {
-		if action.Quiet || len(action.Keys) == 0 {
+		if action.Quiet || action.Hidden || len(action.Keys) == 0 {
 			continue
 		}
 		key := a.keyName(action.Keys[0])
@@ -158,15 +158,21 @@ func (a *App) drawFooter(s *frame.Surface) {
 // drawHelp lists every key of the present screen.
 func (a *App) drawHelp(s *frame.Surface) {
 	t := a.theme
-	actions := append(a.screen.Actions(),
+	var actions []shell.Action
+	for _, action := range a.screen.Actions() {
+		if !action.Hidden {
+			actions = append(actions, action)
+		}
+	}
+	actions = append(actions,
 		shell.Action{Keys: []string{"?"}, Title: "this list"},
-		shell.Action{Keys: []string{"ctrl+c"}, Title: "quit at once", Help: "quit at once: the lab ends, on another cluster everything stays"})
+		shell.Action{Keys: []string{"ctrl+c"}, Title: "quit at once, without asking"})
 	columns := 1
 	if len(actions)+4 > a.size.H && a.size.W >= 76 {
 		columns = 2
 	}
 	rows := (len(actions) + columns - 1) / columns
-	area := layout.Center(a.size.W, a.size.H, min(a.size.W-2, 46*columns+6), rows+4)
+	area := layout.Center(a.size.W, a.size.H, min(a.size.W-2, 56*columns+6), rows+4)
 	box := s.Sub(area)
 	box.Fill(frame.Rect{W: area.W, H: area.H}, frame.Style{})
 	box.Box(t.Box, t.Focus)
@@ -189,6 +195,6 @@ func (a *App) drawHelp(s *frame.Surface) {
 			text, style = text+" ("+action.Why+")", t.KeyOff
 		}
 		box.Text(x, y, keys, t.Key)
-		box.Line(x+11, y, width-12, frame.L(text, style))
+		box.Line(x+13, y, width-14, frame.L(text, style))
 	}
 }

@@ -165,3 +165,13 @@ func TestTooSmallAndResized(t *testing.T) {
 	term.press("q")
 	term.await("[exit code 0]")
 }
+
+// TestQuitWhileStarting: a lab that is only half there is not left behind.
+func TestQuitWhileStarting(t *testing.T) {
+	home := home(t)
+	term := open(t, home, 80, 24, nil, "--lab")
+	term.await("kube-apiserver")
+	term.press("C-c")
+	term.await("[exit code 0]")
+	leavesNothing(t, home)
+}

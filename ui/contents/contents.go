@@ -45,8 +45,8 @@ func (c *Screen) Actions() []shell.Action {
 	}
 	return []shell.Action{
 		{ID: "open", Keys: []string{"enter"}, Title: title, Help: "open the lesson under the cursor"},
-		{ID: "up", Keys: []string{"up", "k"}, Title: "up", Quiet: true},
-		{ID: "down", Keys: []string{"down", "j"}, Title: "down", Quiet: true},
+		{ID: "up", Keys: []string{"up", "k"}, Title: "up", Help: "up (down: j)", Quiet: true},
+		{ID: "down", Keys: []string{"down", "j"}, Title: "down", Hidden: true},
 		{ID: "picker", Keys: []string{"esc"}, Title: "other cluster"},
 		{ID: "quit", Keys: []string{"q"}, Title: "quit"},
 	}

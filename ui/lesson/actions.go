@@ -19,7 +19,7 @@ func (l *Screen) Actions() []shell.Action {
 			})
 		}
 	}
-	walk := shell.Action{ID: "walk", Keys: []string{"space"}, Title: "walk a packet", Help: "walk a predicted packet along the path, hop by hop"}
+	walk := shell.Action{ID: "walk", Keys: []string{"space"}, Title: "walk a packet", Help: "walk a predicted packet along its path"}
 	if l.view.Trace == nil {
 		walk.Why, walk.Quiet = "there is no path to walk yet", true
 	}
@@ -35,28 +35,31 @@ func (l *Screen) Actions() []shell.Action {
 	if l.play.Index() == len(l.play.Lesson().Steps)-1 {
 		next.Why = "this is the last step"
 	}
-	again := shell.Action{ID: "again", Keys: []string{"r"}, Title: "again", Help: "do this step again: bring the cluster back to its start"}
+	again := shell.Action{ID: "again", Keys: []string{"r"}, Title: "again", Help: "do this step again, from its start state"}
 	if l.running != "" {
 		again.Why = "a command is under way"
 	}
 	actions = append(actions, walk, hint, back, next, again)
 	if l.class() == layout.Large {
-		actions = append(actions, shell.Action{ID: "tab", Keys: []string{"tab"}, Title: "next pane", Help: "move the focus to the next pane, to scroll it", Quiet: true})
+		actions = append(actions, shell.Action{ID: "tab", Keys: []string{"tab"}, Title: "next pane", Help: "focus the next pane (shift+tab: the one before)", Quiet: true})
 	} else {
-		actions = append(actions, shell.Action{ID: "tab", Keys: []string{"tab"}, Title: "next tab"})
+		actions = append(actions, shell.Action{ID: "tab", Keys: []string{"tab"}, Title: "next tab", Help: "next tab (shift+tab: the one before)"})
 	}
 	actions = append(actions,
-		shell.Action{ID: "tab back", Keys: []string{"shift+tab"}, Title: "previous pane", Quiet: true},
-		shell.Action{ID: "up", Keys: []string{"up", "k"}, Title: "scroll up", Quiet: true},
-		shell.Action{ID: "down", Keys: []string{"down", "j"}, Title: "scroll down", Quiet: true},
-		shell.Action{ID: "page up", Keys: []string{"pgup"}, Title: "a page up", Quiet: true},
-		shell.Action{ID: "page down", Keys: []string{"pgdown"}, Title: "a page down", Quiet: true},
-		shell.Action{ID: "rules", Keys: []string{"x"}, Title: "rules", Help: "show or hide each rule as iptables-save prints it", Quiet: l.size.W < 100},
+		shell.Action{ID: "tab back", Keys: []string{"shift+tab"}, Title: "previous pane", Hidden: true},
+		shell.Action{ID: "up", Keys: []string{"up", "k"}, Title: "scroll up", Help: "scroll (also down, j, page up, page down)", Quiet: true},
+		shell.Action{ID: "down", Keys: []string{"down", "j"}, Title: "scroll down", Hidden: true},
+		shell.Action{ID: "page up", Keys: []string{"pgup"}, Title: "a page up", Hidden: true},
+		shell.Action{ID: "page down", Keys: []string{"pgdown"}, Title: "a page down", Hidden: true},
+		shell.Action{ID: "rules", Keys: []string{"x"}, Title: "rules", Help: "each rule as iptables-save prints it", Quiet: l.size.W < 100},
 		shell.Action{ID: "contents", Keys: []string{"l", "esc"}, Title: "lessons", Help: "the list of lessons", Quiet: l.size.W < 100},
 		shell.Action{ID: "quit", Keys: []string{"q"}, Title: "quit"},
 	)
 	for p := storyPane; p < panes; p++ {
-		actions = append(actions, shell.Action{ID: fmt.Sprintf("pane %d", p), Keys: []string{fmt.Sprint(int(p) + 1)}, Title: paneTitles[p], Help: "go to " + paneTitles[p], Quiet: true})
+		actions = append(actions, shell.Action{
+			ID: fmt.Sprintf("pane %d", p), Keys: []string{fmt.Sprint(int(p) + 1)}, Title: paneTitles[p],
+			Help: fmt.Sprintf("go to a pane, 1 to %d", panes), Quiet: true, Hidden: p != storyPane,
+		})
 	}
 	return actions
 }

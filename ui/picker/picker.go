@@ -49,8 +49,8 @@ func (p *Screen) Load(choices []shell.Choice, err error) {
 func (p *Screen) Actions() []shell.Action {
 	return []shell.Action{
 		{ID: "choose", Keys: []string{"enter"}, Title: "open"},
-		{ID: "up", Keys: []string{"up", "k"}, Title: "up", Quiet: true},
-		{ID: "down", Keys: []string{"down", "j"}, Title: "down", Quiet: true},
+		{ID: "up", Keys: []string{"up", "k"}, Title: "up", Help: "up (down: j)", Quiet: true},
+		{ID: "down", Keys: []string{"down", "j"}, Title: "down", Hidden: true},
 		{ID: "quit", Keys: []string{"q", "esc"}, Title: "quit"},
 	}
 }

@@ -21,8 +21,10 @@ type Action struct {
 	Help  string   // a sentence for the list of keys; Title when empty
 	// Why is the reason it cannot be done now; "" when it can.
 	Why string
-	// Quiet actions are listed in the help but not in the footer.
-	Quiet bool
+	// Quiet actions are listed in the help but not in the footer, hidden ones
+	// in neither: another action's help speaks for them.
+	Quiet  bool
+	Hidden bool
 }
 
 // Screen is one page of the app.
