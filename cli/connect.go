@@ -104,3 +104,15 @@ func waitSynced(ctx context.Context, c *cluster.Connection) (*model.Snapshot, er
 		}
 	}
 }
+
+// readCluster gives one complete snapshot of the chosen cluster, and the
+// namespace that commands act in when they name none.
+func readCluster(ctx context.Context, g *globals) (*model.Snapshot, string, error) {
+	connection, err := connect(ctx, g)
+	if err != nil {
+		return nil, "", err
+	}
+	defer connection.Close()
+	snapshot, err := waitSynced(ctx, connection)
+	return snapshot, connection.Namespace(), err
+}

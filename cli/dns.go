@@ -53,17 +53,12 @@ func runDNS(ctx context.Context, g *globals, o dnsOptions) error {
 	if err := checkOutput(g.Output); err != nil {
 		return err
 	}
-	connection, err := connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer connection.Close()
-	snapshot, err := waitSynced(ctx, connection)
+	snapshot, namespace, err := readCluster(ctx, g)
 	if err != nil {
 		return err
 	}
 	resolution, err := dns.Resolve(snapshot, dns.Request{
-		From: o.From, Name: o.Name, Namespace: connection.Namespace(), Type: o.Type,
+		From: o.From, Name: o.Name, Namespace: namespace, Type: o.Type,
 	})
 	if err != nil {
 		return err

@@ -48,7 +48,11 @@ func newLesson(g *globals) *cobra.Command {
 			case cmd.Flags().Changed("step") || cmd.Flags().Changed("timeout"):
 				return usageError(errors.New("--step and --timeout go with --auto"))
 			}
-			return runTour(cmd.Context(), g, nil, l.ID)
+			choice, err := tourChoice(g, false)
+			if err != nil {
+				return err
+			}
+			return runTour(cmd.Context(), g, choice, l.ID)
 		},
 	}
 	cmd.Flags().BoolVar(&flags.auto, "auto", false, "play it without a learner and prove it")

@@ -40,8 +40,10 @@ func runTour(ctx context.Context, g *globals, choice *shell.Choice, lessonID str
 	if err != nil {
 		return err
 	}
-	if lessonID != "" && !hasLesson(list, lessonID) {
-		return usageError(fmt.Errorf("there is no lesson %q; `svctour lessons` lists them", lessonID))
+	if lessonID != "" {
+		if _, err := lessons.Find(list, lessonID); err != nil {
+			return usageError(err)
+		}
 	}
 	restore, err := quiet()
 	if err != nil {
@@ -105,15 +107,6 @@ func tourChoice(g *globals, useLab bool) (*shell.Choice, error) {
 		names = append(names, fmt.Sprintf("%q", c.Name))
 	}
 	return nil, usageError(fmt.Errorf("there is no context %q in the kubeconfig; it has %s", g.Context, strings.Join(names, ", ")))
-}
-
-func hasLesson(list []*lessons.Lesson, id string) bool {
-	for _, l := range list {
-		if l.ID == id {
-			return true
-		}
-	}
-	return false
 }
 
 // asTerminal gives the file behind a stream if it is a terminal.

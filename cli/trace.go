@@ -60,17 +60,12 @@ func runTrace(ctx context.Context, g *globals, o traceOptions) error {
 	default:
 		return usageError(fmt.Errorf("--proxy-mode %q: want auto, iptables, nftables or ipvs", o.Mode))
 	}
-	connection, err := connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer connection.Close()
-	snapshot, err := waitSynced(ctx, connection)
+	snapshot, namespace, err := readCluster(ctx, g)
 	if err != nil {
 		return err
 	}
 	trace, err := path.Do(snapshot, path.Request{
-		Namespace: connection.Namespace(), Target: o.Target, From: o.From, Mode: o.Mode,
+		Namespace: namespace, Target: o.Target, From: o.From, Mode: o.Mode,
 	})
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ package ui
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -258,22 +257,20 @@ func (a *App) namespaceMade(msg namespaceMsg) tea.Cmd {
 }
 
 func (a *App) openLesson() tea.Cmd {
-	for _, l := range a.options.Lessons {
-		if l.ID != a.wanted {
-			continue
-		}
-		play, err := lessons.NewPlay(l, a.namespace, a.progress[l.ID])
-		if err != nil {
-			a.notice = err.Error()
-			return nil
-		}
-		if play.Finished() {
-			play.Goto(0) // to look again, from the beginning
-		}
-		return a.show(lesson.New(play, a.namespace, a.size, a.options.Seed))
+	l, err := lessons.Find(a.options.Lessons, a.wanted)
+	if err != nil {
+		a.notice = err.Error()
+		return nil
 	}
-	a.notice = fmt.Sprintf("There is no lesson %q.", a.wanted)
-	return nil
+	play, err := lessons.NewPlay(l, a.namespace, a.progress[l.ID])
+	if err != nil {
+		a.notice = err.Error()
+		return nil
+	}
+	if play.Finished() {
+		play.Goto(0) // to look again, from the beginning
+	}
+	return a.show(lesson.New(play, a.namespace, a.size, a.options.Seed))
 }
 
 func (a *App) snapshot(msg snapshotMsg) tea.Cmd {
