@@ -458,3 +458,13 @@ func TestMouseDoesWhatTheFooterSays(t *testing.T) {
 	d.send(tea.MouseClickMsg{X: len([]rune(row[:at])), Y: 39, Button: tea.MouseLeft})
 	d.sees("Lessons")
 }
+
+func TestWhatMayNotBeReadIsSaid(t *testing.T) {
+	d := drive(t, 80, 24, Options{})
+	d.press("enter")
+	s := *world()
+	s.Sync.Missing = map[string]string{"nodes": "forbidden", "namespaces": "forbidden"}
+	s.Cluster.Namespace = "shop"
+	d.show(model.NewSnapshot(s))
+	d.sees(`Only namespace "shop" can be read.`, "namespaces, nodes")
+}

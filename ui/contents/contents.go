@@ -3,6 +3,8 @@ package contents
 
 import (
 	"fmt"
+	"sort"
+	"strings"
 
 	"svctour/lessons"
 	"svctour/model"
@@ -140,4 +142,20 @@ func (c *Screen) drawWorld(s *frame.Surface, t *theme.Theme, y, w int) {
 		text = fmt.Sprintf("This cluster: %d Services, %d Pods", len(c.world.Services), len(c.world.Pods))
 	}
 	s.Line(0, y, w, frame.L(text, t.Muted))
+	if len(c.world.Sync.Missing) == 0 {
+		return
+	}
+	var missing []string
+	for resource := range c.world.Sync.Missing {
+		missing = append(missing, resource)
+	}
+	sort.Strings(missing)
+	text = "You may not read " + strings.Join(missing, ", ") + ": what depends on them stays unknown."
+	if ns := c.world.Cluster.Namespace; ns != "" {
+		text = fmt.Sprintf("Only namespace %q can be read. ", ns) + text
+	}
+	for _, l := range frame.Wrap(frame.L(text, t.Warn), w, 0) {
+		y++
+		s.Line(0, y, w, l)
+	}
 }
