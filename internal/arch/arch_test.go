@@ -36,8 +36,6 @@ var may = map[string][]string{
 	"cluster":         {"model"},
 	"cluster/convert": {"model"},
 	"lab":             {"model", "cluster/convert"},
-	"lab/network":     {"model"},
-	"lab/program":     {"model"},
 	"model":           {},
 	"model/path":      {"model"},
 	"model/dns":       {"model"},
@@ -51,7 +49,6 @@ var foreign = map[string][]string{
 	"k8s.io/":                              {"cli", "cluster", "lab", "test"},
 	"sigs.k8s.io/":                         {"cli", "cluster", "lab", "test"},
 	"go.etcd.io/":                          {"lab"},
-	"github.com/virtual-kubelet/":          {"lab"},
 	"charm.land/":                          {"ui", "cli"},
 	"github.com/charmbracelet/ultraviolet": {"ui/frame"},
 	"charm.land/lipgloss/v2/compat":        {}, // asks the terminal when the package is loaded
