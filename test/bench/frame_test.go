@@ -9,11 +9,13 @@ import (
 	"os"
 	"sort"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"svctour/cli"
 	"svctour/cluster"
@@ -100,7 +102,7 @@ func BenchmarkEventToFrame(b *testing.B) {
 	program.Send(tea.WindowSizeMsg{Width: 120, Height: 40})
 
 	session := backend.wait(b)
-	await(b, func() bool { return app.shown() != nil && app.shown().Sync.Synced })
+	await(b, func() bool { return app.reads("Write to this cluster?") })
 	program.Send(tea.KeyPressMsg(tea.Key{Code: 'y', Text: "y"})) // consent: the choice does not say that this is the lab
 	await(b, func() bool { return app.shown().Namespace("tour") != nil })
 	run := func(stdin string, args ...string) {
@@ -241,6 +243,13 @@ func (r *recorder) View() tea.View {
 	}
 	r.content = view.Content
 	return view
+}
+
+// reads says whether the present frame holds a text.
+func (r *recorder) reads(text string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Contains(ansi.Strip(r.content), text)
 }
 
 func (r *recorder) shown() *model.Snapshot {
