@@ -36,6 +36,10 @@ var may = map[string][]string{
 	"cluster":         {"model"},
 	"cluster/convert": {"model"},
 	"lab":             {"model", "cluster/convert"},
+	"lab/process":     {},
+	"lab/network":     {"lab/process", "model"},
+	"lab/program":     {"lab/process", "model"},
+	"lab/image":       {"lab/process", "lab/program", "model"},
 	"model":           {},
 	"model/path":      {"model"},
 	"model/dns":       {"model"},
@@ -54,6 +58,10 @@ var foreign = map[string][]string{
 	"charm.land/lipgloss/v2/compat":        {}, // asks the terminal when the package is loaded
 	"github.com/google/cel-go/":            {"lessons"},
 	"github.com/spf13/cobra":               {"cli"},
+	"gvisor.dev/":                          {"lab/network"},
+	"mvdan.cc/sh/":                         {"lab/program/shell"},
+	"github.com/coredns/":                  {"lab/dns", "test"},
+	"github.com/miekg/dns":                 {"lab/dns", "lab/program", "test"},
 }
 
 const (

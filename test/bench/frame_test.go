@@ -131,6 +131,7 @@ func BenchmarkEventToFrame(b *testing.B) {
 		await(b, settled(n))
 	}
 	b.StopTimer()
+	await(b, func() bool { return len(events.times()) > 0 }) // the newest frame may not be written yet
 	report(b, events.times())
 	cancel()
 	<-ended
