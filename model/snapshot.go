@@ -30,6 +30,10 @@ type Snapshot struct {
 	Deployments []*Deployment    `json:"deployments"`
 	ReplicaSets []*ReplicaSet    `json:"replicaSets"`
 
+	// ServiceCIDRs are the ranges that cluster IPs come from (the spec.cidrs of
+	// networking.k8s.io/v1 ServiceCIDR objects), as far as they were read.
+	ServiceCIDRs []string `json:"serviceCIDRs,omitempty"`
+
 	slicesByService map[string][]*EndpointSlice
 	podByIP         map[string]*Pod
 }

@@ -14,6 +14,9 @@ import (
 // back ends), without "-A CHAIN". It differs in spelling from what kube-proxy
 // hands to iptables-restore, see Restore.
 func (r *Rule) String() string {
+	if r.NFT {
+		return r.nft()
+	}
 	var w words
 	w.prefix("-s", r.Source, r.NotSource, true)
 	w.prefix("-d", r.Destination, r.NotDest, true)

@@ -40,10 +40,11 @@ type Program struct {
 	MasqueradeMark uint32
 }
 
-// Table is an iptables table.
+// Table is an iptables table, or kube-proxy's nftables table of one family.
 type Table struct {
-	Name   string // "nat", "filter"
+	Name   string // "nat", "filter"; "kube-proxy"
 	Chains []*Chain
+	Sets   []*Set // nftables: its named sets and maps
 
 	byName map[string]*Chain
 }
@@ -91,6 +92,28 @@ type Rule struct {
 	Set    uint32         // ActionMarkOr, ActionMarkXor: the bits
 	// FullyRandom picks masquerading's source port at random (--random-fully).
 	FullyRandom bool
+
+	// What only nftables rules have. NFT says that it is one.
+	NFT            bool
+	DestinationSet string         // ip daddr @set
+	Destinations   []netip.Prefix // ip daddr { … }
+	NotSources     []netip.Prefix // ip saddr != { … }
+	// Hairpin names the set of (source, destination, protocol, port) in which a
+	// translated packet must be (ct status dnat).
+	Hairpin string
+	// Lookup names the verdict map that ActionVMap asks, with the destination's
+	// address unless PortOnly; a packet that it does not have goes on.
+	Lookup   string
+	PortOnly bool
+	// Choices are numgen's: one of them is taken at random, each as often as any.
+	Choices []Choice
+}
+
+// Choice is one element of an anonymous map that numgen picks from: where
+// ActionDNAT goes, or to which chain ActionVMap does.
+type Choice struct {
+	To    netip.AddrPort
+	Chain string
 }
 
 // Action is what a rule does to a packet that it matches.
@@ -108,6 +131,7 @@ const (
 	ActionDrop       Action = "DROP"
 	ActionAccept     Action = "ACCEPT"
 	ActionReturn     Action = "RETURN"
+	ActionVMap       Action = "vmap" // what Lookup has for the packet, or one of Choices
 )
 
 // Table finds a table; nil when there is none.

@@ -27,16 +27,19 @@ func TestRandomWorlds(t *testing.T) {
 	if first == 0 {
 		first = time.Now().UnixNano() % 1_000_000_000
 	}
-	services, rules := 0, 0
-	for i := range int64(*worlds) {
-		w := newGenerator(first + i).world()
-		ok := t.Run(fmt.Sprintf("seed=%d", first+i), func(t *testing.T) { rules += requireSame(t, w) })
-		if !ok {
-			t.Fatalf("again with: go test ./test/oracle -run TestRandomWorlds -worlds 1 -seed %d", first+i)
+	for _, mode := range modes {
+		services, rules := 0, 0
+		for i := range int64(*worlds) {
+			w := newGenerator(first + i).world()
+			w.Proxy.Mode = mode
+			ok := t.Run(fmt.Sprintf("%s/seed=%d", mode, first+i), func(t *testing.T) { rules += requireSame(t, w) })
+			if !ok {
+				t.Fatalf("again with: go test ./test/oracle -run TestRandomWorlds -worlds 1 -seed %d", first+i)
+			}
+			services += len(w.Services)
 		}
-		services += len(w.Services)
+		t.Logf("%s: %d worlds from seed %d: %d Services, %d rules, 0 differences", mode, *worlds, first, services, rules)
 	}
-	t.Logf("%d worlds from seed %d: %d Services, %d rules, 0 differences", *worlds, first, services, rules)
 }
 
 // generator makes worlds. Equal seeds make equal worlds.

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"svctour/model"
+	"svctour/model/path"
 )
 
 // The options of a hand-picked Service.
@@ -199,14 +200,24 @@ func pickedWorld(from, to int) *world {
 	return w
 }
 
+// modes are those of kube-proxy that the model knows.
+var modes = []string{path.ModeIPTables, path.ModeNFTables}
+
 // TestHandpickedServices compares each Service alone, then all in one cluster.
 func TestHandpickedServices(t *testing.T) {
-	for i, c := range handpicked {
-		t.Run(c.name, func(t *testing.T) { requireSame(t, pickedWorld(i, i+1)) })
+	for _, mode := range modes {
+		world := func(from, to int) *world {
+			w := pickedWorld(from, to)
+			w.Proxy.Mode = mode
+			return w
+		}
+		for i, c := range handpicked {
+			t.Run(mode+"/"+c.name, func(t *testing.T) { requireSame(t, world(i, i+1)) })
+		}
+		t.Run(mode+"/together", func(t *testing.T) {
+			t.Logf("%d Services, %d rules of kube-proxy, 0 differences", len(handpicked), requireSame(t, world(0, len(handpicked))))
+		})
 	}
-	t.Run("together", func(t *testing.T) {
-		t.Logf("%d Services, %d rules of kube-proxy, 0 differences", len(handpicked), requireSame(t, pickedWorld(0, len(handpicked))))
-	})
 }
 
 // TestConfigurations compares the hand-picked Services under kube-proxy's options.
@@ -224,11 +235,14 @@ func TestConfigurations(t *testing.T) {
 		"no zone":               func(w *world) { w.Node.Labels = nil },
 		"another node":          func(w *world) { w.Node.Name = "node-b" },
 	} {
-		t.Run(name, func(t *testing.T) {
-			w := pickedWorld(0, len(handpicked))
-			change(w)
-			requireSame(t, w)
-		})
+		for _, mode := range modes {
+			t.Run(mode+"/"+name, func(t *testing.T) {
+				w := pickedWorld(0, len(handpicked))
+				w.Proxy.Mode = mode
+				change(w)
+				requireSame(t, w)
+			})
+		}
 	}
 }
 

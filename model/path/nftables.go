@@ -1,0 +1,436 @@
+package path
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"svctour/model"
+)
+
+// Set is a named set or verdict map of an nftables table. Affinity sets are
+// filled by packets, not by kube-proxy: their elements are not here.
+type Set struct {
+	Name    string
+	Type    string // as nft spells it
+	Map     bool
+	Comment string
+	Timeout int32 // seconds that an element stays, 0: for ever
+	// Elements are in the order in which kube-proxy came upon them; each key once.
+	Elements []Element
+
+	index map[Key]int
+}
+
+// Key is an element's key; what a set's type lacks is zero.
+type Key struct {
+	Source   netip.Addr
+	Address  netip.Addr
+	Protocol string // lower case
+	Port     uint16
+}
+
+// Element is one element of a Set, with the verdict if it is a map.
+type Element struct {
+	Key
+	Action  Action // ActionGoto, ActionDrop
+	Chain   string
+	Comment string
+}
+
+// Find gives an element; nil when the set has none with this key.
+func (s *Set) Find(key Key) *Element {
+	if at, has := s.index[key]; has {
+		return &s.Elements[at]
+	}
+	return nil
+}
+
+// put adds an element, or replaces the one with its key.
+func (s *Set) put(e Element) {
+	if at, has := s.index[e.Key]; has {
+		s.Elements[at] = e
+		return
+	}
+	s.index[e.Key] = len(s.Elements)
+	s.Elements = append(s.Elements, e)
+}
+
+// Set finds a set or map of the table; nil when there is none.
+func (t *Table) Set(name string) *Set {
+	for _, s := range t.Sets {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// NFTTable is the name of the only nftables table that kube-proxy owns.
+const NFTTable = "kube-proxy"
+
+// baseChain is one of kube-proxy's chains that hang on a netfilter hook.
+type baseChain struct {
+	name, kind, hook, priority string
+	jumps                      []string // chains it jumps to
+	fresh                      bool     // for new connections only
+}
+
+// nftBaseChains are kube-proxy's (pkg/proxy/nftables/proxier.go,
+// nftablesBaseChains and nftablesJumpChains).
+var nftBaseChains = []baseChain{
+	{"filter-prerouting-pre-dnat", "filter", "prerouting", "-110", []string{"firewall-check"}, true},
+	{"filter-output-pre-dnat", "filter", "output", "-110", []string{"firewall-check"}, true},
+	{"filter-input", "filter", "input", "0", []string{"nodeport-endpoints-check", "service-endpoints-check"}, true},
+	{"filter-forward", "filter", "forward", "0", []string{"service-endpoints-check", "cluster-ips-check"}, true},
+	{"filter-output", "filter", "output", "0", []string{"service-endpoints-check", "cluster-ips-check"}, true},
+	{"nat-prerouting", "nat", "prerouting", "-100", []string{"services"}, false},
+	{"nat-output", "nat", "output", "-100", []string{"services"}, false},
+	{"nat-postrouting", "nat", "postrouting", "100", []string{"masquerading"}, false},
+}
+
+// nftCompiler builds one nftables program.
+type nftCompiler struct {
+	*compiler
+	table                                                      *Table
+	serviceIPs, nodePorts, noServices, noNodePorts, firewalled *Set
+	clusterIPs, nodePortAddresses, hairpins                    *Set
+}
+
+// CompileNFTables is Compile for kube-proxy's nftables mode
+// (pkg/proxy/nftables/proxier.go of v1.37, setupNFTables and syncProxyRules).
+// The feature gate KubeProxyNFTablesLocalhostNodePorts is taken as off, as it
+// is by default.
+func CompileNFTables(s *model.Snapshot, node string, family Family) *Program {
+	proxy := s.Proxy
+	if len(proxy.NodePortAddresses) == 0 { // pkg/proxy/apis/config/v1alpha1 defaults of this mode
+		proxy.NodePortAddresses = []string{"primary"}
+	}
+	proxy.LocalhostNodePort = false
+	with := *s
+	with.Proxy = proxy
+	h := newHost(&with, node, family)
+	c := &nftCompiler{compiler: &compiler{host: h}, table: &Table{Name: NFTTable, byName: map[string]*Chain{}}}
+	c.program = &Program{
+		Mode: ModeNFTables, Family: family, Node: node, Tables: []*Table{c.table},
+		Local: h.addresses, MasqueradeMark: h.mark,
+	}
+	c.sets()
+	c.fixed(s.ServiceCIDRs)
+	for _, svc := range s.Services {
+		ports := servicePorts(svc, family)
+		if len(ports) == 0 {
+			continue
+		}
+		slices := s.ServiceSlices(svc.Namespace, svc.Name)
+		for i := range ports {
+			c.servicePort(&ports[i], endpointsOf(slices, &ports[i], family, node))
+		}
+	}
+	return c.program
+}
+
+func (c *nftCompiler) set(name, kind, comment string, isMap bool) *Set {
+	address := "ipv4_addr"
+	if c.family == IPv6 {
+		address = "ipv6_addr"
+	}
+	s := &Set{Name: name, Type: strings.ReplaceAll(kind, "ADDR", address), Map: isMap, Comment: comment, index: map[Key]int{}}
+	c.table.Sets = append(c.table.Sets, s)
+	return s
+}
+
+// sets adds the named sets and maps.
+func (c *nftCompiler) sets() {
+	const service = "ADDR . inet_proto . inet_service : verdict"
+	c.hairpins = c.set("hairpin-connections", "ADDR . ADDR . inet_proto . inet_service", "service hairpin connections", false)
+	c.clusterIPs = c.set("cluster-ips", "ADDR", "Active ClusterIPs", false)
+	if c.nodePortIPs != nil {
+		c.nodePortAddresses = c.set("nodeport-ips", "ADDR", "IPs that accept NodePort traffic", false)
+		for _, ip := range c.nodePortIPs {
+			if !ip.IsLoopback() {
+				c.nodePortAddresses.put(Element{Key: Key{Address: ip}})
+			}
+		}
+	}
+	c.noServices = c.set("no-endpoint-services", service, "vmap to drop or reject packets to services with no endpoints", true)
+	c.noNodePorts = c.set("no-endpoint-nodeports", "inet_proto . inet_service : verdict", "vmap to drop or reject packets to service nodeports with no endpoints", true)
+	c.firewalled = c.set("firewall-ips", service, "destinations that are subject to LoadBalancerSourceRanges", true)
+	c.serviceIPs = c.set("service-ips", service, "ClusterIP, ExternalIP and LoadBalancer IP traffic", true)
+	c.nodePorts = c.set("service-nodeports", "inet_proto . inet_service : verdict", "NodePort traffic", true)
+}
+
+// nftRule is a rule of this table.
+func (c *nftCompiler) nftRule(r Rule) Rule {
+	r.NFT = true
+	return c.rule(r)
+}
+
+// fixed adds the chains that are there without any Service.
+func (c *nftCompiler) fixed(serviceCIDRs []string) {
+	for _, b := range nftBaseChains {
+		chain := c.table.chain(b.name)
+		chain.Base = true
+		for _, target := range b.jumps {
+			r := Rule{Action: ActionJump, Chain: target}
+			if b.fresh {
+				r.CTState = "NEW"
+			}
+			chain.add(c.nftRule(r))
+		}
+	}
+	c.table.chain("masquerading").add(
+		c.nftRule(Rule{Mark: c.mark, Set: c.mark, Action: ActionMasquerade, FullyRandom: true}),
+		c.nftRule(Rule{Hairpin: c.hairpins.Name, Action: ActionMasquerade, FullyRandom: true}),
+	)
+	check := c.table.chain("cluster-ips-check")
+	check.add(c.nftRule(Rule{Comment: "Reject traffic to invalid ports of ClusterIPs", DestinationSet: c.clusterIPs.Name, Action: ActionReject}))
+	if ranges := c.prefixes(serviceCIDRs); len(ranges) > 0 {
+		check.add(c.nftRule(Rule{Comment: "Drop traffic to unallocated ClusterIPs", Destinations: ranges, Action: ActionDrop}))
+	}
+	c.table.chain("reject-chain").add(c.nftRule(Rule{Action: ActionReject}))
+	c.table.chain("service-endpoints-check").add(c.nftRule(Rule{Lookup: c.noServices.Name, Action: ActionVMap}))
+	c.table.chain("nodeport-endpoints-check").add(c.toNodePort(c.noNodePorts, false))
+	c.table.chain("firewall-check").add(c.nftRule(Rule{Lookup: c.firewalled.Name, Action: ActionVMap}))
+
+	services := c.table.chain("services")
+	mark := Rule{DestinationSet: c.clusterIPs.Name, Action: ActionMarkOr, Set: c.mark}
+	switch {
+	case c.masqueradeAll:
+		mark.Comment = "masquerade all clusterIP traffic"
+		services.add(c.nftRule(mark))
+	case c.detector.implemented():
+		mark.Comment = "masquerade clusterIP traffic from outside cluster"
+		mark.Source, mark.NotSource = c.detector.source, c.detector.source.IsValid()
+		mark.Interface, mark.NotInterf = c.detector.interf, c.detector.interf != ""
+		services.add(c.nftRule(mark))
+	}
+	services.add(c.nftRule(Rule{Lookup: c.serviceIPs.Name, Action: ActionVMap}), c.toNodePort(c.nodePorts, true))
+}
+
+// toNodePort is the look-up of a NodePort, on the addresses that answer them.
+func (c *nftCompiler) toNodePort(in *Set, local bool) Rule {
+	r := Rule{Lookup: in.Name, PortOnly: true, Action: ActionVMap}
+	if c.nodePortAddresses != nil {
+		r.DestinationSet = c.nodePortAddresses.Name
+		return c.nftRule(r)
+	}
+	r.DestLocal = local
+	r.Destination, r.NotDest = netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 0}), 8), true
+	if c.family == IPv6 {
+		r.Destination = single(netip.IPv6Loopback())
+	}
+	return c.nftRule(r)
+}
+
+func (c *nftCompiler) prefixes(texts []string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, text := range texts {
+		if p := parsePrefix(text); p.IsValid() && FamilyOf(p.Addr()) == c.family {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// nftPlan is what one service port needs on this node, in this mode.
+type nftPlan struct {
+	*servicePort
+	reach
+	base                   string // of its chains' names
+	internal, policy, ext  string
+	hasInternal            bool
+	hasExternal            bool
+	usesExternal, usesFW   bool
+	internalNo, externalNo Element // what becomes of traffic that has no endpoint
+}
+
+func (c *nftCompiler) plan(p *servicePort, endpoints []endpoint) *nftPlan {
+	l := &nftPlan{servicePort: p, reach: categorize(endpoints, p, c.node, c.zone)}
+	l.base = hashed(p.path())
+	l.internal, l.hasInternal = "service-"+l.base, l.has
+	if p.internalLocal {
+		l.internal, l.hasInternal = "local-"+l.base, l.has && len(l.local) > 0
+	}
+	l.policy, l.hasExternal, l.ext = "service-"+l.base, l.has, "external-"+l.base
+	if p.externalLocal {
+		l.policy, l.hasExternal = "local-"+l.base, l.has && len(l.local) > 0
+	}
+	l.usesExternal = l.has && p.accessible()
+	l.usesFW = len(p.vips) > 0 && len(p.sourceRanges) > 0
+	verdict := Element{Action: ActionGoto, Chain: "reject-chain", Comment: truncate(p.name, nftCommentMax)}
+	if l.has {
+		verdict.Action, verdict.Chain = ActionDrop, ""
+	}
+	l.internalNo, l.externalNo = verdict, verdict
+	return l
+}
+
+// nft's limits (knftables types.go): bytes of a comment, of a name, and what
+// kube-proxy leaves of the latter for a chain's base after its prefix.
+const (
+	nftCommentMax = 128
+	nftBaseMax    = 256 - 16
+)
+
+func truncate(text string, limit int) string { return text[:min(len(text), limit)] }
+
+// path is the service port as chain names have it.
+func (p *servicePort) path() string {
+	owner, _, _ := strings.Cut(p.name, ":")
+	return owner + "/" + p.protocol + "/" + p.portName
+}
+
+// hashed is hashAndTruncate of pkg/proxy/nftables/proxier.go.
+func hashed(name string) string {
+	hash := sha256.Sum256([]byte(name))
+	name = base32.StdEncoding.EncodeToString(hash[:])[:8] + "-" + name
+	if len(name) > nftBaseMax {
+		name = name[:nftBaseMax-3] + "..."
+	}
+	return name
+}
+
+// endpointBase is the base of an endpoint's chain and set names.
+func (p *servicePort) endpointBase(e *endpoint) string {
+	return hashed(p.path() + "__" + strings.ReplaceAll(e.ip.String(), ":", ".") + "/" + strconv.Itoa(int(e.address.Port())))
+}
+
+// servicePort adds what one service port needs.
+func (c *nftCompiler) servicePort(p *servicePort, endpoints []endpoint) {
+	l := c.plan(p, endpoints)
+	for i := range l.all {
+		if e := &l.all[i]; e.local {
+			c.hairpins.put(Element{Key: Key{Source: e.ip, Address: e.ip, Protocol: p.protocol, Port: e.address.Port()}})
+		}
+	}
+	c.addresses(l)
+	if l.usesExternal {
+		c.externalTraffic(l)
+	}
+	if l.usesFW {
+		c.firewall(l)
+	}
+	if len(l.cluster) > 0 && p.usesCluster() {
+		c.balance("service-"+l.base, p, l.cluster)
+	}
+	if len(l.local) > 0 && p.usesLocal() {
+		c.balance("local-"+l.base, p, l.local)
+	}
+	if p.affinity > 0 {
+		for i := range l.all {
+			c.sticky(p, &l.all[i])
+		}
+	}
+}
+
+// addresses fills the maps that dispatch to the service port's chains.
+func (c *nftCompiler) addresses(l *nftPlan) {
+	key := func(ip netip.Addr) Key { return Key{Address: ip, Protocol: l.protocol, Port: l.port} }
+	to := func(in *Set, k Key, chain string) { in.put(Element{Key: k, Action: ActionGoto, Chain: chain}) }
+	none := func(in *Set, k Key, verdict Element) {
+		verdict.Key = k
+		in.put(verdict)
+	}
+	c.clusterIPs.put(Element{Key: Key{Address: l.clusterIP}})
+	if l.hasInternal {
+		to(c.serviceIPs, key(l.clusterIP), l.internal)
+	} else {
+		none(c.noServices, key(l.clusterIP), l.internalNo)
+	}
+	for _, list := range [][]netip.Addr{l.externalIPs, l.vips} {
+		for _, ip := range list {
+			if l.has {
+				to(c.serviceIPs, key(ip), l.ext)
+			}
+			if !l.hasExternal {
+				none(c.noServices, key(ip), l.externalNo)
+			}
+		}
+	}
+	if l.usesFW {
+		for _, ip := range l.vips {
+			to(c.firewalled, key(ip), "firewall-"+l.base)
+		}
+	}
+	if l.servicePort.nodePort != 0 {
+		k := Key{Protocol: l.protocol, Port: l.servicePort.nodePort}
+		if l.has {
+			to(c.nodePorts, k, l.ext)
+		}
+		if !l.hasExternal {
+			none(c.noNodePorts, k, l.externalNo)
+		}
+	}
+}
+
+// externalTraffic fills the external- chain, as compiler.externalTraffic.
+func (c *nftCompiler) externalTraffic(l *nftPlan) {
+	chain := c.table.chain(l.ext)
+	cluster := Rule{Action: ActionGoto, Chain: "service-" + l.base}
+	if !l.externalLocal {
+		chain.add(c.nftRule(Rule{Comment: "masquerade", Action: ActionMarkOr, Set: c.mark}))
+	} else {
+		if c.detector.implemented() {
+			r := cluster
+			r.Comment, r.Source, r.Interface = "short-circuit pod traffic", c.detector.source, c.detector.interf
+			chain.add(c.nftRule(r))
+		}
+		chain.add(c.nftRule(Rule{Comment: "masquerade local traffic", SourceLocal: true, Action: ActionMarkOr, Set: c.mark}))
+		cluster.Comment, cluster.SourceLocal = "short-circuit local traffic", true
+		chain.add(c.nftRule(cluster))
+	}
+	if l.hasExternal {
+		chain.add(c.nftRule(Rule{Action: ActionGoto, Chain: l.policy}))
+	}
+}
+
+// firewall drops what comes from outside of loadBalancerSourceRanges.
+func (c *nftCompiler) firewall(l *nftPlan) {
+	sources := append([]netip.Prefix(nil), l.sourceRanges...)
+	for _, r := range l.sourceRanges {
+		if r.Contains(c.ip) { // a request from this node may come with the VIP itself as its source
+			for _, ip := range l.vips {
+				sources = append(sources, single(ip))
+			}
+			break
+		}
+	}
+	c.table.chain("firewall-" + l.base).add(c.nftRule(Rule{NotSources: sources, Action: ActionDrop}))
+}
+
+// balance adds the choice among endpoints.
+func (c *nftCompiler) balance(name string, p *servicePort, endpoints []endpoint) {
+	chain := c.table.chain(name)
+	if p.affinity == 0 {
+		r := Rule{Protocol: p.protocol, Action: ActionDNAT}
+		if len(endpoints) == 1 {
+			r.To = endpoints[0].address
+		} else {
+			for i := range endpoints {
+				r.Choices = append(r.Choices, Choice{To: endpoints[i].address})
+			}
+		}
+		chain.add(c.nftRule(r))
+		return
+	}
+	choose := Rule{Action: ActionVMap}
+	for i := range endpoints {
+		base := p.endpointBase(&endpoints[i])
+		chain.add(c.nftRule(Rule{Recent: "affinity-" + base, RecentSeconds: p.affinity, Action: ActionGoto, Chain: "endpoint-" + base}))
+		choose.Choices = append(choose.Choices, Choice{Chain: "endpoint-" + base})
+	}
+	chain.add(c.nftRule(choose))
+}
+
+// sticky adds the chain and the set of an endpoint under ClientIP affinity.
+func (c *nftCompiler) sticky(p *servicePort, e *endpoint) {
+	base := p.endpointBase(e)
+	c.set("affinity-"+base, "ADDR", "", false).Timeout = p.affinity
+	c.table.chain("endpoint-"+base).add(
+		c.nftRule(Rule{Recent: "affinity-" + base, Action: ActionNone}),
+		c.nftRule(Rule{Protocol: p.protocol, Action: ActionDNAT, To: e.address}),
+	)
+}
