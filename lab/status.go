@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"svctour/lab/hostport"
 )
 
 // Duration is a time.Duration that JSON writes as text, such as 2.41s.
@@ -44,6 +46,8 @@ type Status struct {
 	Nodes         []NodeStatus `json:"nodes,omitempty"`
 	ResidentBytes int64        `json:"residentBytes,omitempty"` // 0: unknown
 	StartedIn     Duration     `json:"startedIn,omitempty"`     // from its start until it was ready
+	// HostPorts are what is reachable on this machine's loopback.
+	HostPorts []hostport.State `json:"hostPorts,omitempty"`
 }
 
 // ReadStatus is the status of the lab in dir, not running if there is none.
