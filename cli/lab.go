@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"svctour/lab"
+	"svctour/lab/hostport"
 )
 
 // stopTimeout is how long a lab may take to end.
@@ -27,7 +28,8 @@ with any tool that takes a kubeconfig.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	command.AddCommand(newLabUp(g), newLabDown(g), newLabStatus(g), newLabKubeconfig(g))
+	command.AddCommand(newLabUp(g), newLabDown(g), newLabStatus(g), newLabKubeconfig(g),
+		newLabExpose(g), newLabUnexpose(g), newLabAddon(g))
 	return command
 }
 
@@ -36,6 +38,7 @@ func newLabUp(g *globals) *cobra.Command {
 		nodes  int
 		keep   bool
 		folder string
+		ports  []string
 	)
 	command := &cobra.Command{
 		Use:   "up",
@@ -52,11 +55,16 @@ func newLabUp(g *globals) *cobra.Command {
 				}
 				return nil
 			}
-			return runLabUp(c.Context(), g, nodes, keep)
+			mappings, err := parseHostPorts(ports)
+			if err != nil {
+				return err
+			}
+			return runLabUp(c.Context(), g, nodes, keep, mappings)
 		},
 	}
 	command.Flags().IntVar(&nodes, "nodes", lab.DefaultNodes, "how many nodes")
 	command.Flags().BoolVar(&keep, "detach", false, "return once the lab is ready and let it run")
+	command.Flags().StringArrayVar(&ports, "host-port", nil, "forward a port of this machine's loopback, as lab expose does; may be given more than once")
 	command.Flags().StringVar(&folder, lab.ChildFlag, "", "")
 	if err := command.Flags().MarkHidden(lab.ChildFlag); err != nil {
 		panic(err) // the flag is made in the line above
@@ -72,9 +80,12 @@ func noArguments(c *cobra.Command, args []string) error {
 	return nil
 }
 
-func runLabUp(ctx context.Context, g *globals, nodes int, keep bool) error {
+func runLabUp(ctx context.Context, g *globals, nodes int, keep bool, ports []hostport.Mapping) error {
 	dir, err := labDir()
 	if err != nil {
+		return err
+	}
+	if err := checkHostPorts(ctx, dir, ports); err != nil {
 		return err
 	}
 	executable, err := os.Executable()
@@ -98,6 +109,11 @@ func runLabUp(ctx context.Context, g *globals, nodes int, keep bool) error {
 			return &exitError{Code: exitFailure, Err: errors.New("interrupted: the lab was not started")}
 		}
 		return err
+	}
+	if err := exposePorts(ctx, dir, ports); err != nil {
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		return errors.Join(err, process.Stop(stopping))
 	}
 	if keep {
 		if err := process.Keep(); err != nil {
@@ -224,6 +240,9 @@ func printLabStatus(w io.Writer, s lab.Status) {
 		fmt.Fprintf(w, "memory      %d MB resident\n", s.ResidentBytes/1_000_000)
 	}
 	fmt.Fprintf(w, "started in  %s\n", s.StartedIn)
+	for _, port := range s.HostPorts {
+		fmt.Fprintf(w, "host port   %s\n", hostPortText(port))
+	}
 }
 
 func newLabKubeconfig(g *globals) *cobra.Command {

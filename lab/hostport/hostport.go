@@ -146,19 +146,36 @@ func (f *Forwarder) Wait() {
 	f.working.Wait()
 }
 
+// Check says, with an error, that a mapping's port cannot be had now.
+func Check(ctx context.Context, m Mapping) error {
+	listener, err := bind(ctx, m)
+	if err != nil {
+		return err
+	}
+	return listener.Close()
+}
+
+func bind(ctx context.Context, m Mapping) (net.Listener, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp4", m.Listen().String())
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("port %d of this machine is taken by another program", m.Port)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("port %d of this machine is for privileged programs only", m.Port)
+	case err != nil:
+		return nil, fmt.Errorf("listen on this machine: %w", err)
+	}
+	return listener, nil
+}
+
 func (f *Forwarder) listen(m Mapping) error {
 	if f.ctx.Err() != nil {
 		return errors.New("the lab is ending")
 	}
-	var config net.ListenConfig
-	listener, err := config.Listen(f.ctx, "tcp4", m.Listen().String())
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("port %d of this machine is taken by another program", m.Port)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("port %d of this machine is for privileged programs only", m.Port)
-	case err != nil:
-		return fmt.Errorf("listen on this machine: %w", err)
+	listener, err := bind(f.ctx, m)
+	if err != nil {
+		return err
 	}
 	p := &port{mapping: m, listener: listener}
 	p.ctx, p.close = context.WithCancel(f.ctx)

@@ -159,7 +159,13 @@ func TestTakenPort(t *testing.T) {
 	if got, want := forwarder.Set(m)[0].Problem, fmt.Sprintf("port %d of this machine is taken by another program", port); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	if err := Check(ctx, m[0]); err == nil {
+		t.Error("a taken port passes the check")
+	}
 	listener.Close()
+	if err := Check(ctx, m[0]); err != nil {
+		t.Error(err)
+	}
 	if got := forwarder.Set(m)[0].Problem; got != "" {
 		t.Errorf("once free: %q", got)
 	}
