@@ -41,6 +41,12 @@ type Process struct {
 	// Terminal is set when the three are a terminal (tty: true, exec -t).
 	Terminal *Terminal
 
+	// PID and Parent are its number and its parent's in the PID namespace; the
+	// Table sets them. Parent is 0 for what the container runtime started.
+	PID, Parent int
+	// Background keeps it out of its terminal's foreground process group.
+	Background bool
+
 	// Signals delivers what is sent to this program. It is never nil. Who does
 	// not receive from it ignores signals, as process 1 of a container does
 	// without a handler: the kubelet then kills it after the grace period.
@@ -128,15 +134,3 @@ type Kernel interface {
 	// ListConnections are the lines of conntrack -L.
 	ListConnections() []string
 }
-
-// Size is a terminal's, in characters.
-type Size struct{ Columns, Rows int }
-
-// Terminal is the line discipline between a program and whoever sits at the
-// other end of an exec or an attach (tty(4)).
-type Terminal struct {
-	size Size
-}
-
-// Table is the processes of one container.
-type Table struct{}
