@@ -173,7 +173,10 @@ func exposePorts(ctx context.Context, dir string, mappings []hostport.Mapping) e
 	}
 	for _, m := range mappings {
 		if err := waitExposed(ctx, dir, m); err != nil {
-			return err
+			undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), exposeTimeout)
+			defer cancel()
+			_, undone := hostport.Unexpose(undoing, client, m.Port)
+			return errors.Join(err, undone)
 		}
 	}
 	return nil

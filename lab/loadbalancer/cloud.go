@@ -20,7 +20,7 @@ const Class = "svctour.dev/lab"
 
 // retryAfter is how soon an address that could not be had is asked for again:
 // another Service may have given it back.
-const retryAfter = 10 * time.Second
+const retryAfter = 5 * time.Second
 
 // cloud is the provider that the service controller works with.
 type cloud struct {

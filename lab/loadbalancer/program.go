@@ -84,6 +84,11 @@ func run(ctx context.Context, p *process.Process, pool *Pool, announcer Announce
 	if err != nil {
 		return fmt.Errorf("make a client for the API server: %w", err)
 	}
+	return serve(ctx, client, pool, announcer, p.Stdout)
+}
+
+// serve is run with a client.
+func serve(ctx context.Context, client kubernetes.Interface, pool *Pool, announcer Announcer, log io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	factory := informers.NewSharedInformerFactory(client, 0)
 	defer factory.Shutdown()
@@ -94,7 +99,7 @@ func run(ctx context.Context, p *process.Process, pool *Pool, announcer Announce
 		return fmt.Errorf("watch Services: %w", err)
 	}
 	a := &announcements{
-		pool: pool, announcer: announcer, log: p.Stdout, changed: make(chan struct{}, 1),
+		pool: pool, announcer: announcer, log: log, changed: make(chan struct{}, 1),
 		services: serviceInformer.Lister(), nodes: nodeInformer.Lister(), slices: factory.Discovery().V1().EndpointSlices().Lister(),
 	}
 	for _, informer := range []cache.SharedIndexInformer{
@@ -104,7 +109,7 @@ func run(ctx context.Context, p *process.Process, pool *Pool, announcer Announce
 			return fmt.Errorf("watch the cluster: %w", err)
 		}
 	}
-	say(p.Stdout, "addresses %s", pool)
+	say(log, "addresses %s", pool)
 	factory.StartWithContext(ctx)
 	if !cache.WaitForCacheSync(ctx.Done(), serviceInformer.Informer().HasSynced, nodeInformer.Informer().HasSynced,
 		factory.Discovery().V1().EndpointSlices().Informer().HasSynced) {
@@ -114,8 +119,8 @@ func run(ctx context.Context, p *process.Process, pool *Pool, announcer Announce
 	if err != nil {
 		return fmt.Errorf("list Services: %w", err)
 	}
-	restore(pool, existing, p.Stdout)
-	controller, err := service.New(&cloud{pool: pool, log: p.Stdout}, client, serviceInformer, nodeInformer, "lab", featuregate.NewFeatureGate())
+	restore(pool, existing, log)
+	controller, err := service.New(&cloud{pool: pool, log: log}, client, serviceInformer, nodeInformer, "lab", featuregate.NewFeatureGate())
 	if err != nil {
 		return fmt.Errorf("make the service controller: %w", err)
 	}
