@@ -1,0 +1,109 @@
+package path
+
+import (
+	"sort"
+	"strings"
+)
+
+// Kinds of Difference.
+const (
+	Missing = "missing" // kube-proxy should have written it; the node does not have it
+	Extra   = "extra"   // the node has it; nothing in the API asks for it
+	Order   = "order"   // the same rules in another order, where order decides
+)
+
+// Difference is one thing that a node's rules and the derived ones do not share.
+type Difference struct {
+	Kind  string `json:"kind"`
+	Table string `json:"table"`
+	Chain string `json:"chain"`
+	Rule  string `json:"rule,omitempty"` // as iptables-save prints it; "" for Order
+}
+
+// Compare lays the rules of a node beside those that kube-proxy should have
+// written there. It looks at kube-proxy's own chains, and in base chains at
+// the jumps to them; what others write is none of its business. The order of
+// rules counts in the chains that choose an endpoint: kube-proxy walks its
+// Services in no order (pkg/proxy/iptables/proxier.go, syncProxyRules).
+func Compare(derived *Program, observed *Observed) []Difference {
+	var out []Difference
+	for _, table := range []string{"filter", "nat"} {
+		want, have := rulesOf(derived, table), rulesOf(observed.Program, table)
+		for _, f := range observed.Foreign {
+			if f.Table == table && proxyChain(f.Chain) {
+				have[f.Chain] = append(have[f.Chain], f.Text)
+			}
+		}
+		chains := map[string]bool{}
+		for c := range want {
+			chains[c] = true
+		}
+		for c := range have {
+			chains[c] = true
+		}
+		names := make([]string, 0, len(chains))
+		for c := range chains {
+			names = append(names, c)
+		}
+		sort.Strings(names)
+		for _, c := range names {
+			out = append(out, compareChain(table, c, want[c], have[c])...)
+		}
+	}
+	return out
+}
+
+func compareChain(table, chain string, want, have []string) []Difference {
+	count := map[string]int{}
+	for _, r := range have {
+		count[r]++
+	}
+	var out []Difference
+	for _, r := range want {
+		if count[r]--; count[r] < 0 {
+			out = append(out, Difference{Missing, table, chain, r})
+		}
+	}
+	for _, r := range have {
+		if count[r] > 0 {
+			count[r]--
+			out = append(out, Difference{Extra, table, chain, r})
+		}
+	}
+	if len(out) > 0 || !strings.HasPrefix(chain, "KUBE-SVC-") && !strings.HasPrefix(chain, "KUBE-SVL-") {
+		return out
+	}
+	for i := range want {
+		if want[i] != have[i] {
+			return []Difference{{Kind: Order, Table: table, Chain: chain}}
+		}
+	}
+	return nil
+}
+
+// rulesOf gives the texts of the rules that kube-proxy is to answer for, by chain.
+func rulesOf(p *Program, table string) map[string][]string {
+	out := map[string][]string{}
+	t := p.Table(table)
+	if t == nil {
+		return out
+	}
+	for _, c := range t.Chains {
+		for i := range c.Rules {
+			if r := &c.Rules[i]; proxyChain(c.Name) || c.Base && proxyChain(r.Chain) {
+				out[c.Name] = append(out[c.Name], r.String())
+			}
+		}
+	}
+	return out
+}
+
+// proxyChain says whether a chain is kube-proxy's. The canaries and the hint
+// are kubelet's and the wrapper's (KEP-3178).
+func proxyChain(name string) bool {
+	switch name {
+	case "KUBE-KUBELET-CANARY", "KUBE-PROXY-CANARY", "KUBE-IPTABLES-HINT":
+		return false
+	}
+	return strings.HasPrefix(name, "KUBE-")
+}
