@@ -135,6 +135,14 @@ func (p *Process) OpenFile(name string, flag int, mode fs.FileMode) (afero.File,
 	return p.Files.OpenFile(full, flag, mode)
 }
 
+// IsTerminal is isatty(3) of one of the program's streams.
+func (p *Process) IsTerminal(stream any) bool {
+	if bound, is := stream.(*boundReader); is {
+		stream = bound.source.from
+	}
+	return p.Terminal != nil && stream == any(p.Terminal)
+}
+
 // streamFile is one of a program's streams, opened by a name.
 type streamFile struct {
 	null

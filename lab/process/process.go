@@ -38,7 +38,9 @@ type Process struct {
 	Stdin  io.Reader // never nil: without -i it is at its end
 	Stdout io.Writer // never nil
 	Stderr io.Writer // never nil; the same as Stdout on a terminal
-	// Terminal is set when the three are a terminal (tty: true, exec -t).
+	// Terminal is the controlling terminal (tty: true, exec -t), nil if there is
+	// none. A stream of the program may be a pipe or a file nevertheless:
+	// IsTerminal tells.
 	Terminal *Terminal
 
 	// PID and Parent are its number and its parent's in the PID namespace; the

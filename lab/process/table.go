@@ -29,9 +29,9 @@ func NewTable() *Table { return &Table{live: map[int]*Running{}} }
 // Running is a started program.
 type Running struct {
 	PID, Parent int
-	Args        []string
 	Started     time.Time
 
+	args    []string
 	signals chan Signal
 	cancel  context.CancelFunc
 	done    chan struct{}
@@ -47,7 +47,7 @@ type Running struct {
 func (t *Table) Start(ctx context.Context, main Main, p *Process) *Running {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &Running{
-		Parent: p.Parent, Args: slices.Clone(p.Args), Started: time.Now(),
+		Parent: p.Parent, args: slices.Clone(p.Args), Started: time.Now(),
 		signals: make(chan Signal, 8), cancel: cancel, done: make(chan struct{}),
 	}
 	t.mu.Lock()
@@ -137,6 +137,25 @@ func (r *Running) Kill() {
 	}
 	r.mu.Unlock()
 	r.cancel()
+}
+
+// Become gives a running program other arguments to show, as execve(2) does.
+func (t *Table) Become(pid int, args []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r := t.live[pid]; r != nil {
+		own := slices.Clone(args)
+		r.mu.Lock()
+		r.args = own
+		r.mu.Unlock()
+	}
+}
+
+// Args is its command line.
+func (r *Running) Args() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.args
 }
 
 // Done is closed when the program has ended.
