@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -34,6 +35,10 @@ type Announcer interface {
 // services is how many of them the controller works on at once
 // (--concurrent-service-syncs of cloud-controller-manager).
 const services = 1
+
+// resync is how often informers repeat what they know, unless the service
+// controller wants it more often (--min-resync-period).
+const resync = 12 * time.Hour
 
 // Main is the program of the load balancer's Pod:
 //
@@ -90,7 +95,7 @@ func run(ctx context.Context, p *process.Process, pool *Pool, announcer Announce
 // serve is run with a client.
 func serve(ctx context.Context, client kubernetes.Interface, pool *Pool, announcer Announcer, log io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
-	factory := informers.NewSharedInformerFactory(client, 0)
+	factory := informers.NewSharedInformerFactory(client, resync)
 	defer factory.Shutdown()
 	defer cancel()
 
@@ -109,6 +114,10 @@ func serve(ctx context.Context, client kubernetes.Interface, pool *Pool, announc
 			return fmt.Errorf("watch the cluster: %w", err)
 		}
 	}
+	controller, err := service.New(&cloud{pool: pool, log: log}, client, serviceInformer, nodeInformer, "lab", featuregate.NewFeatureGate())
+	if err != nil {
+		return fmt.Errorf("make the service controller: %w", err)
+	}
 	say(log, "addresses %s", pool)
 	factory.StartWithContext(ctx)
 	if !cache.WaitForCacheSync(ctx.Done(), serviceInformer.Informer().HasSynced, nodeInformer.Informer().HasSynced,
@@ -120,10 +129,6 @@ func serve(ctx context.Context, client kubernetes.Interface, pool *Pool, announc
 		return fmt.Errorf("list Services: %w", err)
 	}
 	restore(pool, existing, log)
-	controller, err := service.New(&cloud{pool: pool, log: log}, client, serviceInformer, nodeInformer, "lab", featuregate.NewFeatureGate())
-	if err != nil {
-		return fmt.Errorf("make the service controller: %w", err)
-	}
 	var working sync.WaitGroup
 	working.Go(func() {
 		controller.Run(ctx, services, controllersmetrics.NewControllerManagerMetrics("load-balancer"))
