@@ -227,3 +227,23 @@ func TestAnnouncementThatFailsIsLogged(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestRoutes(t *testing.T) {
+	type machine struct{ name string }
+	n1, have, address := &machine{"n1"}, map[netip.Addr]*machine{}, netip.MustParseAddr("10.0.0.1")
+	a := Routes(func(name string) *machine {
+		if name == n1.name {
+			return n1
+		}
+		return nil
+	}, func(address netip.Addr, m *machine) { have[address] = m })
+	if err := a.Announce(address, "n1"); err != nil || have[address] != n1 {
+		t.Errorf("announced from %v, %v", have[address], err)
+	}
+	if err := a.Announce(address, "n2"); err == nil || have[address] != n1 {
+		t.Errorf("a node that there is not: %v, %v", have[address], err)
+	}
+	if a.Withdraw(address); have[address] != nil {
+		t.Errorf("withdrawn, and at %v", have[address])
+	}
+}

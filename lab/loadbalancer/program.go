@@ -32,6 +32,29 @@ type Announcer interface {
 	Withdraw(address netip.Addr)
 }
 
+// Routes announces through the lab's network: its nodes by name, nil if there
+// is none of it, and what has a node get an address's packets, or with nil
+// nobody (Node and Route of network.Network).
+func Routes[Node any](node func(name string) *Node, route func(netip.Addr, *Node)) Announcer {
+	return routes[Node]{node, route}
+}
+
+type routes[Node any] struct {
+	node  func(string) *Node
+	route func(netip.Addr, *Node)
+}
+
+func (r routes[Node]) Announce(address netip.Addr, name string) error {
+	node := r.node(name)
+	if node == nil {
+		return fmt.Errorf("the network has no node %q", name)
+	}
+	r.route(address, node)
+	return nil
+}
+
+func (r routes[Node]) Withdraw(address netip.Addr) { r.route(address, nil) }
+
 // services is how many of them the controller works on at once
 // (--concurrent-service-syncs of cloud-controller-manager).
 const services = 1
