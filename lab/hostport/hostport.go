@@ -27,6 +27,10 @@ var Loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 // little longer than the first two SYNs of one that is dropped.
 const dialTimeout = 5 * time.Second
 
+// requestTimeout is how long a client has for the first byte of its request
+// when it is to be refused.
+const requestTimeout = 200 * time.Millisecond
+
 // acceptAgain is net/http's pause after an error of Accept, at its longest.
 const acceptAgain = time.Second
 
@@ -208,7 +212,10 @@ func (f *Forwarder) forward(p *port, client net.Conn) {
 	inside, err := f.dial(dialing, "tcp", p.mapping.To.String())
 	cancel()
 	if err != nil {
-		// "Connection reset by peer" is what docker's proxy, and so kind, makes of it.
+		// A reset after the request is what clients of docker's proxy, and so of
+		// kind, see: "Recv failure: Connection reset by peer", says curl.
+		client.SetReadDeadline(time.Now().Add(requestTimeout))
+		client.Read(make([]byte, 1))
 		if tcp, ok := client.(*net.TCPConn); ok {
 			tcp.SetLinger(0)
 		}
