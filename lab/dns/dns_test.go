@@ -62,6 +62,13 @@ func (l *loopback) ListenPacket(ctx context.Context, _, address string) (net.Pac
 	return conn, err
 }
 
+func (l *loopback) Interfaces() []process.Interface {
+	return []process.Interface{
+		{Name: "lo", Addresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}, Loopback: true},
+		{Name: "eth0", Addresses: []netip.Prefix{netip.MustParsePrefix("172.18.0.1/16")}},
+	}
+}
+
 func (l *loopback) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	at := l.of(network, address)
 	if at == "" {
@@ -198,18 +205,14 @@ const ownNames = `.:53 {
 
 func TestServes(t *testing.T) {
 	network := newLoopback()
-	upstreamContext, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() {
-		ended <- Upstream(upstreamContext, network, netip.MustParseAddr("172.18.0.1"),
-			map[string]netip.Addr{"example.test.": netip.MustParseAddr("172.18.0.1")})
-	}()
-	defer func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}()
+	if err := Upstream(t.Context(), network); err != nil {
+		t.Fatal(err)
+	}
+	network.mu.Lock()
+	for _, protocol := range []string{"tcp", "udp"} { // the two Pods of this test have one table
+		network.at[protocol+" 172.18.0.1:53"] = network.at[protocol+" 0.0.0.0:53"]
+	}
+	network.mu.Unlock()
 	<-network.up
 	<-network.up
 	r := run(t, network, map[string]string{
@@ -409,7 +412,7 @@ func TestObjects(t *testing.T) {
 		t.Errorf("got %+v", a)
 	}
 	pod := a.Deployment.Spec.Template.Spec
-	if c := pod.Containers[0]; c.Image != Image || c.ReadinessProbe == nil || c.LivenessProbe == nil || pod.DNSPolicy != "Default" {
+	if c := pod.Containers[0]; c.Image != ImageName || c.ReadinessProbe == nil || c.LivenessProbe == nil || pod.DNSPolicy != "Default" {
 		t.Errorf("the Pod is %+v", pod)
 	}
 	// What kubeadm writes is what this CoreDNS reads, up to the API server.

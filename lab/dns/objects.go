@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Image is CoreDNS's, of the version that runs here.
-const Image = "registry.k8s.io/coredns/coredns:v1.15.0"
+// ImageName is CoreDNS's, of the version that runs here.
+const ImageName = "registry.k8s.io/coredns/coredns:v1.15.0"
 
 // Addon is what kubeadm installs for DNS.
 type Addon struct {
@@ -32,7 +32,7 @@ func Objects(address netip.Addr, domain string) Addon {
 	decode(clusterRole, &a.Role)
 	decode(clusterRoleBinding, &a.Binding)
 	decode(strings.ReplaceAll(configMap, "DOMAIN", domain), &a.Config)
-	decode(strings.ReplaceAll(deployment, "IMAGE", Image), &a.Deployment)
+	decode(strings.ReplaceAll(deployment, "IMAGE", ImageName), &a.Deployment)
 	decode(strings.ReplaceAll(service, "ADDRESS", address.String()), &a.Service)
 	return a
 }

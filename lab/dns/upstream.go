@@ -11,18 +11,25 @@ import (
 	"svctour/lab/process"
 )
 
-// Upstream is the resolver outside the cluster: the one that the nodes'
-// resolv.conf names. It serves on port 53 of an address of network, over UDP
-// and TCP, until ctx ends: NXDOMAIN for every name but those of names, which
-// are in lower case and end with a dot. It knows no other server and no other
-// network. The error is that of a listener.
-func Upstream(ctx context.Context, network process.Network, address netip.Addr, names map[string]netip.Addr) error {
-	at := netip.AddrPortFrom(address, 53).String()
-	listener, err := network.Listen(ctx, "tcp", at)
+// Upstream starts the resolver outside the cluster, the one that the nodes'
+// resolv.conf names, on port 53 of every address of a host. It answers over UDP
+// and TCP until ctx ends: NXDOMAIN for every name but example.test and
+// registry.example.test, which are the host itself (RFC 6761 keeps .test for
+// this). It asks no other server. The error is that of a listener.
+func Upstream(ctx context.Context, host process.Network) error {
+	names := map[string]netip.Addr{}
+	for _, each := range host.Interfaces() {
+		if !each.Loopback && len(each.Addresses) > 0 {
+			names["example.test."], names["registry.example.test."] = each.Addresses[0].Addr(), each.Addresses[0].Addr()
+			break
+		}
+	}
+	const address = "0.0.0.0:53"
+	listener, err := host.Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen for the outside resolver: %w", err)
 	}
-	packets, err := network.ListenPacket(ctx, "udp", at)
+	packets, err := host.ListenPacket(ctx, "udp", address)
 	if err != nil {
 		_ = listener.Close()
 		return fmt.Errorf("listen for the outside resolver: %w", err)
@@ -30,25 +37,13 @@ func Upstream(ctx context.Context, network process.Network, address netip.Addr, 
 	handler := dns.HandlerFunc(func(w dns.ResponseWriter, r *dns.Msg) {
 		_ = w.WriteMsg(outside(r, names)) // who asked may be gone
 	})
-	servers := []*dns.Server{{Listener: listener, Handler: handler}, {PacketConn: packets, Handler: handler}}
-	ended := make(chan error, len(servers))
-	for _, server := range servers {
-		go func() { ended <- server.ActivateAndServe() }()
+	for _, server := range []*dns.Server{{Listener: listener, Handler: handler}, {PacketConn: packets, Handler: handler}} {
+		go func() { _ = server.ActivateAndServe() }() // its error is that its listener is closed
 	}
-	var failure error
-	select {
-	case <-ctx.Done():
-	case failure = <-ended:
-		servers = servers[1:]
-	}
-	_ = listener.Close()
-	_ = packets.Close()
-	for range servers {
-		<-ended
-	}
-	if failure != nil && ctx.Err() == nil {
-		return fmt.Errorf("serve the outside resolver: %w", failure)
-	}
+	context.AfterFunc(ctx, func() {
+		_ = listener.Close()
+		_ = packets.Close()
+	})
 	return nil
 }
 

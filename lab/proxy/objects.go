@@ -10,10 +10,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Version is the kube-proxy that runs here, Image its image.
+// Version is the kube-proxy that runs here, ImageName its image.
 const (
-	Version = "v1.37.2"
-	Image   = "registry.k8s.io/kube-proxy:" + Version
+	Version   = "v1.37.2"
+	ImageName = "registry.k8s.io/kube-proxy:" + Version
 )
 
 // Addon is what kubeadm installs for kube-proxy.
@@ -41,7 +41,7 @@ func Objects(server, clusterCIDR string) Addon {
 		},
 	}
 	decode(strings.NewReplacer("SERVER", server, "CLUSTERCIDR", clusterCIDR).Replace(configMap), &a.Config)
-	decode(strings.ReplaceAll(daemonSet, "IMAGE", Image), &a.DaemonSet)
+	decode(strings.ReplaceAll(daemonSet, "IMAGE", ImageName), &a.DaemonSet)
 	return a
 }
 

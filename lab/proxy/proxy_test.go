@@ -65,7 +65,7 @@ func TestConfiguration(t *testing.T) {
 func TestObjects(t *testing.T) {
 	a := Objects("https://172.18.0.1:6443", "10.244.0.0/16")
 	pod := a.DaemonSet.Spec.Template.Spec
-	if !pod.HostNetwork || pod.PriorityClassName != "system-node-critical" || pod.Containers[0].Image != Image || !*pod.Containers[0].SecurityContext.Privileged {
+	if !pod.HostNetwork || pod.PriorityClassName != "system-node-critical" || pod.Containers[0].Image != ImageName || !*pod.Containers[0].SecurityContext.Privileged {
 		t.Errorf("the Pod is %+v", pod)
 	}
 	if !strings.Contains(a.Config.Data["kubeconfig.conf"], "server: https://172.18.0.1:6443\n") || a.Config.Name != "kube-proxy" {
