@@ -34,6 +34,7 @@ type Connection struct {
 	base      *url.URL
 	http      *http.Client
 	client    kubernetes.Interface
+	rest      *rest.Config
 	stores    stores
 	watched   []resource
 
@@ -95,6 +96,7 @@ func Connect(ctx context.Context, o Options) (*Connection, error) {
 		base:      t.base,
 		http:      httpClient,
 		client:    client,
+		rest:      t.rest,
 		dirty:     make(chan struct{}, 1),
 		kick:      make(chan struct{}, 1),
 		restart:   make(chan struct{}, 1),

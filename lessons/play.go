@@ -315,6 +315,15 @@ func (p *Play) Typed(line string) (Invocation, error) {
 	return c.invoke(nil, p.Step().files)
 }
 
+// Typed makes an invocation of a line that was typed outside of any lesson.
+func Typed(line string) (Invocation, error) {
+	c, err := parseCommand(line, false)
+	if err != nil {
+		return Invocation{}, err
+	}
+	return c.invoke(nil, nil)
+}
+
 // Show fills in what the panes are about. A field that cannot be filled in
 // yet, for want of an object, is "".
 func (p *Play) Show(s *model.Snapshot) Show {

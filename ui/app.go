@@ -5,6 +5,7 @@ package ui
 import (
 	"context"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -53,7 +54,12 @@ type App struct {
 	wanted     string // the lesson to open once the namespace is there
 	labOurs    bool   // this program started the lab
 
-	timer    func() tea.Cmd // one step of animation; tests step by hand
+	watch    watch
+	watching context.Context    // ends when the screen watches another node, or none
+	endWatch context.CancelFunc // ends watching; nil when nothing is watched
+
+	timer    func() tea.Cmd                   // one step of animation; tests step by hand
+	later    func(time.Duration, int) tea.Cmd // the next look at a node
 	ticking  bool
 	quitting bool
 	farewell []string
@@ -65,7 +71,7 @@ type App struct {
 
 // New makes the program. Everything it starts ends with ctx.
 func New(ctx context.Context, o Options) *App {
-	return &App{ctx: ctx, options: o, theme: theme.New(o.Theme), picker: picker.New(), progress: map[string]lessons.Progress{}, timer: tick, dirty: true}
+	return &App{ctx: ctx, options: o, theme: theme.New(o.Theme), picker: picker.New(), progress: map[string]lessons.Progress{}, timer: tick, later: observeLater, dirty: true}
 }
 
 // Farewell is what to print once the terminal is back: what was left behind
@@ -93,7 +99,7 @@ func (a *App) Init() tea.Cmd {
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	a.dirty = true
 	cmd := a.update(msg)
-	return a, tea.Batch(cmd, a.animate())
+	return a, tea.Batch(cmd, a.follow(), a.animate())
 }
 
 func (a *App) update(msg tea.Msg) tea.Cmd {
@@ -131,6 +137,14 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 		return a.namespaceMade(msg)
 	case heardMsg:
 		return a.heard(msg)
+	case rulesMsg:
+		return a.rulesRead(msg)
+	case observeDueMsg:
+		return a.observeDue(msg)
+	case shell.Answered:
+		return a.tell(msg)
+	case clientMadeMsg:
+		a.clientMade(msg)
 	case savedMsg:
 		return a.saved(msg)
 	case cleanedMsg:
@@ -175,6 +189,10 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 		return a.open(in.Lesson)
 	case shell.Run:
 		return runCommands(a.connected, a.session, a.namespace, in)
+	case shell.Request:
+		return a.request(in)
+	case shell.MakeClient:
+		a.askForClient(in)
 	case shell.Save:
 		a.progress[in.Progress.Lesson] = in.Progress
 		return a.save(in.Progress)

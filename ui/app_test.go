@@ -10,11 +10,13 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
 	"svctour/lessons"
 	"svctour/model"
+	"svctour/model/path"
 	"svctour/ui/frame"
 	"svctour/ui/layout"
 	"svctour/ui/shell"
@@ -65,6 +67,7 @@ func drive(t testing.TB, w, h int, options Options) *driver {
 	options.Backend, options.Lessons, options.Seed = backend, list, 1
 	d := &driver{t: t, app: New(t.Context(), options), backend: backend}
 	d.app.timer = func() tea.Cmd { return nil }
+	d.app.later = func(time.Duration, int) tea.Cmd { return nil }
 	d.run(d.app.Init())
 	d.send(tea.WindowSizeMsg{Width: w, Height: h})
 	return d
@@ -171,6 +174,7 @@ type scripted struct {
 	cleaned  bool
 	startErr error
 	contexts []shell.Choice
+	observe  func(node string, family path.Family) (*path.Observed, error) // nil: the node does not answer
 }
 
 func (b *scripted) Choices(context.Context) ([]shell.Choice, error) {
@@ -209,6 +213,14 @@ func (b *scripted) EnsureNamespace(context.Context) (string, error) { return "to
 func (b *scripted) Kubectl(_ context.Context, namespace string, args []string, _ string) model.Reply {
 	b.ran = append(b.ran, append([]string{namespace}, args...))
 	return b.reply
+}
+func (b *scripted) Observe(ctx context.Context, node string, family path.Family) (*path.Observed, error) {
+	if b.observe != nil {
+		return b.observe(node, family)
+	}
+	b.waiting <- struct{}{}
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 func (b *scripted) Clean(context.Context) error { b.cleaned = true; return nil }
 func (b *scripted) Close()                      {}
@@ -408,7 +420,7 @@ func TestAReplyThatFailsIsShown(t *testing.T) {
 func TestThePacketWalksToItsEnd(t *testing.T) {
 	d := tourStart(t, 120, 40, Options{})
 	d.toService()
-	d.press("space")
+	d.press("w")
 	if !strings.Contains(d.frame(), "◆") {
 		t.Fatalf("no packet on its way:\n%s", d.frame())
 	}

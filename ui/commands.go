@@ -8,6 +8,7 @@ import (
 
 	"svctour/lessons"
 	"svctour/model"
+	"svctour/model/path"
 	"svctour/ui/shell"
 )
 
@@ -175,6 +176,71 @@ func runCommands(ctx context.Context, s shell.Session, namespace string, run she
 		}
 		msg.heard.Last = msg.rest == nil
 		return msg
+	}
+}
+
+type rulesMsg struct {
+	rules  shell.Rules
+	serial int // of the watch
+}
+
+// observeTime bounds one look at a node.
+const observeTime = 10 * time.Second
+
+func observe(ctx context.Context, s shell.Session, w watch, world *model.Snapshot) tea.Cmd {
+	return func() tea.Msg { return rulesMsg{look(ctx, s, w, world), w.serial} }
+}
+
+// look reads a node's rules and lays them beside the derived ones.
+func look(ctx context.Context, s shell.Session, w watch, world *model.Snapshot) shell.Rules {
+	ctx, cancel := context.WithTimeout(ctx, observeTime)
+	defer cancel()
+	rules := shell.Rules{Node: w.node, Family: w.family}
+	observed, err := s.Observe(ctx, w.node, w.family)
+	if err != nil {
+		rules.Err = err.Error()
+		return rules
+	}
+	rules.Observed = observed
+	rules.Differences = path.Compare(path.Compile(world, w.node, w.family), observed)
+	return rules
+}
+
+// observeDueMsg says that it is time to look at the node again.
+type observeDueMsg struct{ serial int }
+
+// A node that could be read is read again soon, another less often.
+const (
+	observePace  = 1500 * time.Millisecond
+	observeRetry = 10 * time.Second
+)
+
+func observeLater(after time.Duration, serial int) tea.Cmd {
+	return tea.Tick(after, func(time.Time) tea.Msg { return observeDueMsg{serial} })
+}
+
+func sendRequest(ctx context.Context, s shell.Session, namespace string, r shell.Request, w *watch, world *model.Snapshot) tea.Cmd {
+	return func() tea.Msg {
+		run, cancel := context.WithTimeout(ctx, commandTime)
+		defer cancel()
+		reply := s.Kubectl(run, namespace, r.Invoke.Args, r.Invoke.Stdin)
+		reply.Command = r.Invoke.Display
+		answered := shell.Answered{Serial: r.Serial, Reply: reply}
+		if w != nil {
+			rules := look(ctx, s, *w, world)
+			answered.Rules = &rules
+		}
+		return answered
+	}
+}
+
+type clientMadeMsg struct{ reply model.Reply }
+
+func makeClient(ctx context.Context, s shell.Session, namespace string, invoke lessons.Invocation) tea.Cmd {
+	return func() tea.Msg {
+		ctx, cancel := context.WithTimeout(ctx, commandTime)
+		defer cancel()
+		return clientMadeMsg{s.Kubectl(ctx, namespace, invoke.Args, invoke.Stdin)}
 	}
 }
 

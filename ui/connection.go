@@ -37,6 +37,7 @@ func (a *App) connect(c shell.Choice) tea.Cmd {
 // disconnect forgets the present cluster; answers under way are dropped.
 func (a *App) disconnect() tea.Cmd {
 	a.generation++
+	a.unwatch()
 	if a.leave != nil {
 		a.leave()
 		a.leave = nil

@@ -19,10 +19,7 @@ func (l *Screen) Actions() []shell.Action {
 			})
 		}
 	}
-	walk := shell.Action{ID: "walk", Keys: []string{"space"}, Title: "walk a packet", Help: "walk a predicted packet along its path"}
-	if l.view.Trace == nil {
-		walk.Why, walk.Quiet = "there is no path to walk yet", true
-	}
+	walk := l.sendAction()
 	hint := shell.Action{ID: "hint", Keys: []string{"h"}, Title: "hint", Help: "show a hint, then the next"}
 	if l.hints >= len(step.Hints) {
 		hint.Why, hint.Quiet = "there is no further hint", true
@@ -39,7 +36,11 @@ func (l *Screen) Actions() []shell.Action {
 	if l.running != "" {
 		again.Why = "a command is under way"
 	}
-	actions = append(actions, walk, hint, back, next, again)
+	predicted := shell.Action{ID: "predict walk", Keys: []string{"w"}, Title: "walk a packet", Help: "walk a predicted packet along its path", Quiet: true}
+	if l.view.Trace == nil {
+		predicted.Why = "there is no path to walk yet"
+	}
+	actions = append(actions, walk, predicted, hint, back, next, again)
 	if l.class() == layout.Large {
 		actions = append(actions, shell.Action{ID: "tab", Keys: []string{"tab"}, Title: "next pane", Help: "focus the next pane (shift+tab: the one before)", Quiet: true})
 	} else {
@@ -101,6 +102,9 @@ func (l *Screen) Do(id string) shell.Intent {
 	case "go":
 		return l.forward()
 	case "walk":
+		return l.send()
+	case "predict walk":
+		l.request = request{}
 		l.startWalk()
 	case "hint":
 		l.hints++

@@ -257,7 +257,7 @@ func (l *Screen) paneLines(p pane, t *theme.Theme, w int) []frame.Line {
 	case dnsPane:
 		return widget.Resolution(v, t, w)
 	case pathPane:
-		return widget.Path(v, t, w, l.rules)
+		return append(l.requestLines(t, w), widget.Path(v, t, w, l.rules)...)
 	case filePane:
 		if step := l.play.Step(); step.File != nil {
 			return widget.Manifest(step.File.Content, step.File.Previous, t)

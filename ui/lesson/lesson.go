@@ -55,6 +55,7 @@ type Screen struct {
 	replies   []model.Reply
 	problem   string // a check that could not be evaluated, a command that could not be made
 
+	request  request
 	walkTick int
 	random   *rand.Rand
 }
@@ -79,6 +80,10 @@ func (l *Screen) Handle(msg any) shell.Intent {
 		return l.observe(msg)
 	case shell.Heard:
 		return l.heard(msg)
+	case shell.Rules:
+		l.readRules(&msg)
+	case shell.Answered:
+		l.answered(msg)
 	case shell.Tick:
 		l.tick()
 	}
@@ -223,7 +228,7 @@ func (l *Screen) stepChanged() {
 	l.problem = ""
 	l.replies = nil
 	l.scroll = [panes]int{}
-	l.view.Walk = nil
+	l.view.Walk, l.view.Seen, l.request = nil, nil, request{}
 	l.focus = storyPane
 	l.lastTab = l.telling()
 	if step := l.play.Step(); step.File != nil && !l.play.Done(l.play.Index()) {
@@ -255,7 +260,7 @@ func (l *Screen) class() layout.Class { return layout.Classify(l.size.W, l.size.
 
 // Animating implements shell.Screen.
 func (l *Screen) Animating() bool {
-	return l.view.Changes.Busy() || l.view.Walk != nil || l.running != ""
+	return l.view.Changes.Busy() || l.view.Walk != nil || l.running != "" || l.request.waiting
 }
 
 // walkPace is how many ticks a packet stays on a hop, walkRest how many it

@@ -8,6 +8,7 @@ import (
 
 	"svctour/lessons"
 	"svctour/model"
+	"svctour/model/path"
 	"svctour/ui/frame"
 	"svctour/ui/theme"
 )
@@ -41,6 +42,13 @@ type Screen interface {
 	Draw(s *frame.Surface, t *theme.Theme)
 }
 
+// Watcher is a screen that shows what a node does. While it is shown the app
+// reads that node's rules again and again, and hands them over as Rules.
+type Watcher interface {
+	// Watches names the node and the family; "" when there is none to look at.
+	Watches() (node string, family path.Family)
+}
+
 // Intent is what a screen asks of the app: one of the types below, Intents, or nil.
 type Intent any
 
@@ -63,6 +71,16 @@ type (
 		Quiet   bool // preparation: not shown as the learner's own command
 		Invokes []lessons.Invocation
 	}
+	// Request sends a real request: a kubectl command whose answer comes back
+	// as Answered with the same serial, after the rules of the watched node
+	// were read again.
+	Request struct {
+		Serial int
+		Invoke lessons.Invocation
+	}
+	// MakeClient asks the person for consent to make a client Pod in the
+	// tour's namespace, and then makes it.
+	MakeClient struct{ Invoke lessons.Invocation }
 	// Save keeps the progress of a lesson.
 	Save struct{ Progress lessons.Progress }
 	// Quit asks to leave; the app offers to keep or remove what was made.
@@ -81,6 +99,22 @@ type (
 		Quiet  bool
 		Last   bool // no further command of this Run follows
 		Reply  model.Reply
+	}
+	// Rules is what a node was seen to hold just now, or why it could not be
+	// looked at.
+	Rules struct {
+		Node        string
+		Family      path.Family
+		Observed    *path.Observed    // nil with Err
+		Differences []path.Difference // against the rules derived for the node
+		Err         string
+	}
+	// Answered is the answer to a Request. Rules are as of right after it; nil
+	// when they could not be read.
+	Answered struct {
+		Serial int
+		Reply  model.Reply
+		Rules  *Rules
 	}
 	// Tick is one step of animation.
 	Tick struct{}
@@ -146,6 +180,8 @@ type Session interface {
 	EnsureNamespace(ctx context.Context) (string, error)
 	// Kubectl runs the embedded kubectl in the tour's namespace.
 	Kubectl(ctx context.Context, namespace string, args []string, stdin string) model.Reply
+	// Observe reads the rules of a node's kube-proxy from the node.
+	Observe(ctx context.Context, node string, family path.Family) (*path.Observed, error)
 	// Clean removes every object that svctour made.
 	Clean(ctx context.Context) error
 	// Close ends the session and waits for its goroutines.

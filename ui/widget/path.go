@@ -25,6 +25,7 @@ func Path(v *View, t *theme.Theme, w int, rules bool) []frame.Line {
 	}
 	d := &pathDrawing{v: v, t: t, w: w, rules: rules}
 	d.add(d.packetLine(tr), none)
+	d.lines = append(d.lines, seenNotes(v, t, w)...)
 	d.outcomes(tr)
 	for _, text := range tr.Notes {
 		for _, l := range frame.Wrap(frame.L(text, t.Muted), w, 0) {
@@ -153,8 +154,28 @@ func (d *pathDrawing) packetLine(tr *path.Trace) frame.Line {
 }
 
 func (d *pathDrawing) hop(h path.Hop, owned owns) {
-	d.add(d.hopLine(h), owned)
+	row := d.hopLine(h)
+	d.add(d.marked(row, d.v.Seen.mark(&h, d.t)), owned)
 	d.rule(h)
+}
+
+// marked puts what the node says of a rule at the end of its row. A row that
+// is too long gives way.
+func (d *pathDrawing) marked(row, mark frame.Line) frame.Line {
+	if mark == nil {
+		return row
+	}
+	room := d.w - mark.Width() - 1
+	for len(row) > 1 && row.Width() > room {
+		last := &row[len(row)-1]
+		if rest := room - (row.Width() - frame.Width(last.Text)); rest > 3 {
+			last.Text = frame.Truncate(last.Text, rest)
+			break
+		}
+		row = row[:len(row)-1]
+	}
+	row = append(row, sp(blanks(max(1, d.w-mark.Width()-row.Width())), d.t.Muted))
+	return append(row, mark...)
 }
 
 func (d *pathDrawing) rule(h path.Hop) {
@@ -216,14 +237,14 @@ func (d *pathDrawing) branch(tr *path.Trace, i, head int, tail []int) {
 			chain = h.Chain
 		}
 	}
-	if chain != "" && d.w >= 64 {
+	if chain != "" && (d.w >= 84 || d.w >= 64 && (d.v.Seen == nil || d.v.Seen.Rules == nil)) { // counters need room
 		row = append(row, sp(pad(chain, 25)+" ", d.t.Code))
 	}
 	shared := map[int]bool{}
 	for _, k := range tail {
 		shared[k] = true
 	}
-	d.add(append(row, d.outcome(o)...), func(outcome, hop int) bool { return outcome == i && hop >= head && !shared[hop] })
+	d.add(d.marked(append(row, d.outcome(o)...), d.v.Seen.mark(dnatHop(o), d.t)), func(outcome, hop int) bool { return outcome == i && hop >= head && !shared[hop] })
 	for k := head; d.rules && k < len(o.Hops); k++ {
 		if !shared[k] {
 			d.rule(o.Hops[k])
@@ -271,10 +292,15 @@ func Fraction(p float64) string {
 	return fmt.Sprintf("%.1f%%", p*100)
 }
 
-// PathEvidence is the least evidence among the hops of the view's trace.
+// PathEvidence is the least evidence among the hops of the view's trace. Rules
+// that the node was seen to hold are observed; where every rule is, so is the
+// path, whose other hops follow from them.
 func PathEvidence(v *View) model.Evidence {
 	if v.Trace == nil || len(v.Trace.Outcomes) == 0 {
 		return model.Unknown
+	}
+	if there, missing := v.rulesOnNode(); there > 0 && missing == 0 && v.Seen.Err == "" {
+		return model.Observed
 	}
 	least := model.Observed
 	for _, outcome := range v.Trace.Outcomes {

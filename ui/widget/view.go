@@ -21,6 +21,8 @@ type View struct {
 	Resolution *dns.Resolution
 	ResolveErr string
 	Changes    *Changes
+	// Seen is what the trace's node was seen to hold; nil when it was not asked.
+	Seen *Seen
 	// Walk is the packet under way; nil when none is.
 	Walk *Walk
 }

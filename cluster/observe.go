@@ -1,0 +1,105 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/remotecommand"
+	"k8s.io/client-go/util/exec"
+	"k8s.io/streaming/pkg/httpstream"
+
+	"svctour/model/path"
+)
+
+// maxDump bounds what is read of a node's rules, in bytes: some 300 000 rules.
+const maxDump = 64 << 20
+
+// Observe reads the rules and counters of one IP family from a node: it runs
+// iptables-save -c (ip6tables-save) in the node's kube-proxy Pod, which kubeadm
+// labels k8s-app=kube-proxy, through the API server. It changes nothing. The
+// rules are kube-proxy's only where its mode is iptables. The error says for
+// people why the node cannot be looked at.
+func (c *Connection) Observe(ctx context.Context, node string, family path.Family) (*path.Observed, error) {
+	pod, err := c.proxyPod(ctx, node)
+	if err != nil {
+		return nil, err
+	}
+	save := "iptables-save"
+	if family == path.IPv6 {
+		save = "ip6tables-save"
+	}
+	text, err := c.exec(ctx, pod, []string{save, "-c"})
+	if err != nil {
+		return nil, fmt.Errorf("run %s in Pod %q: %w", save, pod.Namespace+"/"+pod.Name, err)
+	}
+	return path.Parse(text, family)
+}
+
+// proxyPod finds a kube-proxy Pod that runs on a node.
+func (c *Connection) proxyPod(ctx context.Context, node string) (*corev1.Pod, error) {
+	pods, err := c.client.CoreV1().Pods(metav1.NamespaceSystem).List(ctx, metav1.ListOptions{
+		LabelSelector: "k8s-app=kube-proxy", FieldSelector: fields.OneTermEqualSelector("spec.nodeName", node).String(),
+	})
+	if err != nil {
+		return nil, errors.New(Explain(c.explained(err)))
+	}
+	for i := range pods.Items {
+		if pod := &pods.Items[i]; pod.Status.Phase == corev1.PodRunning && pod.DeletionTimestamp == nil && len(pod.Spec.Containers) > 0 {
+			return pod, nil
+		}
+	}
+	return nil, fmt.Errorf("no Pod labelled k8s-app=kube-proxy runs on node %q", node)
+}
+
+// exec runs a command in the first container of a Pod and gives its stdout.
+// WebSocket comes first and SPDY after it, as in kubectl exec.
+func (c *Connection) exec(ctx context.Context, pod *corev1.Pod, command []string) (string, error) {
+	request := c.client.CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("exec").
+		VersionedParams(&corev1.PodExecOptions{Container: pod.Spec.Containers[0].Name, Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
+	spdy, err := remotecommand.NewSPDYExecutor(c.rest, "POST", request.URL())
+	if err != nil {
+		return "", err
+	}
+	socket, err := remotecommand.NewWebSocketExecutor(c.rest, "GET", request.URL().String())
+	if err != nil {
+		return "", err
+	}
+	executor, err := remotecommand.NewFallbackExecutor(socket, spdy, func(err error) bool {
+		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+	})
+	if err != nil {
+		return "", err
+	}
+	var stdout dump
+	var stderr boundedBuffer
+	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &stdout, Stderr: &stderr})
+	var code exec.ExitError
+	var status *apierrors.StatusError
+	switch {
+	case err == nil:
+		return stdout.String(), nil
+	case errors.As(err, &status):
+		return "", errors.New(Explain(c.explained(err)))
+	case errors.As(err, &code) && stderr.String() != "":
+		return "", fmt.Errorf("exit code %d: %s", code.ExitStatus(), sentence(stderr.String()))
+	}
+	return "", err
+}
+
+// dump takes maxDump bytes and refuses more.
+type dump struct{ bytes.Buffer }
+
+// Write implements io.Writer.
+func (d *dump) Write(p []byte) (int, error) {
+	if d.Len()+len(p) > maxDump {
+		return 0, fmt.Errorf("more than %d MiB of rules", maxDump>>20)
+	}
+	return d.Buffer.Write(p)
+}

@@ -1,0 +1,141 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"svctour/model"
+	"svctour/model/path"
+	"svctour/ui/shell"
+)
+
+// counted is what iptables-save -c prints of what kube-proxy derived, every
+// rule with its counter from packets; rules that drop names are not there.
+func counted(t *testing.T, s *model.Snapshot, node string, packets func(rule string) int, drop string) *path.Observed {
+	t.Helper()
+	var b strings.Builder
+	for line := range strings.SplitSeq(path.Print(path.Compile(s, node, path.IPv4)), "\n") {
+		if strings.HasPrefix(line, "-A ") {
+			if drop != "" && strings.Contains(line, drop) {
+				continue
+			}
+			line = fmt.Sprintf("[%d:0] %s", packets(line), line)
+		}
+		b.WriteString(line + "\n")
+	}
+	o, err := path.Parse(b.String(), path.IPv4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// atPath is a lesson with a Service and a client, looking at the path.
+func atPath(t *testing.T, w, h int) *driver {
+	d := tourStart(t, w, h, Options{})
+	d.toService()
+	for range 10 {
+		d.press("5")
+		if l := d.app.screen.(shell.Watcher); d.app.watch.node != "" || func() bool { n, _ := l.Watches(); return n != "" }() {
+			return d
+		}
+		d.press("right")
+		d.show(withService())
+		d.calm()
+	}
+	t.Fatal("no step has a path to watch")
+	return nil
+}
+
+func TestObservedRules(t *testing.T) {
+	for _, size := range []struct{ w, h int }{{80, 24}, {120, 40}, {200, 60}} {
+		d := atPath(t, size.w, size.h)
+		name := fmt.Sprintf("%dx%d", size.w, size.h)
+		seen := counted(t, withService(), d.app.watch.node, func(string) int { return 142 }, "")
+		d.backend.observe = func(string, path.Family) (*path.Observed, error) { return seen, nil }
+		d.send(observeDueMsg{d.app.watch.serial})
+		d.sees("142 pkts", "observed")
+		golden(t, "observed-"+name, d.frame())
+
+		missing := counted(t, withService(), d.app.watch.node, func(string) int { return 7 }, "10.96.142.31")
+		d.backend.observe = func(string, path.Family) (*path.Observed, error) { return missing, nil }
+		d.send(observeDueMsg{d.app.watch.serial})
+		d.sees("not on the node", "derived")
+		golden(t, "missing-"+name, d.frame())
+
+		d.backend.observe = func(string, path.Family) (*path.Observed, error) { return nil, errors.New("pods/exec is forbidden") }
+		d.send(observeDueMsg{d.app.watch.serial})
+		d.sees("was not looked at", "forbidden")
+	}
+}
+
+func TestWatchEndsWithItsScreen(t *testing.T) {
+	d := atPath(t, 120, 40)
+	ended, old := d.app.watching, d.app.watch
+	d.press("l")
+	if d.app.watch.node != "" || !errors.Is(ended.Err(), context.Canceled) {
+		t.Fatalf("the list of lessons watches %+v, the lesson's watch ended with %v", d.app.watch, ended.Err())
+	}
+	d.backend.observe = func(string, path.Family) (*path.Observed, error) {
+		t.Error("a node is looked at that no screen shows")
+		return nil, errors.New("unasked")
+	}
+	d.send(observeDueMsg{old.serial})
+}
+
+func TestRequestFollowsTheBackendWhoseRuleCounted(t *testing.T) {
+	d := atPath(t, 120, 40)
+	looks := 0
+	d.backend.observe = func(node string, _ path.Family) (*path.Observed, error) {
+		looks++
+		now := looks
+		return counted(t, withService(), node, func(rule string) int {
+			if now > 1 && strings.Contains(rule, "--to-destination 10.244.1.6:80") {
+				return 6
+			}
+			return 5
+		}, ""), nil
+	}
+	d.send(observeDueMsg{d.app.watch.serial})
+	d.backend.reply = model.Reply{Stdout: "HTTP/1.1 200 OK\r\nServer: nginx\r\n\r\nhello\n"}
+	d.press("space")
+	last := d.backend.ran[len(d.backend.ran)-1]
+	if !slices.Equal(last[:4], []string{"tour", "exec", "tmp", "--"}) {
+		t.Fatalf("ran %q", last)
+	}
+	d.sees("HTTP/1.1 200 OK", podName(1), "its rule counted", "observed")
+	golden(t, "request-120x40", d.frame())
+}
+
+func TestRequestThatFailsIsNoGuess(t *testing.T) {
+	d := atPath(t, 120, 40)
+	d.backend.observe = func(string, path.Family) (*path.Observed, error) { return nil, errors.New("no kube-proxy") }
+	d.backend.reply = model.Reply{Exit: 7, Stderr: "curl: (7) Connection refused\ncommand terminated with exit code 7\n"}
+	d.press("space")
+	d.sees("no answer: curl: (7) Connection refused")
+	d.backend.reply = model.Reply{Stdout: "HTTP/1.1 200 OK\n\nhello"}
+	d.press("space")
+	d.sees("HTTP/1.1 200 OK; which backend answered is not known")
+}
+
+func TestClientIsMadeOnlyAfterConsent(t *testing.T) {
+	d := atPath(t, 120, 40)
+	without := world(append(threePods(), webService(model.ClusterIP, 0), webSlice(3))...)
+	d.show(without)
+	d.calm()
+	before := len(d.backend.ran)
+	d.press("space")
+	d.sees("Make a client?", "tour")
+	d.press("n")
+	if len(d.backend.ran) != before {
+		t.Fatalf("ran %q without consent", d.backend.ran[before:])
+	}
+	d.press("space", "y")
+	if got := d.backend.ran[len(d.backend.ran)-1]; !slices.Equal(got, []string{"tour", "run", "tmp", "--image=nginx:1.27"}) {
+		t.Fatalf("ran %q", got)
+	}
+}

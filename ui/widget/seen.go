@@ -1,0 +1,161 @@
+package widget
+
+import (
+	"fmt"
+	"strings"
+
+	"svctour/model/path"
+	"svctour/ui/frame"
+	"svctour/ui/theme"
+)
+
+// Seen is what a node was seen to hold, kept up from look to look.
+type Seen struct {
+	Node        string
+	Family      path.Family
+	Rules       *path.Observed // nil until the node could be read
+	Differences []path.Difference
+	Err         string // why the last look failed; Rules may be older
+
+	tallies map[string]*tally
+}
+
+// tally follows one counter over the times when kube-proxy writes its rule
+// anew, which sets it to 0.
+type tally struct{ last, grown uint64 }
+
+func ruleKey(h *path.Hop) string { return h.Table + " " + h.Chain + " " + h.Rule }
+
+// Take adds one look. The rules of the trace are counted on from here.
+func (s *Seen) Take(rules *path.Observed, differences []path.Difference, err string, trace *path.Trace) {
+	s.Err = err
+	if rules == nil {
+		return
+	}
+	s.Rules, s.Differences = rules, differences
+	if trace == nil {
+		return
+	}
+	seen := map[string]*tally{}
+	for i := range trace.Outcomes {
+		for j := range trace.Outcomes[i].Hops {
+			h := &trace.Outcomes[i].Hops[j]
+			counter, ok := s.counter(h)
+			key := ruleKey(h)
+			if !ok || seen[key] != nil {
+				continue
+			}
+			now := &tally{last: counter.Packets}
+			if before := s.tallies[key]; before != nil {
+				now.grown = before.grown
+				if counter.Packets >= before.last {
+					now.grown += counter.Packets - before.last
+				} else {
+					now.grown += counter.Packets // set to 0 in between
+				}
+			}
+			seen[key] = now
+		}
+	}
+	s.tallies = seen
+}
+
+// counter gives the counter of a hop's rule. false when the hop is not one of
+// this node's rules, or the node lacks it.
+func (s *Seen) counter(h *path.Hop) (path.Counter, bool) {
+	if s == nil || s.Rules == nil || h.Rule == "" || h.Node != s.Node {
+		return path.Counter{}, false
+	}
+	return s.Rules.Counter(h.Table, h.Chain, h.Rule)
+}
+
+// Grown says by how much each counter of the trace has risen since it was
+// first seen, by rule; nil before the node was read.
+func (s *Seen) Grown() map[string]uint64 {
+	if s == nil || s.tallies == nil {
+		return nil
+	}
+	out := make(map[string]uint64, len(s.tallies))
+	for key, t := range s.tallies {
+		out[key] = t.grown
+	}
+	return out
+}
+
+// DNATRule is the key in Grown of the rule that rewrites the destination; ""
+// when the outcome has none.
+func DNATRule(o path.Outcome) string {
+	if h := dnatHop(o); h != nil {
+		return ruleKey(h)
+	}
+	return ""
+}
+
+func dnatHop(o path.Outcome) *path.Hop {
+	for i := range o.Hops {
+		if h := &o.Hops[i]; h.Rule != "" && strings.HasPrefix(h.What, "DNAT") {
+			return h
+		}
+	}
+	return nil
+}
+
+// mark is what the node says of a hop's rule: its counter, or that it is not
+// there. nil when the node was not asked.
+func (s *Seen) mark(h *path.Hop, t *theme.Theme) frame.Line {
+	if s == nil || s.Rules == nil || h == nil || h.Rule == "" || h.Node != s.Node {
+		return nil
+	}
+	counter, ok := s.counter(h)
+	if !ok {
+		return line(sp(t.Glyph.Trouble+" not on the node", t.Bad))
+	}
+	if !s.Rules.Counted {
+		return line(sp(t.Glyph.Check, t.Observed))
+	}
+	mark := line(sp(fmt.Sprintf("%d pkts", counter.Packets), t.Observed))
+	if tally := s.tallies[ruleKey(h)]; tally != nil && tally.grown > 0 {
+		mark = append(mark, sp(fmt.Sprintf(" +%d", tally.grown), t.Changed))
+	}
+	return mark
+}
+
+// rulesOnNode counts the rules of the trace that the node holds, and that it lacks.
+func (v *View) rulesOnNode() (there, missing int) {
+	if v.Seen == nil || v.Seen.Rules == nil || v.Trace == nil {
+		return 0, 0
+	}
+	for i := range v.Trace.Outcomes {
+		for j := range v.Trace.Outcomes[i].Hops {
+			h := &v.Trace.Outcomes[i].Hops[j]
+			if h.Rule == "" || h.Node != v.Seen.Node {
+				continue
+			}
+			if _, ok := v.Seen.counter(h); ok {
+				there++
+			} else {
+				missing++
+			}
+		}
+	}
+	return there, missing
+}
+
+// seenNotes says what looking at the node showed beyond the path.
+func seenNotes(v *View, t *theme.Theme, w int) []frame.Line {
+	s := v.Seen
+	switch {
+	case s == nil:
+		return nil
+	case s.Err != "":
+		return frame.Wrap(line(sp(" The rules are derived; "+s.Node+" was not looked at: "+strings.TrimSuffix(s.Err, ".")+".", t.Warn)), w, 1)
+	case s.Rules == nil || len(s.Differences) == 0:
+		return nil
+	}
+	first := s.Differences[0]
+	text := fmt.Sprintf(" %s and the API differ in %d rules; the first: %s in %s %s.", s.Node, len(s.Differences), first.Kind, first.Table, first.Chain)
+	if len(s.Differences) == 1 {
+		text = fmt.Sprintf(" %s and the API differ in one rule: %s in %s %s.", s.Node, first.Kind, first.Table, first.Chain)
+	}
+	return frame.Wrap(line(sp(text, t.Warn)), w, 1)
+}
