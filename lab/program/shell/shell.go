@@ -418,6 +418,7 @@ func (s *shell) exec(ctx context.Context, args []string) error {
 	}
 	s.running.Add(1)
 	s.live.Add(1)
+	s.wake()
 	defer s.running.Done()
 	defer func() { s.live.Add(-1); s.wake() }()
 	return exit(s.p.Machine.Table.Run(ctx, main, child))

@@ -96,7 +96,7 @@ func TestScripts(t *testing.T) {
 		{"(exit 4); echo $?", "4\n", "", 0},
 		{"cat < /none", "", "sh: can't open /none: no such file\n", 1},
 		{"echo x > /none/y", "", "sh: can't create /none/y: nonexistent directory\n", 1},
-		{"export A=b; env | cat", "PATH=/bin\nHOME=/root\nGREETING=hi\nA=b\n", "", 0},
+		{"export A=b; env | { while read l; do [ $l = A=b ] && echo $l; done; true; }", "A=b\n", "", 0},
 		{". /lib.sh; hello you", "hello you\n", "", 0},
 		{"trap 'echo bye' EXIT; echo hi; exit 5", "hi\nbye\n", "", 5},
 		{"cat & wait; echo done", "done\n", "", 0},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"svctour/lab/process"
 )
@@ -112,18 +113,27 @@ func (s *shell) trap(args []string) ([]string, error) {
 	return own, nil
 }
 
+// beginning is how long a command in the background may take to start before
+// the builtin wait takes it that none runs.
+const beginning = 200 * time.Millisecond
+
 // wait waits for a trapped signal or for the end of the commands that run in
 // the background: the builtin that follows has nothing to wait for then.
 func (s *shell) wait(ctx context.Context) {
-	for {
+	timer := time.NewTimer(beginning)
+	defer timer.Stop()
+	for begun := false; ; {
 		s.mu.Lock()
 		come, traps := len(s.pending) > 0, len(s.traps)
 		s.mu.Unlock()
-		if come || traps == 0 || s.live.Load() == 0 {
+		live := s.live.Load() > 0
+		if begun = begun || live; come || traps == 0 || begun && !live {
 			return
 		}
 		select {
 		case <-s.arrived:
+		case <-timer.C:
+			begun = true
 		case <-ctx.Done():
 			return
 		}
