@@ -16,6 +16,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/textlogger"
 	"k8s.io/kubernetes/pkg/proxy/healthcheck"
@@ -140,6 +141,11 @@ func (x *proxier) run(ctx context.Context, client kubernetes.Interface, signals 
 	for _, factory := range factories {
 		factory.StartWithContext(life)
 	}
+	wait.Go(func() {
+		if cache.WaitForCacheSync(life.Done(), x.watched.synced) {
+			x.changed()
+		}
+	})
 	loop := make(chan struct{})
 	var looping sync.WaitGroup
 	looping.Go(func() { x.runner.Loop(loop) })
@@ -158,18 +164,17 @@ func (x *proxier) run(ctx context.Context, client kubernetes.Interface, signals 
 	for _, factory := range factories {
 		factory.Shutdown()
 	}
-	close(loop) // only now that nobody asks for a run any more: the runner must not be asked then
+	wait.Wait()
+	close(loop) // only now that nobody asks for a run any more: a runner that ended must not be asked
 	looping.Wait()
 	x.checks.close()
-	wait.Wait()
 	return code
 }
 
 // Node is the node as it was last seen, for the health server.
 func (x *proxier) Node() *corev1.Node { return x.watched.nodeObject(x.name) }
 
-// sync writes the rules for what is known. It does nothing before everything
-// was listed once, as kube-proxy.
+// sync writes the rules for what is known, once everything was listed.
 func (x *proxier) sync() error {
 	if !x.watched.synced() {
 		return nil
@@ -193,8 +198,12 @@ func (x *proxier) compile(snapshot *model.Snapshot) *path.Program {
 	return path.Compile(snapshot, x.name, path.IPv4)
 }
 
-// changed asks for a run: at once, or when the last is minSyncPeriod ago.
+// changed asks for a run: at once, or when the last is minSyncPeriod ago. What
+// comes before everything was listed once is in the first run.
 func (x *proxier) changed() {
+	if !x.watched.synced() {
+		return
+	}
 	x.health.QueuedUpdate(corev1.IPv4Protocol)
 	x.runner.Run()
 }
