@@ -147,15 +147,15 @@ func TestNothingOfTheMachine(t *testing.T) {
 
 // held is a stream that says when the program has written to it.
 type held struct {
-	bytes.Buffer
+	text  bytes.Buffer
 	first chan struct{}
 }
 
 func (h *held) Write(text []byte) (int, error) {
-	if h.Len() == 0 {
+	if h.text.Len() == 0 {
 		defer close(h.first)
 	}
-	return h.Buffer.Write(text)
+	return h.text.Write(text)
 }
 
 func TestSignals(t *testing.T) {
@@ -186,8 +186,8 @@ func TestSignals(t *testing.T) {
 		if c.status == 137 {
 			r.Kill()
 		}
-		if status := r.Wait(); status != c.status || out.String() != c.out {
-			t.Errorf("%s: %q, %d, want %q, %d", c.script, out.String(), status, c.out, c.status)
+		if status := r.Wait(); status != c.status || out.text.String() != c.out {
+			t.Errorf("%s: %q, %d, want %q, %d", c.script, out.text.String(), status, c.out, c.status)
 		}
 		for _, other := range p.Machine.Table.List() {
 			other.Kill()
