@@ -22,6 +22,7 @@ type configuration struct {
 		Kubeconfig string `json:"kubeconfig"`
 	} `json:"clientConnection"`
 	HealthzBindAddress string  `json:"healthzBindAddress"`
+	MetricsBindAddress string  `json:"metricsBindAddress"`
 	IPTables           periods `json:"iptables"`
 	NFTables           periods `json:"nftables"`
 
@@ -55,13 +56,20 @@ func readConfiguration(files afero.Fs, file string) (*configuration, error) {
 	if mode := c.proxy.Mode; mode != path.ModeIPTables && mode != path.ModeNFTables {
 		return nil, fmt.Errorf("can't use the %s proxier: the kernel of this lab has none", mode)
 	}
-	if c.HealthzBindAddress == "" {
-		c.HealthzBindAddress = "0.0.0.0"
-	}
-	if _, _, err := net.SplitHostPort(c.HealthzBindAddress); err != nil {
-		c.HealthzBindAddress = net.JoinHostPort(c.HealthzBindAddress, "10256")
-	}
+	c.HealthzBindAddress = bindAddress(c.HealthzBindAddress, "0.0.0.0", "10256")
+	c.MetricsBindAddress = bindAddress(c.MetricsBindAddress, "127.0.0.1", "10249")
 	return c, nil
+}
+
+// bindAddress is an address with the defaults for what it does not say.
+func bindAddress(text, host, port string) string {
+	if text == "" {
+		text = host
+	}
+	if _, _, err := net.SplitHostPort(text); err != nil {
+		return net.JoinHostPort(text, port)
+	}
+	return text
 }
 
 // periods are minSyncPeriod and syncPeriod of the mode in use.

@@ -21,14 +21,14 @@ import (
 // headerTimeout is how long a health check may take to say what it wants.
 const headerTimeout = 10 * time.Second
 
+// bindRetry is how long kube-proxy waits before it tries again to listen
+// (cmd/kube-proxy/app/server.go, serveHealthz; bindAddressHardFail is off).
+const bindRetry = 5 * time.Second
+
 // serveHealth serves /healthz and /livez of kube-proxy on the node's network
 // until ctx ends. The state is that of its own package, whose server would
 // listen on this machine.
-func (x *proxier) serveHealth(ctx context.Context) error {
-	listener, err := x.network.Listen(ctx, "tcp", x.config.HealthzBindAddress)
-	if err != nil {
-		return fmt.Errorf("failed to start proxy healthz on %s: %w", x.config.HealthzBindAddress, err) // kube-proxy's words
-	}
+func (x *proxier) serveHealth(ctx context.Context) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		health, eligible := x.health.Health(), x.health.NodeEligible()
@@ -39,7 +39,35 @@ func (x *proxier) serveHealth(ctx context.Context) error {
 		health := x.health.Health()
 		writeHealth(w, health, health.Healthy)
 	})
-	return serve(ctx, listener, mux)
+	x.keep(ctx, "Healthz", x.config.HealthzBindAddress, mux)
+}
+
+// serveMetrics serves of kube-proxy's metrics port what people ask by hand: the
+// mode that it works in. It keeps no metrics.
+func (x *proxier) serveMetrics(ctx context.Context) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/proxyMode", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = fmt.Fprint(w, x.config.proxy.Mode)
+	})
+	x.keep(ctx, "Metrics", x.config.MetricsBindAddress, mux)
+}
+
+// keep serves on an address until ctx ends, and tries again when it cannot.
+func (x *proxier) keep(ctx context.Context, name, address string, handler http.Handler) {
+	for ctx.Err() == nil {
+		listener, err := x.network.Listen(ctx, "tcp", address)
+		if err == nil {
+			err = serve(ctx, listener, handler)
+		}
+		if err != nil && ctx.Err() == nil {
+			x.log.Error(err, name+" server failed", "address", address)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(bindRetry):
+		}
+	}
 }
 
 // writeHealth is pkg/proxy/healthcheck/proxy_health.go's answer.

@@ -132,12 +132,8 @@ func (x *proxier) run(ctx context.Context, client kubernetes.Interface, signals 
 	life, end := context.WithCancel(klog.NewContext(ctx, x.log))
 	factories := x.watch(client)
 	var wait sync.WaitGroup
-	failed := make(chan error, 1)
-	wait.Go(func() {
-		if err := x.serveHealth(life); err != nil {
-			failed <- err
-		}
-	})
+	wait.Go(func() { x.serveHealth(life) })
+	wait.Go(func() { x.serveMetrics(life) })
 	for _, factory := range factories {
 		factory.StartWithContext(life)
 	}
@@ -154,9 +150,6 @@ func (x *proxier) run(ctx context.Context, client kubernetes.Interface, signals 
 	select {
 	case <-ctx.Done():
 		code = 137
-	case err := <-failed:
-		x.log.Error(err, "Error running ProxyServer")
-		code = 1
 	case <-signals: // Go's own end, as process 1, on a signal that nobody asked for
 		code = 2
 	}

@@ -109,7 +109,7 @@ func dnsSnapshot() *model.Snapshot {
 	})
 }
 
-// The expectations are those of pkg/proxy/conntrack/cleanup_test.go.
+// The expectations follow from pkg/proxy/conntrack/cleanup.go.
 func TestStaleFlows(t *testing.T) {
 	stale := staleFlows(dnsSnapshot())
 	for _, c := range []struct {
