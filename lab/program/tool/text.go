@@ -447,7 +447,7 @@ func wc(c *command) int {
 		if name != "-" && name != "" {
 			columns = append(columns, name)
 		}
-		c.printf("%s\n", strings.Join(columns, map[bool]string{true: " "}[len(letters) == 1 || name != "-"]))
+		c.printf("%s\n", strings.Join(columns, " "))
 	}
 	status := c.inputs(c.args, func(name string, in io.Reader) error {
 		text, err := io.ReadAll(in)

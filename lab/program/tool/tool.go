@@ -154,6 +154,9 @@ func (c *command) inputs(names []string, each func(name string, in io.Reader) er
 	for _, name := range names {
 		in, err := c.input(name)
 		if err != nil {
+			if slices.Contains([]string{"cat", "tail", "uniq", "md5sum", "sha256sum"}, c.name) {
+				name = "can't open '" + name + "'"
+			}
 			status = c.fail("%s: %s", name, process.Message(err))
 			continue
 		}
