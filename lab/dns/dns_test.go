@@ -350,7 +350,7 @@ func TestForwardToASilentServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = silent.Close() }()
-	f := &forward{network: network, from: ".", servers: []string{"10.0.0.9:53"}, policy: "sequential"}
+	f := &forward{life: t.Context(), network: network, from: ".", servers: []string{"10.0.0.9:53"}, policy: "sequential"}
 	started := time.Now()
 	code, err := f.ServeDNS(t.Context(), &writer{}, new(dns.Msg).SetQuestion("a.test.", dns.TypeA))
 	var timeout net.Error
@@ -371,8 +371,51 @@ type writer struct {
 func (w *writer) RemoteAddr() net.Addr      { return &net.UDPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 1} }
 func (w *writer) WriteMsg(m *dns.Msg) error { w.answer = m; return nil }
 
+// A kill ends CoreDNS at once, whatever is asked of a server that is silent.
+func TestKill(t *testing.T) {
+	network := newLoopback()
+	silent, err := network.ListenPacket(t.Context(), "udp", "10.0.0.9:53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	<-network.up
+	ctx, kill := context.WithCancel(t.Context())
+	files := afero.NewMemMapFs()
+	if err := afero.WriteFile(files, "/Corefile", []byte(".:53 {\nforward . 10.0.0.9\n}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	exit := make(chan int, 1)
+	go func() {
+		exit <- Main(ctx, &process.Process{Args: []string{"coredns"}, Dir: "/", Stdout: &buffer{}, Stderr: &buffer{}, Files: files, Net: network})
+	}()
+	<-network.up
+	<-network.up
+	query, err := new(dns.Msg).SetQuestion("a.test.", dns.TypeA).Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := network.DialContext(ctx, "udp", ":53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	if _, err := client.Write(query); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := silent.ReadFrom(make([]byte, 512)); err != nil { // the query is on its way
+		t.Fatal(err)
+	}
+	started := time.Now()
+	kill()
+	<-exit
+	if took := time.Since(started); took >= readTimeout {
+		t.Errorf("took %s to end, want less than the %s of the upstream", took, readTimeout)
+	}
+}
+
 func TestForwardExcept(t *testing.T) {
-	f := &forward{network: newLoopback(), from: "test.", except: []string{"not.test."}, servers: []string{"10.0.0.9:53"}}
+	f := &forward{life: t.Context(), network: newLoopback(), from: "test.", except: []string{"not.test."}, servers: []string{"10.0.0.9:53"}}
 	for name, want := range map[string]bool{"a.test.": true, "test.": true, "a.not.test.": false, "other.": false} {
 		w := &writer{}
 		code, err := f.ServeDNS(t.Context(), w, new(dns.Msg).SetQuestion(name, dns.TypeA))

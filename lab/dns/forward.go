@@ -36,6 +36,7 @@ var errNoHealthy = errors.New("no healthy proxies")
 // asks the servers in the order of the policy until one of them answers.
 type forward struct {
 	next       plugin.Handler
+	life       context.Context // of the server: no query outlives it
 	network    process.Network
 	from       string
 	except     []string
@@ -51,7 +52,7 @@ type forward struct {
 // or a file in the form of resolv.conf(5).
 func setupForward(c *caddy.Controller) error {
 	for c.Next() {
-		f := &forward{network: serverOf(c).process.Net, policy: "random"}
+		f := &forward{life: serverOf(c).life, network: serverOf(c).process.Net, policy: "random"}
 		if err := f.parse(c, serverOf(c).process.Files); err != nil {
 			return plugin.Error("forward", err)
 		}
@@ -189,6 +190,7 @@ func (f *forward) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg
 	}
 	ctx, cancel := context.WithTimeout(ctx, forwardTimeout)
 	defer cancel()
+	defer context.AfterFunc(f.life, cancel)()
 	failure := errNoHealthy
 	for _, server := range f.order() {
 		if ctx.Err() != nil {

@@ -195,17 +195,19 @@ func (s *server) shutdown(ctx context.Context) {
 }
 
 // stop ends everything that was started. Queries at work are answered first,
-// unless ctx has ended.
+// unless ctx has ended or ends.
 func (s *server) stop(ctx context.Context) {
 	for _, stop := range slices.Concat(s.instance.OnShutdown, s.instance.OnFinalShutdown) {
 		_ = stop() // none of the plugins in use has an error that matters at the end
 	}
-	s.end()
-	if ctx.Err() == nil {
-		for _, each := range s.servers {
-			_ = each.Stop() // what is left after its five seconds is cut off below
-		}
+	kill := context.AfterFunc(ctx, s.end)
+	defer kill()
+	var answering sync.WaitGroup
+	for _, each := range s.servers {
+		answering.Go(func() { _ = each.Stop() }) // what is left after its five seconds is cut off below
 	}
+	answering.Wait()
+	s.end()
 	for _, each := range s.closes {
 		_ = each.Close()
 	}
