@@ -201,7 +201,7 @@ func (s *shell) rewrite(ctx context.Context, hc interp.HandlerContext, args []st
 		return s.trap(args)
 	case "wait":
 		s.wait(ctx)
-	case "kill", "ulimit", "umask", "newgrp", "fc", "bg", "fg", "jobs", "help", "history", "suspend", "test [":
+	case "kill", "ulimit", "umask", "newgrp", "fc", "bg", "fg", "jobs", "help", "history", "suspend":
 		return append([]string{own + name}, args[1:]...), nil
 	case "command", "type":
 		return s.lookup(args), nil

@@ -201,7 +201,11 @@ func compile(text string, extended bool) (*regexp.Regexp, error) {
 	if !extended {
 		text = basic(text)
 	}
-	return regexp.Compile(text)
+	re, err := regexp.Compile(text)
+	if err == nil {
+		re.Longest() // POSIX: the longest of the leftmost matches
+	}
+	return re, err
 }
 
 func grep(c *command) int {
@@ -238,6 +242,7 @@ func grep(c *command) int {
 	if err != nil {
 		return c.usage("bad regex '%s': %v", pattern, err)
 	}
+	re.Longest()
 	names := c.args
 	recursive := c.has('r') || c.has('R')
 	if recursive {

@@ -41,6 +41,7 @@ func commands() map[string]process.Main {
 		"cat": {"u", cat}, "echo": {"", echo}, "true": {"", yes0}, "false": {"", no},
 		"env": {"", env}, "printenv": {"", printenv}, "hostname": {"fis", hostname}, "date": {"uR", date}, "sleep": {"", sleep},
 		"ls": {"la1AhdR", ls}, "head": {"n:c:qv", head}, "tail": {"n:fFc:q", tail}, "grep": {"civnoEqrRwlFshHe:xL", grep},
+		"printf": {"", inShell}, "test": {"", inShell}, "[": {"", inShell}, "tr": {"dsc", tr}, "sed": {"ne:Er", sed},
 		"sort": {"nruk:t:", sortLines}, "uniq": {"cdu", uniq}, "wc": {"lwcm", wc}, "cut": {"d:f:c:s", cut},
 		"seq": {"s:w", seq}, "tee": {"a", tee}, "xargs": {"", xargs}, "ps": {"", ps}, "kill": {"", kill},
 		"pwd": {"LP", pwd}, "mkdir": {"pm:", mkdir}, "rm": {"rRf", rm}, "rmdir": {"", rmdir}, "cp": {"rRapf", cp}, "mv": {"f", mv},

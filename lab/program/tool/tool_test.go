@@ -62,7 +62,9 @@ func TestAsBusybox(t *testing.T) {
 		"echo a b c | xargs -n 1 echo", "echo x | xargs -I {} echo [{}]", "echo hi | base64", "echo aGkK | base64 -d",
 		"md5sum f", "sha256sum f", "basename /a/b.txt .txt", "dirname /a/b", "echo a | tee g; cat g", "yes | head -n 2",
 		"mkdir -p a/b; touch a/b/c; find a -type f; ls a; rm -r a; ls", "cp f g; cat g; mv g h; cat h", "mkdir d; rmdir d; ls",
-		"cat none", "head none", "wc none", "cut -c1 none", "uniq none", "grep x none", "md5sum none", "ls none", "rm none", "mkdir /none/x", "rm -f none", "mkdir d; rm d; echo $?; rmdir d", "sleep 0.01", "sleep x 2>/dev/null",
+		"cat none", "tr a-z A-Z < f", "tr -d '\\n' < f", "tr -s p < f", "sed s/p/X/ f", "sed 's/p/[&]/g' f", "sed -n 2p f", "sed '/apple/d' f", "sed '$d' f",
+		"sed -E 's/([a-z]+) ([0-9]+)/\\2 \\1/' f", "sed -n 's/fig/FIG/p' f", "sed 's/\\(a\\)p/\\1-/' f", "env printf '%s-%d\\n' a 3", "env test a = b",
+		"head none", "wc none", "cut -c1 none", "uniq none", "grep x none", "md5sum none", "ls none", "rm none", "mkdir /none/x", "rm -f none", "mkdir d; rm d; echo $?; rmdir d", "sleep 0.01", "sleep x 2>/dev/null",
 		"timeout 5 true", "env -i A=b env", "ls -1", "false | true; echo $?",
 		"mkdir p; echo x > p/y; tar cf - p | tar tf -; tar cf t.tar p; rm -r p; tar xf t.tar; cat p/y",
 		"cat < f | while read a b; do echo $b $a; done",
@@ -87,7 +89,7 @@ func TestTarCannotLeaveItsFolder(t *testing.T) {
 }
 
 func TestUnsupportedIsAnError(t *testing.T) {
-	for _, script := range []string{"sort -k1.2 f", "find . -delete", `grep '\(a\)\1' f`, "date -d yesterday", "ls -Z"} {
+	for _, script := range []string{"sort -k1.2 f", "find . -delete", `grep '\(a\)\1' f`, "date -d yesterday", "ls -Z", "sed y/a/b/ f", "sed 1,2d f", "sed s/a/b/2 f", "sed -i s/a/b/ f"} {
 		if out, errs, status, _ := run(t, script); status == 0 || errs == "" || out != "" {
 			t.Errorf("%s: %q, %q, %d", script, out, errs, status)
 		}
