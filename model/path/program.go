@@ -255,6 +255,15 @@ func newRuleIndex(rules []Rule) *ruleIndex {
 	return index
 }
 
+// Next gives the position of the first rule at or after from that can match a
+// packet for destination; len(Rules) when none can.
+func (c *Chain) Next(from int, destination netip.AddrPort) int {
+	if from >= len(c.Rules) {
+		return len(c.Rules)
+	}
+	return c.next(from, destination)
+}
+
 // next gives the position of the first rule at or after from that can match a
 // packet for destination; len(Rules) when none can.
 func (c *Chain) next(from int, destination netip.AddrPort) int {
