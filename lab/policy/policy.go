@@ -207,26 +207,23 @@ func newPeer(namespace string, from networkingv1.NetworkPolicyPeer, namespaces [
 // the source for egress, and at that of the destination for ingress.
 func (s *Set) Allows(f network.Flow) bool {
 	source, destination := s.pods[f.Source.Addr()], s.pods[f.Destination.Addr()]
-	if f.Egress && source != nil && len(source.egress) > 0 {
-		if !allowed(source.egress, func(c *compiled) []rule { return c.egress }, f.Destination.Addr(), destination, f, destination) {
-			return false
-		}
+	switch {
+	case f.Source.Addr() == f.Destination.Addr(): // a Pod may always talk to itself
+		return true
+	case !f.Ingress:
+		return source == nil || len(source.egress) == 0 ||
+			allowed(source.egress, func(c *compiled) []rule { return c.egress }, f.Destination.Addr(), destination, f, destination)
+	case destination == nil || len(destination.ingress) == 0:
+		return true
 	}
-	if f.Ingress && destination != nil && len(destination.ingress) > 0 {
-		if node, is := s.nodes[f.Source.Addr()]; is && node == destination.node {
-			return true
-		}
-		return allowed(destination.ingress, func(c *compiled) []rule { return c.ingress }, f.Source.Addr(), source, f, destination)
+	if node, is := s.nodes[f.Source.Addr()]; is && node == destination.node {
+		return true
 	}
-	return true
+	return allowed(destination.ingress, func(c *compiled) []rule { return c.ingress }, f.Source.Addr(), source, f, destination)
 }
 
 // allowed says whether any rule of the policies has the other end and the port.
-// A Pod may always talk to itself.
 func allowed(policies []*compiled, rules func(*compiled) []rule, other netip.Addr, otherPod *pod, f network.Flow, destination *pod) bool {
-	if f.Source.Addr() == f.Destination.Addr() {
-		return true
-	}
 	return slices.ContainsFunc(policies, func(c *compiled) bool {
 		return slices.ContainsFunc(rules(c), func(r rule) bool {
 			return (len(r.peers) == 0 || slices.ContainsFunc(r.peers, func(p peer) bool { return p.has(other, otherPod) })) &&
