@@ -277,7 +277,18 @@ func (s *session) EnsureNamespace(ctx context.Context) (string, error) {
 
 // Kubectl runs in a namespace unless the command names one itself.
 func (s *session) Kubectl(ctx context.Context, namespace string, args []string, stdin string) model.Reply {
+	if namespace == "" { // the tour's is not made yet
+		namespace = s.Namespace()
+	}
 	return s.Connection.KubectlIn(ctx, namespace, args, stdin)
+}
+
+// Terminal runs where Kubectl does.
+func (s *session) Terminal(ctx context.Context, namespace string, args []string) (shell.Child, error) {
+	if namespace == "" {
+		namespace = s.Namespace()
+	}
+	return s.Connection.Terminal(ctx, namespace, args)
 }
 
 func (s *session) Clean(ctx context.Context) error {

@@ -18,6 +18,7 @@ type command struct {
 	namespace string // of -n; "" when not given
 	all       bool   // -A
 	manifest  bool   // -f -: objects come on stdin
+	terminal  bool   // it needs a terminal
 }
 
 // refusal is why a command is not run; it is shown to the person.
@@ -33,6 +34,8 @@ type verb struct {
 	flags  map[string]bool // by name, "--output" and "-o"; true when it takes a value
 	args   func(positional []string, manifest bool) error
 	dash   bool // a command may follow "--"
+	// terminal commands need a terminal of their own.
+	terminal bool
 }
 
 // flagNames parses a list like "output,o= watch,w": names and one-letter
@@ -103,6 +106,9 @@ var verbs = map[string]verb{
 	"run": {writes: true, dash: true, args: anyArgs, flags: flagNames(writeFlags,
 		"image= image-pull-policy= port= labels,l= env= restart= annotations= command expose rm attach stdin,i quiet,q pod-running-timeout= wait timeout= grace-period= force")},
 	"exec":          {writes: true, dash: true, args: oneObject, flags: flagNames("container,c= stdin,i quiet,q pod-running-timeout=")},
+	"attach":        {writes: true, terminal: true, args: oneObject, flags: flagNames("container,c= stdin,i quiet,q pod-running-timeout=")},
+	"edit":          {writes: true, terminal: true, args: oneObjectOfKind, flags: flagNames("output,o= field-manager= save-config show-managed-fields validate windows-line-endings")},
+	"port-forward":  {writes: true, terminal: true, args: objectAndPorts, flags: flagNames("pod-running-timeout=")},
 	"label":         {writes: true, args: objectsAndPairs, flags: flagNames(writeFlags, "overwrite resource-version= selector,l= field-selector= all list filename,f=")},
 	"annotate":      {writes: true, args: objectsAndPairs, flags: flagNames(writeFlags, "overwrite resource-version= selector,l= field-selector= all list filename,f=")},
 	"patch":         {writes: true, args: objects, flags: flagNames(writeFlags, "patch,p= type= subresource= filename,f=")},
@@ -125,7 +131,10 @@ var otherCluster = []string{
 
 // inspect decides whether args, without a leading "kubectl", may be run. Its
 // error is a refusal.
-func inspect(args []string) (command, error) {
+func inspect(args []string) (command, error) { return inspectFor(args, false) }
+
+// inspectFor is inspect for a command that may have a terminal.
+func inspectFor(args []string, terminal bool) (command, error) {
 	if len(args) == 0 {
 		return command{}, refuse("type a kubectl command, for example %q", "get pods")
 	}
@@ -146,14 +155,17 @@ func inspect(args []string) (command, error) {
 	if !ok {
 		return command{}, refuse("svctour does not run %q here: use a terminal of your own for it", "kubectl "+name)
 	}
-	p := parser{verb: name, flags: known.flags}
+	p := parser{verb: name, flags: known.flags, terminal: terminal}
 	if err := p.parse(rest); err != nil {
 		return command{}, err
 	}
 	if p.dash && !known.dash {
 		return command{}, refuse("%q takes no \"--\"", "kubectl "+name)
 	}
-	c := command{writes: known.writes}
+	if known.terminal && !terminal {
+		return command{}, refuse("there is no terminal for %q here", "kubectl "+name)
+	}
+	c := command{writes: known.writes, terminal: known.terminal}
 	for flag, values := range p.values {
 		if len(values) > 1 && (flag == "--namespace" || flag == "--filename") {
 			return command{}, refuse("%s is given %d times; give it once", flag, len(values))
@@ -188,6 +200,7 @@ type parser struct {
 	flags map[string]bool
 
 	positional []string
+	terminal   bool                // --tty is allowed
 	values     map[string][]string // by long name where longNames knows it
 	dash       bool                // "--" was there; what follows is not ours to read
 }
@@ -266,7 +279,10 @@ func (p *parser) short(group string, args []string) ([]string, error) {
 
 func (p *parser) known(name string) (takesValue bool, err error) {
 	takes, ok := p.flags[name]
+	_, dash := p.flags["--stdin"] // exec, attach, run
 	switch {
+	case p.terminal && dash && (name == "-t" || name == "--tty"):
+		return false, nil
 	case ok:
 		return takes, nil
 	case slices.Contains(otherCluster, name):
@@ -384,6 +400,22 @@ func objectsAndPairs(positional []string, manifest bool) error {
 		positional = positional[:first]
 	}
 	return objects(positional, manifest)
+}
+
+// oneObjectOfKind: TYPE/NAME or TYPE NAME.
+func oneObjectOfKind(positional []string, manifest bool) error {
+	if manifest || len(positional) == 0 || len(positional) > 2 {
+		return refuse("say which object, for example %q", "service/web")
+	}
+	return objects(positional, false)
+}
+
+// objectAndPorts: a Pod's NAME or TYPE/NAME, then ports.
+func objectAndPorts(positional []string, _ bool) error {
+	if len(positional) < 2 {
+		return refuse("say what and which ports, for example %q", "port-forward service/web 8080:80")
+	}
+	return oneObject(positional[:1], false)
 }
 
 // oneObject: NAME (of a Pod) or TYPE/NAME.

@@ -64,6 +64,13 @@ func (c *Connection) KubectlIn(ctx context.Context, namespace string, args []str
 		reply.Stderr = sentence(fmt.Sprintf("find this program to run kubectl: %v", err))
 		return reply
 	}
+	run(ctx, &reply, program, c.kubectlArgs(namespace, named, args), stdin)
+	return reply
+}
+
+// kubectlArgs is this program's command line for a kubectl command on this
+// cluster. named says that the command chooses its namespace itself.
+func (c *Connection) kubectlArgs(namespace string, named bool, args []string) []string {
 	full := []string{"kubectl"}
 	if c.options.Kubeconfig != "" {
 		full = append(full, "--kubeconfig="+c.options.Kubeconfig)
@@ -74,8 +81,7 @@ func (c *Connection) KubectlIn(ctx context.Context, namespace string, args []str
 	if !named {
 		full = append(full, "--namespace="+namespace)
 	}
-	run(ctx, &reply, program, append(full, args...), stdin)
-	return reply
+	return append(full, args...)
 }
 
 // allowWrite refuses a write outside the namespaces that svctour made.

@@ -54,6 +54,8 @@ type App struct {
 	wanted     string // the lesson to open once the namespace is there
 	labOurs    bool   // this program started the lab
 
+	prompt prompt
+
 	watch    watch
 	watching context.Context    // ends when the screen watches another node, or none
 	endWatch context.CancelFunc // ends watching; nil when nothing is watched
@@ -113,7 +115,11 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 	case tea.ColorProfileMsg:
 		a.profile(msg)
 	case tea.KeyPressMsg:
-		return a.key(msg.String())
+		return a.keyPress(msg)
+	case tea.PasteMsg:
+		if a.prompt.open && a.dialog == nil {
+			a.prompt.insert(msg.Content)
+		}
 	case tea.MouseClickMsg:
 		if mouse := msg.Mouse(); mouse.Button == tea.MouseLeft {
 			return a.click(mouse.X, mouse.Y)
@@ -137,6 +143,10 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 		return a.namespaceMade(msg)
 	case heardMsg:
 		return a.heard(msg)
+	case typedMsg:
+		return a.typed(msg)
+	case childMsg:
+		return a.child(msg)
 	case rulesMsg:
 		return a.rulesRead(msg)
 	case observeDueMsg:

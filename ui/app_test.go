@@ -222,6 +222,10 @@ func (b *scripted) Observe(ctx context.Context, node string, family path.Family)
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
+func (b *scripted) Terminal(_ context.Context, namespace string, args []string) (shell.Child, error) {
+	b.ran = append(b.ran, append([]string{"terminal", namespace}, args...))
+	return nil, errors.New("not in a test")
+}
 func (b *scripted) Clean(context.Context) error { b.cleaned = true; return nil }
 func (b *scripted) Close()                      {}
 

@@ -38,6 +38,7 @@ func (a *App) connect(c shell.Choice) tea.Cmd {
 func (a *App) disconnect() tea.Cmd {
 	a.generation++
 	a.unwatch()
+	a.prompt = prompt{history: a.prompt.history, at: len(a.prompt.history), serial: a.prompt.serial + 1}
 	if a.leave != nil {
 		a.leave()
 		a.leave = nil

@@ -11,6 +11,15 @@ import (
 	"svctour/ui/theme"
 )
 
+// keyPress gives a key to the prompt if it is open, and else its meaning.
+func (a *App) keyPress(msg tea.KeyPressMsg) tea.Cmd {
+	if a.prompt.open && a.dialog == nil {
+		a.notice = ""
+		return a.promptKey(msg)
+	}
+	return a.key(msg.String())
+}
+
 // key gives a key press its meaning: the dialog's, the app's, or the screen's.
 func (a *App) key(key string) tea.Cmd {
 	a.notice = ""
@@ -41,6 +50,10 @@ func (a *App) key(key string) tea.Cmd {
 		a.help = true
 		return nil
 	}
+	if key == ":" || key == "$" {
+		a.openPrompt()
+		return nil
+	}
 	for _, action := range a.screen.Actions() {
 		for _, k := range action.Keys {
 			if k == key {
@@ -49,6 +62,14 @@ func (a *App) key(key string) tea.Cmd {
 		}
 	}
 	return nil
+}
+
+func (a *App) openPrompt() {
+	if why := a.promptWhy(); why != "" {
+		a.notice = strings.ToUpper(why[:1]) + why[1:] + "."
+		return
+	}
+	a.prompt.open = true
 }
 
 func (a *App) perform(action shell.Action) tea.Cmd {
@@ -81,6 +102,7 @@ func (a *App) click(x, y int) tea.Cmd {
 				return a.choose(o)
 			}
 		}
+	case a.prompt.open:
 	case id == "help":
 		a.help = true
 	case id != "":
@@ -101,6 +123,10 @@ func (a *App) wheel(button tea.MouseButton) tea.Cmd {
 		id = "up"
 	case tea.MouseWheelDown:
 		id = "down"
+	}
+	if a.prompt.open && a.dialog == nil && id != "" {
+		a.prompt.scroll += map[string]int{"up": -3, "down": 3}[id] // drawing bounds it
+		return nil
 	}
 	if id == "" || a.dialog != nil || a.help {
 		return nil

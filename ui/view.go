@@ -45,6 +45,9 @@ func (a *App) compose() *frame.Surface {
 	a.screen.Draw(s, a.theme)
 	a.drawHeader(s)
 	a.drawFooter(s)
+	if a.prompt.open {
+		a.drawPrompt(s)
+	}
 	switch {
 	case a.dialog != nil:
 		s.Restyle(frame.Rect{W: a.size.W, H: a.size.H}, faint)
@@ -165,6 +168,7 @@ func (a *App) drawHelp(s *frame.Surface) {
 		}
 	}
 	actions = append(actions,
+		shell.Action{Keys: []string{"$", ":"}, Title: "type a kubectl command", Why: a.promptWhy()},
 		shell.Action{Keys: []string{"?"}, Title: "this list"},
 		shell.Action{Keys: []string{"ctrl+c"}, Title: "quit at once, without asking"})
 	columns := 1

@@ -210,7 +210,16 @@ func (l *Screen) heard(msg shell.Heard) shell.Intent {
 	if msg.Quiet {
 		return nil
 	}
-	changed, err := l.play.Heard(msg.Reply)
+	return l.Overheard(msg.Reply)
+}
+
+// Typed implements shell.Typist: the lesson's files can be named.
+func (l *Screen) Typed(line string) (lessons.Invocation, error) { return l.play.Typed(line) }
+
+// Overheard implements shell.Typist: a step may be done by any command that
+// does what it asks for.
+func (l *Screen) Overheard(reply model.Reply) shell.Intent {
+	changed, err := l.play.Heard(reply)
 	if err != nil {
 		l.problem = err.Error()
 	}

@@ -5,6 +5,7 @@ package shell
 
 import (
 	"context"
+	"io"
 
 	"svctour/lessons"
 	"svctour/model"
@@ -172,6 +173,23 @@ type Backend interface {
 	SaveProgress(cluster string, progress lessons.Progress) error
 }
 
+// Child is a program that takes the terminal over until it ends.
+type Child interface {
+	SetStdin(io.Reader)
+	SetStdout(io.Writer)
+	SetStderr(io.Writer)
+	Run() error
+}
+
+// Typist is a screen that reads typed commands in its own way, and wants to
+// hear their answers.
+type Typist interface {
+	// Typed makes an invocation of a line that begins with "kubectl".
+	Typed(line string) (lessons.Invocation, error)
+	// Overheard takes in the answer.
+	Overheard(model.Reply) Intent
+}
+
 // Session is one connected cluster.
 type Session interface {
 	// Next blocks until the picture changes and gives the new one.
@@ -180,6 +198,8 @@ type Session interface {
 	EnsureNamespace(ctx context.Context) (string, error)
 	// Kubectl runs the embedded kubectl in the tour's namespace.
 	Kubectl(ctx context.Context, namespace string, args []string, stdin string) model.Reply
+	// Terminal prepares a kubectl command that takes the terminal over.
+	Terminal(ctx context.Context, namespace string, args []string) (Child, error)
 	// Observe reads the rules of a node's kube-proxy from the node.
 	Observe(ctx context.Context, node string, family path.Family) (*path.Observed, error)
 	// Clean removes every object that svctour made.

@@ -1,0 +1,35 @@
+//go:build unix
+
+package cluster
+
+import (
+	"os"
+	"os/exec"
+	ossignal "os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// runInForeground makes the child the terminal's foreground process group, and
+// takes the terminal back when it has ended. A process in the background that
+// does so gets SIGTTOU (tcsetpgrp(3)), which would stop it.
+func runInForeground(cmd *exec.Cmd) error {
+	terminal, ok := cmd.Stdin.(*os.File)
+	if !ok {
+		return cmd.Run()
+	}
+	fd := int(terminal.Fd())
+	ours, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+	if err != nil {
+		return cmd.Run() // not a terminal
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Foreground: true, Ctty: fd}
+	ossignal.Ignore(syscall.SIGTTOU)
+	defer ossignal.Reset(syscall.SIGTTOU)
+	err = cmd.Run()
+	if back := unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, ours); err == nil {
+		err = back
+	}
+	return err
+}

@@ -1,0 +1,190 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	tea "charm.land/bubbletea/v2"
+
+	"svctour/model"
+	"svctour/ui/shell"
+)
+
+// write types a text into the prompt.
+func (d *driver) write(text string) {
+	d.t.Helper()
+	for _, r := range text {
+		key := tea.Key{Code: r, Text: string(r)}
+		d.send(tea.KeyPressMsg(key))
+	}
+}
+
+func prompted(t *testing.T, w, h int) *driver {
+	d := tourStart(t, w, h, Options{})
+	d.toService()
+	d.press("$")
+	return d
+}
+
+const table = "NAME   TYPE        CLUSTER-IP     EXTERNAL-IP   PORT(S)   AGE\nweb    ClusterIP   10.96.142.31   <none>        80/TCP    5s\n"
+
+func TestPromptFrames(t *testing.T) {
+	for _, size := range []struct{ w, h int }{{40, 12}, {80, 24}, {120, 40}, {200, 60}} {
+		d := prompted(t, size.w, size.h)
+		d.backend.reply = model.Reply{Stdout: table}
+		d.write("get svc")
+		d.press("enter")
+		if got := d.backend.ran[len(d.backend.ran)-1]; !slices.Equal(got, []string{"tour", "get", "svc"}) {
+			t.Fatalf("ran %q", got)
+		}
+		d.sees("$ kubectl get svc", "10.96.142.31")
+		golden(t, fmt.Sprintf("prompt-%dx%d", size.w, size.h), d.frame())
+		d.press("esc")
+		if strings.Contains(d.frame(), "kubectl get svc\n") || d.app.prompt.open {
+			t.Error("escape leaves the prompt open")
+		}
+	}
+}
+
+func TestPromptShowsFailuresAndNoControlCharacters(t *testing.T) {
+	d := prompted(t, 80, 24)
+	d.backend.reply = model.Reply{Stdout: "\x1b[2Jgone\n", Stderr: "Error from server (NotFound)\n", Exit: 1}
+	d.write("kubectl get pod x")
+	d.press("enter")
+	d.sees("exit code 1", "NotFound")
+	if strings.Contains(d.app.Frame().Render(), "\x1b[2Jgone") {
+		t.Error("an escape sequence of the output reaches the terminal")
+	}
+	ran := len(d.backend.ran)
+	d.write("get pods | sh")
+	d.press("enter")
+	d.sees("is not understood")
+	if len(d.backend.ran) != ran {
+		t.Error("a line with a shell's operator was run")
+	}
+}
+
+func TestPromptScrollsItsOutput(t *testing.T) {
+	d := prompted(t, 80, 24)
+	var rows []string
+	for i := range 60 {
+		rows = append(rows, fmt.Sprintf("row %d.", i))
+	}
+	d.backend.reply = model.Reply{Stdout: strings.Join(rows, "\n")}
+	d.write("get pods")
+	d.press("enter")
+	d.sees("row 0.", "more, pgdn")
+	for range 10 {
+		d.send(tea.KeyPressMsg(tea.Key{Code: tea.KeyPgDown}))
+	}
+	d.sees("row 59.")
+	for range 10 {
+		d.send(tea.KeyPressMsg(tea.Key{Code: tea.KeyPgUp}))
+	}
+	d.sees("row 0.")
+}
+
+func TestPromptHistory(t *testing.T) {
+	d := prompted(t, 80, 24)
+	for _, line := range []string{"get pods", "get svc", "get svc"} {
+		d.write(line)
+		d.press("enter")
+	}
+	d.write("desc")
+	for _, want := range []struct{ key, line string }{
+		{"up", "get svc"}, {"up", "get pods"}, {"up", "get pods"}, {"down", "get svc"}, {"down", "desc"}, {"down", "desc"},
+	} {
+		d.press(want.key)
+		if got := string(d.app.prompt.line); got != want.line {
+			t.Fatalf("%s gives %q, want %q", want.key, got, want.line)
+		}
+	}
+}
+
+func TestPromptCompletes(t *testing.T) {
+	for line, want := range map[string]string{
+		"desc":                              "describe ",
+		"get servi":                         "get service",
+		"get svc w":                         "get svc web ",
+		"kubectl get svc w":                 "kubectl get svc web ",
+		"get svc -n ":                       "get svc -n ",
+		"get svc -n kube":                   "get svc -n kube-system ",
+		"get svc --namespace=kube":          "get svc --namespace=kube-system ",
+		"get svc -n kube-system w":          "get svc -n kube-system w",
+		"logs w":                            "logs web-6d4b75cb6d-",
+		"logs web-6d4b75cb6d-x":             "logs web-6d4b75cb6d-x2k9p ",
+		"describe pod/web-6d4b75cb6d-9":     "describe pod/web-6d4b75cb6d-9kf4z ",
+		"get nodes node-":                   "get nodes node-",
+		"exec tmp -- cur":                   "exec tmp -- cur",
+		"scale deployment/web --replicas=2": "scale deployment/web --replicas=2",
+	} {
+		d := prompted(t, 80, 24)
+		d.write(line)
+		d.press("tab")
+		if got := string(d.app.prompt.line); got != want {
+			t.Errorf("%q becomes %q, want %q", line, got, want)
+		}
+	}
+	d := prompted(t, 80, 24)
+	d.write("get nodes ")
+	d.press("tab")
+	d.sees("node-1 node-2 node-3")
+}
+
+func TestControlCStopsTheCommandNotTheProgram(t *testing.T) {
+	d := prompted(t, 80, 24)
+	ctx, cancel := context.WithCancel(t.Context())
+	d.app.prompt.cancel, d.app.prompt.command = cancel, "kubectl wait"
+	d.press("ctrl+c")
+	if ctx.Err() == nil || d.quit {
+		t.Fatalf("the command ended with %v, the program ended: %v", ctx.Err(), d.quit)
+	}
+	d.send(typedMsg{d.app.prompt.serial, model.Reply{Exit: -1, Stderr: "Stopped."}})
+	d.sees("exit code -1")
+	d.write("get")
+	d.press("ctrl+c", "ctrl+c")
+	if d.app.prompt.open || d.quit {
+		t.Error("^C neither empties the line nor closes the prompt")
+	}
+	d.press("ctrl+c")
+	if !d.quit {
+		t.Error("^C without a prompt does not quit")
+	}
+}
+
+func TestCommandsThatNeedTheTerminal(t *testing.T) {
+	for line, want := range map[string]bool{
+		"exec -it tmp -- sh": true, "exec tmp -it -- sh": true, "exec tmp -- ls -it": false, "exec tmp -c main -- ls": false,
+		"run x -it --image=nginx:1.27": true, "run x --image=nginx:1.27": false, "edit svc web": true, "attach tmp": true,
+		"port-forward svc/web 8080:80": true, "get pods -w": true, "get pods -Aw": true, "get pods -o wide": false,
+		"logs -f web": true, "logs web": false, "apply -f web.yaml": false, "get pods --watch": true,
+	} {
+		if got := needsTerminal(strings.Fields(line)); got != want {
+			t.Errorf("%q: %v", line, got)
+		}
+	}
+	d := prompted(t, 80, 24)
+	d.write("exec -it tmp -- sh")
+	d.press("enter")
+	if got := d.backend.ran[len(d.backend.ran)-1]; !slices.Equal(got, []string{"terminal", "tour", "exec", "-it", "tmp", "--", "sh"}) {
+		t.Fatalf("ran %q", got)
+	}
+	d.sees("not in a test", "exit code -1")
+}
+
+func TestNoPromptWithoutACluster(t *testing.T) {
+	d := drive(t, 80, 24, Options{})
+	d.press(":")
+	d.sees("No cluster is connected yet.")
+	d = drive(t, 80, 24, Options{Choice: &shell.Choice{Context: "prod", Server: "https://192.0.2.7:6443"}})
+	d.show(world())
+	d.press(":")
+	d.write("get ns")
+	d.press("enter")
+	if got := d.backend.ran[len(d.backend.ran)-1]; !slices.Equal(got, []string{"", "get", "ns"}) {
+		t.Fatalf("ran %q: reading needs no namespace of ours", got)
+	}
+}
