@@ -163,7 +163,7 @@ func inspectFor(args []string, terminal bool) (command, error) {
 		return command{}, refuse("%q takes no \"--\"", "kubectl "+name)
 	}
 	if known.terminal && !terminal {
-		return command{}, refuse("there is no terminal for %q here", "kubectl "+name)
+		return command{}, refuse("there is no terminal for %q here: use a terminal of your own for it", "kubectl "+name)
 	}
 	c := command{writes: known.writes, terminal: known.terminal}
 	for flag, values := range p.values {
