@@ -275,6 +275,8 @@ const portTries = 128
 func (n *Node) port(was uint16) uint16 {
 	low, high := 1024, 65535
 	switch {
+	case was == 0: // ICMP has none
+		return 0
 	case was < 512:
 		low, high = 1, 511
 	case was < 1024:

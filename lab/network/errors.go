@@ -9,7 +9,11 @@ import (
 	"strings"
 	"syscall"
 
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+	"gvisor.dev/gvisor/pkg/waiter"
 )
 
 const errNoFamily = syscall.EAFNOSUPPORT
@@ -102,7 +106,40 @@ func (l *tcpListener) Close() error {
 	return l.TCPListener.Close()
 }
 
-type udpConn struct{ *gonet.UDPConn }
+// udpConn is a socket whose readers wake up for ICMP errors too, as on Linux:
+// gVisor's adapter waits for data only.
+type udpConn struct {
+	*gonet.UDPConn
+	queue *waiter.Queue
+	entry waiter.Entry
+}
+
+// udp makes a socket, bound and perhaps connected.
+func (s *Stack) udp(local, remote *tcpip.FullAddress) (*udpConn, error) {
+	c := &udpConn{queue: &waiter.Queue{}}
+	endpoint, err := s.stack.NewEndpoint(udp.ProtocolNumber, ipv4.ProtocolNumber, c.queue)
+	if err != nil {
+		return nil, errors.New(err.String())
+	}
+	if err = endpoint.Bind(*local); err == nil && remote != nil {
+		err = endpoint.Connect(*remote)
+	}
+	if err != nil {
+		endpoint.Close()
+		return nil, errors.New(err.String())
+	}
+	c.UDPConn = gonet.NewUDPConn(c.queue, endpoint)
+	c.entry = waiter.NewFunctionEntry(waiter.EventErr, func(waiter.EventMask) {
+		go c.queue.Notify(waiter.ReadableEvents) // not from within a notification
+	})
+	c.queue.EventRegister(&c.entry)
+	return c, nil
+}
+
+func (c *udpConn) Close() error {
+	c.queue.EventUnregister(&c.entry)
+	return c.UDPConn.Close()
+}
 
 func (c *udpConn) Read(p []byte) (int, error) {
 	n, err := c.UDPConn.Read(p)

@@ -32,6 +32,9 @@ type Options struct {
 	Nodes []NodeSpec
 	// Gateway is a host outside of the cluster, on the nodes' network.
 	Gateway netip.Addr // required
+	// Pods is the range of all podCIDRs, for the rule that masquerades what
+	// leaves it to be printed.
+	Pods netip.Prefix
 	// Random decides probabilities, ports and numbers; nil takes a random one.
 	Random rand.Source
 }
@@ -42,6 +45,7 @@ type Network struct {
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
 	random *lockedRandom
+	pods   netip.Prefix
 
 	mu      sync.RWMutex
 	nodes   map[string]*Node
@@ -65,7 +69,7 @@ func New(options Options) (*Network, error) {
 	}
 	life, cancel := context.WithCancel(context.Background())
 	n := &Network{
-		life: life, cancel: cancel, random: &lockedRandom{rand: rand.New(source)},
+		life: life, cancel: cancel, pods: options.Pods, random: &lockedRandom{rand: rand.New(source)},
 		nodes: map[string]*Node{}, hosts: map[netip.Addr]*host{}, routes: map[netip.Addr]*Node{},
 	}
 	for _, spec := range options.Nodes {
@@ -170,8 +174,7 @@ func (n *Network) onWire(p *packet, from *Node) bool {
 	target := n.routes[p.destination()]
 	if target == nil {
 		for _, node := range n.byPods {
-			// Hosts have no route to Pods, but the answers that their own
-			// connections through a node get come that way.
+			// Hosts have no route to Pods.
 			if node.Address == p.destination() || from != nil && node.Pods.Contains(p.destination()) {
 				target = node
 				break
@@ -189,6 +192,25 @@ func (n *Network) onWire(p *packet, from *Node) bool {
 		return false
 	}
 	return true
+}
+
+// isPod says whether an address is in the podCIDR of a node.
+func (n *Network) isPod(address netip.Addr) bool {
+	for _, node := range n.byPods {
+		if node.Pods.Contains(address) {
+			return true
+		}
+	}
+	return false
+}
+
+// leavingRule is the network plugin's own rule, after kube-proxy's: what leaves
+// the cluster comes from the node's address, as no other host has a route to
+// Pods (kindnet's and flannel's ip-masq do the same).
+const leavingRule = `-s %s ! -d %s -o eth0 -m comment --comment "masquerade what leaves the cluster" -j MASQUERADE`
+
+func (n *Network) leavesCluster(p *packet) bool {
+	return n.isPod(p.source()) && !n.isPod(p.destination())
 }
 
 // sweepEvery is how often what has timed out is forgotten.

@@ -35,6 +35,7 @@ type Node struct {
 	pods        map[netip.Addr]*Stack
 	policy      Policy
 	rules       *ruleset
+	left        Counter // of leavingRule
 	recent      map[string]map[netip.Addr]time.Time
 	connections map[tuple]*entry // by both tuples
 }

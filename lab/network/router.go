@@ -121,6 +121,10 @@ func (n *Node) route(p *packet, own bool) (*packet, exit) {
 	}
 	if w.fresh && (own || to.stack != n.stack) {
 		w.pass(translating[postrouting])
+		if !w.masquerade && to.stack == nil && n.network.leavesCluster(w.packet) {
+			n.left.add(w.packet)
+			w.masquerade = true
+		}
 		if w.masquerade {
 			source := n.Address
 			if to.stack != nil && to.stack != n.stack {

@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
@@ -21,7 +19,6 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
-	"gvisor.dev/gvisor/pkg/waiter"
 
 	"svctour/lab/process"
 )
@@ -47,7 +44,7 @@ type Stack struct {
 	options stackOptions
 	stack   *stack.Stack
 	link    *link
-	detach  func() // takes a Pod's stack off its node, nil for others
+	pings   pings
 	closed  sync.Once
 }
 
@@ -141,9 +138,6 @@ func (s *Stack) addAddress(nic tcpip.NICID, prefix netip.Prefix) error {
 // it are lost. It may be called more than once.
 func (s *Stack) Close() {
 	s.closed.Do(func() {
-		if s.detach != nil {
-			s.detach()
-		}
 		s.link.close()
 		s.stack.Close()
 		for _, endpoint := range s.stack.CleanupEndpoints() {
@@ -155,7 +149,12 @@ func (s *Stack) Close() {
 }
 
 // deliver gives the stack a packet from the wire.
-func (s *Stack) deliver(p *packet) { s.link.enqueue(p.data) }
+func (s *Stack) deliver(p *packet) {
+	if p.icmpError() {
+		s.pings.failed(p)
+	}
+	s.link.enqueue(p.data)
+}
 
 // unreachable answers a packet of this stack's own with an ICMP error.
 func (s *Stack) unreachable(p *packet, code byte, from netip.Addr) {
@@ -246,11 +245,11 @@ func (s *Stack) DialContext(ctx context.Context, network, address string) (net.C
 	case "udp", "udp4":
 		local := full(netip.AddrPortFrom(from, 0))
 		remote := full(to)
-		conn, err := gonet.DialUDP(s.stack, &local, &remote, ipv4.ProtocolNumber)
+		conn, err := s.udp(&local, &remote)
 		if err != nil {
 			return fail(net.UDPAddrFromAddrPort(to), translate("connect", err))
 		}
-		return &udpConn{UDPConn: conn}, nil
+		return conn, nil
 	}
 	return fail(nil, net.UnknownNetworkError(network))
 }
@@ -287,56 +286,11 @@ func (s *Stack) ListenPacket(_ context.Context, network, address string) (net.Pa
 		return fail(nil, err)
 	}
 	local := full(at)
-	conn, err := gonet.DialUDP(s.stack, &local, nil, ipv4.ProtocolNumber)
+	conn, err := s.udp(&local, nil)
 	if err != nil {
 		return fail(net.UDPAddrFromAddrPort(at), translate("bind", err))
 	}
-	return &udpConn{UDPConn: conn}, nil
-}
-
-// Ping sends one ICMP echo request and waits for its answer.
-func (s *Stack) Ping(ctx context.Context, to netip.Addr, sequence, size int) (process.Echo, error) {
-	var queue waiter.Queue
-	endpoint, terr := s.stack.NewEndpoint(icmp.ProtocolNumber4, ipv4.ProtocolNumber, &queue)
-	if terr != nil {
-		return process.Echo{}, translate("socket", fmt.Errorf("%s", terr))
-	}
-	defer endpoint.Close()
-	endpoint.SocketOptions().SetReceiveTTL(true)
-	entry, ready := waiter.NewChannelEntry(waiter.ReadableEvents | waiter.EventErr | waiter.EventHUp)
-	queue.EventRegister(&entry)
-	defer queue.EventUnregister(&entry)
-	if from := s.source(to); from.IsValid() && s.options.whole {
-		if err := endpoint.Bind(tcpip.FullAddress{Addr: tcpip.AddrFrom4(from.As4())}); err != nil {
-			return process.Echo{}, translate("bind", fmt.Errorf("%s", err))
-		}
-	}
-	if err := endpoint.Connect(full(netip.AddrPortFrom(to, 0))); err != nil {
-		return process.Echo{}, translate("connect", fmt.Errorf("%s", err))
-	}
-	request := make([]byte, 8+max(size, 0))
-	request[0] = icmpEchoRequest
-	binary.BigEndian.PutUint16(request[6:], uint16(sequence))
-	sent := time.Now()
-	if _, err := endpoint.Write(&reader{request}, tcpip.WriteOptions{}); err != nil {
-		return process.Echo{}, translate("sendto", fmt.Errorf("%s", err))
-	}
-	for {
-		var answer sliceWriter
-		result, err := endpoint.Read(&answer, tcpip.ReadOptions{NeedRemoteAddr: true})
-		if err == nil && len(answer) >= 8 && binary.BigEndian.Uint16(answer[6:]) == uint16(sequence) {
-			from, _ := netip.AddrFromSlice(result.RemoteAddr.Addr.AsSlice())
-			return process.Echo{From: from, Took: time.Since(sent), TTL: int(result.ControlMessages.TTL)}, nil
-		}
-		if last := endpoint.LastError(); last != nil {
-			return process.Echo{}, translate("recvfrom", fmt.Errorf("%s", last))
-		}
-		select {
-		case <-ctx.Done():
-			return process.Echo{}, ctx.Err()
-		case <-ready:
-		}
-	}
+	return conn, nil
 }
 
 // Interfaces are the stack's, as ip addr shows them.
