@@ -42,8 +42,24 @@ func (o *Observed) Counter(table, chain, rule string) (Counter, bool) {
 	if o == nil {
 		return Counter{}, false
 	}
-	c, ok := o.counters[ruleID{table, chain, rule}]
+	c, ok := o.counters[ruleID{table, chain, withoutNFAcct(rule)}]
 	return c, ok
+}
+
+// withoutNFAcct takes the match on an nfacct counter out of a rule's text. It
+// matches every packet, and kube-proxy writes it only where the kernel has the
+// counters (pkg/proxy/metrics, nfacct).
+func withoutNFAcct(rule string) string {
+	const match = " -m nfacct --nfacct-name  "
+	before, after, ok := strings.Cut(" "+rule, match)
+	if !ok {
+		return rule
+	}
+	_, rest, more := strings.Cut(after, " ")
+	if more {
+		before += " " + rest
+	}
+	return strings.TrimPrefix(before, " ")
 }
 
 // maxDump bounds the rules and chains that Parse keeps: ten times what
@@ -129,7 +145,7 @@ func (o *Observed) line(table *Table, line string) error {
 		return nil
 	}
 	chain.add(rule)
-	id := ruleID{table.Name, name, rule.String()}
+	id := ruleID{table.Name, name, withoutNFAcct(rule.String())}
 	counter.Packets += o.counters[id].Packets
 	counter.Bytes += o.counters[id].Bytes
 	o.counters[id] = counter

@@ -114,6 +114,19 @@ func TestCompareTellsWhatDiffers(t *testing.T) {
 	}
 }
 
+func TestNFAcctMakesNoDifference(t *testing.T) {
+	for rule, want := range map[string]string{
+		"-m conntrack --ctstate INVALID -m nfacct --nfacct-name  ct_state_invalid_dropped_pkts -j DROP": "-m conntrack --ctstate INVALID -j DROP",
+		"-m nfacct --nfacct-name  x -j DROP": "-j DROP",
+		"-j DROP -m nfacct --nfacct-name  x": "-j DROP",
+		"-j DROP":                            "-j DROP",
+	} {
+		if got := withoutNFAcct(rule); got != want {
+			t.Errorf("%q: %q, want %q", rule, got, want)
+		}
+	}
+}
+
 func TestParseSaysWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                   "no table",

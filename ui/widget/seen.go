@@ -113,7 +113,11 @@ func (s *Seen) mark(h *path.Hop, t *theme.Theme) frame.Line {
 	if !s.Rules.Counted {
 		return line(sp(t.Glyph.Check, t.Observed))
 	}
-	mark := line(sp(fmt.Sprintf("%d pkts", counter.Packets), t.Observed))
+	unit := "pkts"
+	if counter.Packets == 1 {
+		unit = "pkt"
+	}
+	mark := line(sp(fmt.Sprintf("%d %s", counter.Packets, unit), t.Observed))
 	if tally := s.tallies[ruleKey(h)]; tally != nil && tally.grown > 0 {
 		mark = append(mark, sp(fmt.Sprintf(" +%d", tally.grown), t.Changed))
 	}
