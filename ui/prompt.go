@@ -243,35 +243,6 @@ func needsTerminal(args []string) bool {
 	return false
 }
 
-// typedMsg is the answer to a typed command.
-type typedMsg struct {
-	serial int
-	reply  model.Reply
-}
-
-func runTyped(ctx context.Context, s shell.Session, namespace string, in lessons.Invocation, serial int) tea.Cmd {
-	return func() tea.Msg {
-		reply := s.Kubectl(ctx, namespace, in.Args, in.Stdin)
-		reply.Command = in.Display
-		return typedMsg{serial, reply}
-	}
-}
-
-// childMsg is a command that waits for the terminal.
-type childMsg struct {
-	serial  int
-	command string
-	child   shell.Child
-	err     error
-}
-
-func prepareChild(ctx context.Context, s shell.Session, namespace string, in lessons.Invocation, serial int) tea.Cmd {
-	return func() tea.Msg {
-		child, err := s.Terminal(ctx, namespace, in.Args)
-		return childMsg{serial, in.Display, child, err}
-	}
-}
-
 // child hands the terminal over and takes it back when the command has ended.
 func (a *App) child(msg childMsg) tea.Cmd {
 	if msg.serial != a.prompt.serial {
