@@ -165,7 +165,7 @@ func (l *Screen) whoAnswered() int {
 		l.request.how = "the answer names it"
 		return named
 	case counts == 1:
-		l.request.how = "its rule counted the connection"
+		l.request.how = "its rule counted it"
 		return counted
 	}
 	return -1
@@ -232,7 +232,7 @@ func (l *Screen) sendAction() shell.Action {
 	case fromPod && l.view.Snapshot != nil && !l.hasClient():
 		a.Title, a.Help, a.Quiet = "make a client", "make the Pod that sends requests (asks first)", true
 	case fromPod && l.view.Trace != nil && l.view.Trace.Packet.Protocol == "TCP":
-		a.Title, a.Help = "send a request", "send a real request from the client Pod; what answers is observed"
+		a.Title, a.Help = "send a request", "send a real request from the client Pod"
 	case l.view.Trace == nil:
 		a.Why, a.Quiet = "there is no path to walk yet", true
 	}

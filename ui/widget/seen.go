@@ -118,11 +118,15 @@ func (s *Seen) mark(h *path.Hop, t *theme.Theme) frame.Line {
 		unit = "pkt"
 	}
 	mark := line(sp(fmt.Sprintf("%d %s", counter.Packets, unit), t.Observed))
-	if tally := s.tallies[ruleKey(h)]; tally != nil && tally.grown > 0 {
+	if tally := s.tallies[ruleKey(h)]; tally != nil && tally.grown > 0 && !crowded(h) {
 		mark = append(mark, sp(fmt.Sprintf(" +%d", tally.grown), t.Changed))
 	}
 	return mark
 }
+
+// crowded says whether every connection of the node meets the rule, also those
+// by which it is looked at: its growth tells nothing about a Service.
+func crowded(h *path.Hop) bool { return h.Chain == h.Hook || h.Chain == "KUBE-POSTROUTING" }
 
 // rulesOnNode counts the rules of the trace that the node holds, and that it lacks.
 func (v *View) rulesOnNode() (there, missing int) {
