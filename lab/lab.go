@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -21,7 +22,10 @@ import (
 	"time"
 
 	"svctour/lab/controlplane"
+	"svctour/lab/hostport"
+	"svctour/lab/network"
 	"svctour/lab/node"
+	"svctour/model/path"
 )
 
 // ContextName names the context, the cluster and nothing else in a lab's
@@ -51,6 +55,8 @@ const (
 type Options struct {
 	Dir   string // required: the lab's folder, made if need be
 	Nodes int    // 0: DefaultNodes
+	// ProxyMode is kube-proxy's: iptables or nftables; "" is iptables.
+	ProxyMode string
 	// Progress is told when a stage of the start begins and when it is done;
 	// may be nil. Stages overlap.
 	Progress func(Stage)
@@ -68,6 +74,12 @@ func (o *Options) complete() error {
 	}
 	if o.Nodes < 1 || o.Nodes > MaxNodes {
 		return fmt.Errorf("a lab has 1 to %d nodes, not %d", MaxNodes, o.Nodes)
+	}
+	if o.ProxyMode == "" {
+		o.ProxyMode = path.ModeIPTables
+	}
+	if o.ProxyMode != path.ModeIPTables && o.ProxyMode != path.ModeNFTables {
+		return fmt.Errorf("the lab's kube-proxy runs in mode %s or %s, not %q", path.ModeIPTables, path.ModeNFTables, o.ProxyMode)
 	}
 	if o.Progress == nil {
 		o.Progress = func(Stage) {}
@@ -132,14 +144,18 @@ type running struct {
 	options Options
 	log     *os.File
 	plane   *controlplane.ControlPlane
+	network *network.Network
 	nodes   *node.Nodes
 	dials   chan struct{} // closed once nodes is set
 	cancel  context.CancelFunc
+	beside  sync.WaitGroup // what runs beside the nodes
 
 	mu      sync.Mutex
 	states  []node.State
 	begun   time.Duration
 	written bool // the status file exists: changes go into it
+
+	hostPorts []hostport.State
 }
 
 // boot starts everything, what does not need each other side by side.
@@ -206,15 +222,26 @@ func (l *running) startNodes(ctx context.Context) error {
 			Pods: controlplane.NodePodCIDR(i), Zone: "lab-" + string(rune('a'+i%3)),
 		}
 	}
+	if err := l.startNetwork(ctx, specs); err != nil {
+		return err
+	}
 	nodes, err := node.Start(ctx, node.Options{
 		Config: l.plane.Config, Nodes: specs, TLS: l.plane.KubeletTLS, Version: Version, Changed: l.changed,
+		Network: l.network, Images: l.images(),
+		DNS: node.DNS{
+			Servers: []netip.Addr{netip.MustParseAddr(controlplane.ClusterDNSAddress)},
+			Domain:  controlplane.ClusterDomain, ResolvConf: l.resolvConf(),
+		},
 	})
 	if err != nil {
 		return err
 	}
 	l.nodes = nodes
 	close(l.dials)
-	return nil
+	if err := l.startPolicies(ctx); err != nil {
+		return err
+	}
+	return l.startHostPorts(ctx)
 }
 
 // dial is how the API server reaches into the cluster.
@@ -257,6 +284,7 @@ func (l *running) statusLocked() Status {
 	s.Kubeconfig = filepath.Join(l.options.Dir, kubeconfigFile)
 	s.StartedIn = Duration(l.begun)
 	s.ResidentBytes = residentBytes(os.Getpid())
+	s.HostPorts = l.hostPorts
 	for _, state := range l.states {
 		s.Nodes = append(s.Nodes, NodeStatus{state.Name, state.Ready})
 	}
@@ -273,6 +301,10 @@ func (l *running) stop() {
 	}
 	if l.nodes != nil {
 		l.nodes.Wait()
+	}
+	l.beside.Wait()
+	if l.network != nil {
+		l.network.Close()
 	}
 	if l.plane != nil {
 		l.plane.Stop()

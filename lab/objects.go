@@ -3,6 +3,8 @@ package lab
 import (
 	"context"
 	"fmt"
+	"net/netip"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,20 +17,11 @@ import (
 	"k8s.io/client-go/rest"
 
 	"svctour/lab/controlplane"
+	"svctour/lab/dns"
+	"svctour/lab/proxy"
 )
 
-// NotRunningAnnotation is on a configuration that kubeadm would have left for
-// a component that the lab does not run; its value says what is so.
-const NotRunningAnnotation = "svctour.dev/not-running"
-
 const pollEvery = 10 * time.Millisecond
-
-// kubeProxyConfig is what kubeadm writes for kube-proxy, as far as it matters.
-const kubeProxyConfig = `apiVersion: kubeproxy.config.k8s.io/v1alpha1
-kind: KubeProxyConfiguration
-clusterCIDR: ` + controlplane.PodCIDR + `
-mode: iptables
-`
 
 // kubeletConfig is what kubeadm writes for every kubelet, as far as it matters.
 const kubeletConfig = `apiVersion: kubelet.config.k8s.io/v1beta1
@@ -57,24 +50,71 @@ func (l *running) writeObjects(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("wait for the system namespaces: %w", err)
 	}
-	for _, object := range []*corev1.ConfigMap{
-		{
-			ObjectMeta: metav1.ObjectMeta{
-				Name: "kube-proxy", Labels: map[string]string{"app": "kube-proxy"},
-				Annotations: map[string]string{NotRunningAnnotation: "no kube-proxy runs in this lab: the rules it would write are derived"},
-			},
-			Data: map[string]string{"config.conf": kubeProxyConfig},
+	object := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: "kubelet-config"},
+		Data:       map[string]string{"kubelet": kubeletConfig},
+	}
+	if _, err := client.CoreV1().ConfigMaps(metav1.NamespaceSystem).Create(ctx, object, metav1.CreateOptions{}); err != nil {
+		return fmt.Errorf("write ConfigMap %q: %w", object.Name, err)
+	}
+	if err := writeKubernetesService(ctx, client); err != nil {
+		return err
+	}
+	return l.writeAddons(ctx, client)
+}
+
+// writeAddons installs kube-proxy and CoreDNS as kubeadm does.
+func (l *running) writeAddons(ctx context.Context, client kubernetes.Interface) error {
+	const system = metav1.NamespaceSystem
+	server := fmt.Sprintf("https://%s:%d", controlplane.GatewayAddress, controlplane.APIServerPort)
+	kubeProxy := proxy.Objects(server, controlplane.PodCIDR)
+	kubeProxy.Config.Data["config.conf"] = strings.Replace(kubeProxy.Config.Data["config.conf"], "mode: iptables", "mode: "+l.options.ProxyMode, 1)
+	kubeDNS := dns.Objects(netip.MustParseAddr(controlplane.ClusterDNSAddress), controlplane.ClusterDomain)
+	create := metav1.CreateOptions{}
+	for _, write := range []func() error{
+		func() error {
+			_, err := client.CoreV1().ServiceAccounts(system).Create(ctx, kubeProxy.Account, create)
+			return err
 		},
-		{
-			ObjectMeta: metav1.ObjectMeta{Name: "kubelet-config"},
-			Data:       map[string]string{"kubelet": kubeletConfig},
+		func() error {
+			_, err := client.RbacV1().ClusterRoleBindings().Create(ctx, kubeProxy.Binding, create)
+			return err
+		},
+		func() error {
+			_, err := client.CoreV1().ConfigMaps(system).Create(ctx, kubeProxy.Config, create)
+			return err
+		},
+		func() error {
+			_, err := client.AppsV1().DaemonSets(system).Create(ctx, kubeProxy.DaemonSet, create)
+			return err
+		},
+		func() error {
+			_, err := client.CoreV1().Services(system).Create(ctx, kubeDNS.Service, create)
+			return err
+		},
+		func() error {
+			_, err := client.CoreV1().ServiceAccounts(system).Create(ctx, kubeDNS.Account, create)
+			return err
+		},
+		func() error { _, err := client.RbacV1().ClusterRoles().Create(ctx, kubeDNS.Role, create); return err },
+		func() error {
+			_, err := client.RbacV1().ClusterRoleBindings().Create(ctx, kubeDNS.Binding, create)
+			return err
+		},
+		func() error {
+			_, err := client.CoreV1().ConfigMaps(system).Create(ctx, kubeDNS.Config, create)
+			return err
+		},
+		func() error {
+			_, err := client.AppsV1().Deployments(system).Create(ctx, kubeDNS.Deployment, create)
+			return err
 		},
 	} {
-		if _, err := client.CoreV1().ConfigMaps(metav1.NamespaceSystem).Create(ctx, object, metav1.CreateOptions{}); err != nil {
-			return fmt.Errorf("write ConfigMap %q: %w", object.Name, err)
+		if err := write(); err != nil {
+			return fmt.Errorf("install kube-proxy and CoreDNS: %w", err)
 		}
 	}
-	return writeKubernetesService(ctx, client)
+	return nil
 }
 
 // writeKubernetesService writes Service kubernetes and its endpoints as the

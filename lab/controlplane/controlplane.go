@@ -50,6 +50,8 @@ type Options struct {
 type ControlPlane struct {
 	// Config reaches the API server as User, who may do everything.
 	Config *rest.Config
+	// Address is where the API server listens, as HOST:PORT of this machine.
+	Address string
 	// KubeletTLS is what the nodes' kubelets serve with.
 	KubeletTLS *tls.Config
 
@@ -109,7 +111,7 @@ func Start(ctx context.Context, options Options) (_ *ControlPlane, err error) {
 		listener.Close()
 		return nil, err
 	}
-	c.KubeletTLS = kubelet.config
+	c.Address, c.KubeletTLS = c.server.address, kubelet.config
 	c.Config = &rest.Config{
 		Host:            "https://" + c.server.address,
 		BearerToken:     c.server.token,

@@ -1,57 +1,24 @@
-// Package image is what the lab knows of container images: which exist, what a
-// container of one does by default, and which ports it listens on. The images
-// themselves are not there, their behaviour is.
+// Package image is what the lab knows of container images: which exist, which
+// programs are in them and what a container of one does by default. The images
+// themselves are not there; their programs are Go functions.
 package image
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
+	"sync"
+
+	"github.com/spf13/afero"
+
+	"svctour/lab/process"
 )
 
-// Program is what a container does once started.
-type Program struct {
-	// Ports are the TCP ports it listens on from the start.
-	Ports []int32
-	// Lasts is how long it runs by itself; zero: until it is told to stop.
-	Lasts time.Duration
-	// Exits says that it ends by itself, after Lasts, with ExitCode.
-	Exits    bool
-	ExitCode int32
-	// IgnoresTerm: as process 1 without a handler it never sees SIGTERM, and
-	// the kubelet has to kill it when the grace period is over.
-	IgnoresTerm bool
-	// TermExitCode is how it ends on SIGTERM.
-	TermExitCode int32
-	// Missing is the executable that the image does not have, if so.
-	Missing string
-	// Paths are the HTTP paths that it answers with 200, any other with 404;
-	// nil: it answers every path.
-	Paths []string
-}
-
-// Listens says whether the program listens on a TCP port.
-func (p Program) Listens(port int32) bool { return slices.Contains(p.Ports, port) }
-
-// Status is the HTTP status of a GET of path, with or without a query.
-func (p Program) Status(path string) int {
-	path, _, _ = strings.Cut(path, "?")
-	if path == "" {
-		path = "/"
-	}
-	if p.Paths == nil || slices.Contains(p.Paths, path) {
-		return http.StatusOK
-	}
-	return http.StatusNotFound
-}
-
-// Image is one that the lab can run.
+// Image is one that the lab can run: what its name is, and the parts of an OCI
+// image's configuration that matter here.
 type Image struct {
 	// Repository is its full name, registry first, as in docker.io/library/nginx.
 	Repository string
@@ -59,14 +26,28 @@ type Image struct {
 	Tags *regexp.Regexp
 	// Size is what a pull of it reports, in bytes.
 	Size int64
-	// Binary is the name of its own program, as in nginx or agnhost.
-	Binary string
-	// Shell says whether it has sh and the usual small commands, and runs its
-	// arguments as a command line (as docker-entrypoint.sh does) unless they
-	// start with a dash.
-	Shell bool
-	// Run is what its own program does with args, nil if the Pod gives none.
-	Run func(args []string) Program
+
+	Entrypoint, Cmd []string
+	Env             []string
+	WorkDir         string         // "" is /
+	Stop            process.Signal // STOPSIGNAL; 0 is SIGTERM
+	// Programs are its executables by their paths.
+	Programs map[string]process.Main
+	// Files is its file system, which nobody may change; nil has nothing.
+	Files afero.Fs
+}
+
+// Argv is the command line of a container: a command replaces the entrypoint
+// and its arguments, arguments replace the latter only (the OCI image
+// specification, and ContainerSpec's command and args).
+func (image *Image) Argv(command, args []string) []string {
+	switch {
+	case len(command) > 0:
+		return slices.Concat(command, args)
+	case len(args) > 0:
+		return slices.Concat(image.Entrypoint, args)
+	}
+	return slices.Concat(image.Entrypoint, image.Cmd)
 }
 
 // Reference is an image's name taken apart.
@@ -137,131 +118,58 @@ func (r Reference) ID() string {
 	return r.Repository + "@" + digest
 }
 
+// Registry is what a lab can pull.
+type Registry struct {
+	mu     sync.RWMutex
+	images []Image
+}
+
+// Builtin is the registry of the images that every lab has.
+func Builtin() *Registry { return &Registry{images: slices.Clone(known)} }
+
+// Add adds an image. One that is there already under the same name and tags
+// stays in front.
+func (r *Registry) Add(image Image) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.images = append(r.images, image)
+}
+
 // Find is the image behind a reference. The error is worded as containerd
 // words a pull that fails, and says what the lab has if it lacks the image
 // altogether.
-func Find(ref Reference) (*Image, error) {
-	for i := range known {
-		image := &known[i]
+func (r *Registry) Find(ref Reference) (*Image, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	named := false
+	for i := range r.images {
+		image := &r.images[i]
 		if image.Repository != ref.Repository {
 			continue
 		}
+		named = true
 		if ref.Digest == "" && image.Tags.MatchString(ref.Tag) {
 			return image, nil
 		}
+	}
+	if named {
 		return nil, pullError(ref, "not found")
 	}
-	return nil, pullError(ref, "not found (svctour's lab pulls from no registry; it has "+strings.Join(Known(), ", ")+")")
+	return nil, pullError(ref, "not found (svctour's lab pulls from no registry; it has "+strings.Join(r.names(), ", ")+")")
+}
+
+// names are the repositories of the registry, spelt as people do.
+func (r *Registry) names() []string {
+	var names []string
+	for i := range r.images {
+		name := strings.TrimPrefix(strings.TrimPrefix(r.images[i].Repository, "docker.io/library/"), "docker.io/")
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func pullError(ref Reference, why string) error {
 	return fmt.Errorf("failed to pull and unpack image %q: failed to resolve reference %q: %s: %s", ref, ref, ref, why)
-}
-
-// Container is the program of a container with this command and these
-// arguments, both nil if the Pod gives none: a command replaces the image's
-// entrypoint, arguments replace its command.
-func (image *Image) Container(command, args []string) Program {
-	if len(command) == 0 && (len(args) == 0 || strings.HasPrefix(args[0], "-") || !image.Shell || image.Binary == "agnhost") {
-		return image.Run(args)
-	}
-	line := append(append([]string{}, command...), args...)
-	return image.execute(line)
-}
-
-// execute is the program of a command line. The lab has no shell yet: it knows
-// the commands that end at once or that wait, and no other.
-func (image *Image) execute(line []string) Program {
-	name := line[0][strings.LastIndex(line[0], "/")+1:]
-	if name == image.Binary {
-		return image.Run(line[1:])
-	}
-	if !image.Shell {
-		return Program{Missing: line[0]}
-	}
-	switch name {
-	case "sleep":
-		return sleep(line[1:])
-	case "false":
-		return Program{Exits: true, ExitCode: 1}
-	case "true", "echo", "date", "hostname", "env", "ls", "cat", "nslookup", "wget", "curl":
-		return Program{Exits: true}
-	case "tail":
-		return Program{IgnoresTerm: true}
-	case "sh", "ash", "bash":
-		return image.shell(line[1:])
-	}
-	return Program{Missing: line[0]}
-}
-
-// shell is the program of "sh ARGS": with a script, what its last command that
-// ends or waits does.
-func (image *Image) shell(args []string) Program {
-	if len(args) < 2 || args[0] != "-c" && args[0] != "-ec" {
-		return Program{Exits: true} // no terminal: end of input at once
-	}
-	script := args[1]
-	if strings.Contains(script, "while true") || strings.Contains(script, "while :") || strings.Contains(script, "while sleep") {
-		return Program{IgnoresTerm: true}
-	}
-	total := Program{Exits: true}
-	for _, command := range strings.FieldsFunc(script, func(r rune) bool { return r == ';' || r == '\n' || r == '&' }) {
-		words := strings.Fields(command)
-		if len(words) == 0 {
-			continue
-		}
-		switch words[0] {
-		case "exit":
-			if len(words) > 1 {
-				if code, err := strconv.ParseUint(words[1], 10, 8); err == nil {
-					total.ExitCode = int32(code)
-				}
-			}
-			return total
-		case "exec":
-			words = words[1:]
-		}
-		if len(words) == 0 {
-			continue
-		}
-		next := image.execute(words)
-		if next.Missing != "" {
-			total.ExitCode = 127 // sh: not found; the script goes on
-			continue
-		}
-		total.Lasts += next.Lasts
-		total.ExitCode = next.ExitCode
-		total.IgnoresTerm = total.IgnoresTerm || next.IgnoresTerm
-		if !next.Exits {
-			total.Exits = false
-			return total
-		}
-	}
-	return total
-}
-
-// sleep is busybox's and coreutils' sleep: numbers with s, m, h or d, added up.
-func sleep(args []string) Program {
-	if len(args) == 0 {
-		return Program{Exits: true, ExitCode: 1}
-	}
-	units := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour}
-	total := time.Duration(0)
-	for _, arg := range args {
-		if arg == "infinity" || arg == "inf" {
-			return Program{IgnoresTerm: true}
-		}
-		unit := time.Second
-		if arg != "" {
-			if u, has := units[arg[len(arg)-1]]; has {
-				unit, arg = u, arg[:len(arg)-1]
-			}
-		}
-		number, err := strconv.ParseFloat(arg, 64)
-		if err != nil || number < 0 || number > 1e6 {
-			return Program{Exits: true, ExitCode: 1}
-		}
-		total += time.Duration(number * float64(unit))
-	}
-	return Program{Exits: true, Lasts: total, IgnoresTerm: true}
 }

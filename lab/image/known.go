@@ -1,9 +1,16 @@
 package image
 
 import (
+	"maps"
 	"regexp"
-	"strconv"
-	"strings"
+	"slices"
+
+	"github.com/spf13/afero"
+
+	"svctour/lab/process"
+	"svctour/lab/program/server"
+	"svctour/lab/program/shell"
+	"svctour/lab/program/tool"
 )
 
 // The tags of an image: real ones and those of the near future. A typo is a
@@ -13,95 +20,70 @@ var (
 	flavours   = regexp.MustCompile(`^(latest|stable|mainline|alpine|v?\d+(\.\d+){0,3}|edge)(-(alpine|perl|otel|slim|bookworm|trixie|musl|glibc|uclibc)(\d+(\.\d+)?)?)*$`)
 )
 
-// known are the images that the lab can run. To add one, add a line.
-var known = []Image{
-	{"docker.io/library/nginx", flavours, 72_000_000, "nginx", true, files(80)},
-	{"docker.io/library/httpd", flavours, 58_000_000, "httpd-foreground", true, files(80)},
-	{"docker.io/library/redis", flavours, 52_000_000, "redis-server", true, serves(6379)},
-	{"docker.io/kennethreitz/httpbin", anyVersion, 180_000_000, "gunicorn", true, serves(80)},
-	{"docker.io/traefik/whoami", anyVersion, 3_000_000, "whoami", false, servesFlag(80, "--port", "-port")},
-	{"docker.io/hashicorp/http-echo", anyVersion, 4_000_000, "http-echo", false, servesFlag(5678, "-listen", "--listen")},
-	{"gcr.io/google-samples/hello-app", anyVersion, 7_000_000, "hello-app", false, serves(8080)},
-	{"registry.k8s.io/e2e-test-images/agnhost", anyVersion, 53_000_000, "agnhost", true, agnhost},
-	{"registry.k8s.io/pause", anyVersion, 300_000, "pause", false, serves()},
-	{"docker.io/library/busybox", flavours, 2_200_000, "sh", true, interactive},
-	{"docker.io/library/alpine", flavours, 3_800_000, "sh", true, interactive},
-	{"docker.io/nicolaka/netshoot", anyVersion, 200_000_000, "zsh", true, interactive},
-	{"docker.io/curlimages/curl", anyVersion, 9_000_000, "curl", true, curl},
-}
+// known are the images that every lab has. To add one, add a line.
+var known = slices.Concat([]Image{
+	nginx("docker.io/library/nginx"),
+	nginx("registry.k8s.io/e2e-test-images/nginx"),
+	nginx("registry.k8s.io/nginx-slim"),
+	{Repository: "registry.k8s.io/pause", Tags: anyVersion, Size: 300_000, Entrypoint: []string{"/pause"}, Programs: programs{"/pause": server.Pause}},
+}, shells())
 
-// Known are the repositories that the lab can run, spelt as people do.
-func Known() []string {
-	names := make([]string, len(known))
-	for i, image := range known {
-		names[i] = strings.TrimPrefix(strings.TrimPrefix(image.Repository, "docker.io/library/"), "docker.io/")
+type programs = map[string]process.Main
+
+// tools are the small commands of an image with a shell, where busybox puts
+// them.
+func tools(more programs) programs {
+	out := programs{"/bin/sh": shell.Main, "/bin/ash": shell.Main}
+	for name, main := range tool.Commands {
+		out["/bin/"+name] = main
 	}
-	return names
+	maps.Copy(out, more)
+	return out
 }
 
-// serves is a server on ports that ends cleanly when told to.
-func serves(ports ...int32) func([]string) Program {
-	return func([]string) Program { return Program{Ports: ports} }
-}
+var path = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
-// files is a web server with its welcome page and nothing else.
-func files(port int32) func([]string) Program {
-	return func([]string) Program {
-		return Program{Ports: []int32{port}, Paths: []string{"/", "/index.html"}}
+// nginx is the official image under one of its names.
+func nginx(repository string) Image {
+	return Image{
+		Repository: repository, Tags: flavours, Size: 72_000_000,
+		Entrypoint: []string{"/docker-entrypoint.sh"}, Cmd: []string{"nginx", "-g", "daemon off;"}, Stop: process.Quit,
+		Env: slices.Concat(path, []string{"NGINX_VERSION=" + server.NginxVersion}),
+		Programs: tools(programs{
+			"/docker-entrypoint.sh": server.Entrypoint, "/usr/sbin/nginx": process.Default(server.Nginx), "/bin/bash": shell.Main,
+		}),
+		Files: files(map[string]string{
+			"/usr/share/nginx/html/index.html": server.NginxPage,
+			"/usr/share/nginx/html/50x.html":   server.NginxErrorPage,
+			"/etc/nginx/conf.d/default.conf":   server.NginxConfig,
+			"/etc/os-release":                  "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nID=debian\n",
+		}),
 	}
 }
 
-// servesFlag is a server whose port can be set by one of flags.
-func servesFlag(port int32, flags ...string) func([]string) Program {
-	return func(args []string) Program { return Program{Ports: []int32{portFlag(args, port, flags...)}} }
+// shells are images whose program is a shell.
+func shells() []Image {
+	list := []Image{
+		{Repository: "docker.io/library/busybox", Tags: flavours, Size: 2_200_000, Cmd: []string{"sh"}, Env: path},
+		{Repository: "docker.io/library/alpine", Tags: flavours, Size: 3_800_000, Cmd: []string{"/bin/sh"}, Env: path},
+	}
+	for i := range list {
+		list[i].Programs = tools(nil)
+		list[i].Files = files(nil)
+	}
+	return list
 }
 
-// portFlag finds "FLAG=[HOST]:PORT" or "FLAG [HOST]:PORT" in args.
-func portFlag(args []string, port int32, flags ...string) int32 {
-	for i, arg := range args {
-		for _, name := range flags {
-			value, found := strings.CutPrefix(arg, name+"=")
-			if !found && arg == name && i+1 < len(args) {
-				value, found = args[i+1], true
-			}
-			if found {
-				if n, err := strconv.ParseUint(value[strings.LastIndex(value, ":")+1:], 10, 16); err == nil && n > 0 {
-					port = int32(n)
-				}
-			}
-		}
+// files is a read-only file system with the folders that every image has.
+func files(content map[string]string) afero.Fs {
+	fs := afero.NewMemMapFs()
+	for _, folder := range []string{"/bin", "/etc", "/home", "/proc", "/root", "/tmp", "/usr/bin", "/var/log"} {
+		_ = fs.MkdirAll(folder, 0o755) // memory refuses nothing
 	}
-	return port
-}
-
-// agnhost is one program with many subcommands; without any it pauses.
-func agnhost(args []string) Program {
-	if len(args) == 0 {
-		return Program{}
+	base := map[string]string{"/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "/etc/group": "root:x:0:\n", "/etc/nsswitch.conf": "hosts: files dns\n"}
+	maps.Copy(base, content)
+	for name, text := range base {
+		_ = afero.WriteFile(fs, name, []byte(text), 0o644)
 	}
-	switch args[0] {
-	case "netexec":
-		return Program{Ports: []int32{portFlag(args, 8080, "--http-port")}}
-	case "serve-hostname":
-		return Program{Ports: []int32{portFlag(args, 9376, "--port")}}
-	case "porter", "pause", "logs-generator", "entrypoint-tester":
-		return Program{}
-	case "connect", "dns-suffix", "dns-server-list", "etc-hosts":
-		return Program{Exits: true}
-	}
-	return Program{Exits: true, ExitCode: 1}
-}
-
-// interactive is a shell: without a terminal it reads the end of its input and
-// exits; with arguments it runs them.
-func interactive(args []string) Program {
-	return (&Image{Shell: true}).shell(args)
-}
-
-// curl asks for what its arguments say and exits; without any it complains.
-func curl(args []string) Program {
-	if len(args) == 0 {
-		return Program{Exits: true, ExitCode: 2}
-	}
-	return Program{Exits: true}
+	return afero.NewReadOnlyFs(fs)
 }

@@ -13,11 +13,10 @@ import (
 	"k8s.io/kubernetes/pkg/kubelet/events"
 	"k8s.io/kubernetes/pkg/kubelet/util/format"
 
+	"github.com/spf13/afero"
+
 	"svctour/lab/image"
 )
-
-// stopTime is how long a program takes to end after SIGTERM, such as nginx.
-const stopTime = 400 * time.Millisecond
 
 // Exit codes that are not the program's own.
 const (
@@ -25,15 +24,25 @@ const (
 	exitKilled     = 137 // 128 + SIGKILL
 )
 
+// containerKind is which of the Pod's lists a container is in.
+type containerKind int
+
+const (
+	mainContainer containerKind = iota
+	initContainer
+	ephemeralContainer
+)
+
 // container is what a kubelet knows of one container.
 type container struct {
-	pod     *pod
-	index   int
-	initial bool // an init container
+	pod   *pod
+	index int
+	kind  containerKind
 
 	id        string // of the newest attempt, "" before the first
 	imageID   string
-	program   image.Program
+	attempt   *attempt // the newest, nil before the first and if it could not be started
+	previous  *logbook // of the attempt before it
 	startTime time.Time
 	endTime   time.Time // zero while it runs
 	exitCode  int32
@@ -43,11 +52,9 @@ type container struct {
 	restarts  int32
 	waiting   *corev1.ContainerStateWaiting // why it does not run, if not because it ended
 
-	dueAt    time.Time // when the program ends by itself, zero: never
-	killAt   time.Time // when it ends because it was told to, zero: it was not
-	killCode int32
-	backOff  bool      // waits out a crash back-off
-	retryAt  time.Time // no start before: a sync may come for any reason
+	end     *ending   // it was told to end
+	backOff bool      // waits out a crash back-off
+	retryAt time.Time // no start before: a sync may come for any reason
 
 	startedUp bool // its startup probe has passed
 	ready     bool
@@ -55,8 +62,12 @@ type container struct {
 }
 
 func (c *container) spec() *corev1.Container {
-	if c.initial {
+	switch c.kind {
+	case initContainer:
 		return &c.pod.object.Spec.InitContainers[c.index]
+	case ephemeralContainer:
+		common := corev1.Container(c.pod.object.Spec.EphemeralContainers[c.index].EphemeralContainerCommon)
+		return &common
 	}
 	return &c.pod.object.Spec.Containers[c.index]
 }
@@ -64,84 +75,55 @@ func (c *container) spec() *corev1.Container {
 func (c *container) running() bool { return c.id != "" && c.endTime.IsZero() }
 func (c *container) ended() bool   { return c.id != "" && !c.endTime.IsZero() }
 
-// settle lets time have passed: a program that was to end by now has ended.
+// settle takes note of what has happened since the last sync: the program's
+// end, the outcome of its hook and of its probes.
 func (c *container) settle() {
 	if !c.running() {
 		return
 	}
-	end, code := c.dueAt, c.program.ExitCode
-	if !c.killAt.IsZero() && (end.IsZero() || c.killAt.Before(end)) {
-		end, code = c.killAt, c.killCode
-	}
-	if end.IsZero() {
+	select {
+	case <-c.attempt.ended:
+		c.finish(c.attempt.endedAt, int32(c.attempt.status))
+		// The kubelet notices an end at its next relist; until then the status
+		// says what the container ended with.
+		c.pod.wakeAt(c.endTime.Add(relist))
 		return
+	default:
 	}
-	if end.After(c.pod.now) {
-		c.pod.wakeAt(end)
-		return
-	}
-	c.end(end, code)
-	// The kubelet notices an end at its next relist; until then the status
-	// says what the container ended with.
-	c.pod.wakeAt(end.Add(relist))
+	c.settleHook()
+	c.settleProbes()
 }
 
-func (c *container) end(at time.Time, code int32) {
+func (c *container) finish(at time.Time, code int32) {
 	c.endTime, c.exitCode = at, code
 	c.reason = "Completed"
 	if code != 0 {
 		c.reason = "Error"
 	}
+	c.message = c.terminationMessage()
 	c.startedUp, c.ready = false, false
 }
 
-// kill tells the program to end, once. Message is the event's, "" for the
-// usual one.
-func (c *container) kill(message string, grace time.Duration) {
-	deadline := c.pod.now.Add(grace)
-	if !c.killAt.IsZero() {
-		if deadline.Before(c.killAt) { // deleted again with less grace
-			c.killAt, c.killCode = deadline, exitKilled
-		}
-	} else {
-		if message == "" {
-			message = "Stopping container " + c.spec().Name
-		}
-		c.pod.event(c, corev1.EventTypeNormal, events.KillingContainer, message)
-		c.killAt, c.killCode = deadline, exitKilled
-		if end := c.pod.now.Add(c.preStop() + stopTime); !c.program.IgnoresTerm && end.Before(deadline) {
-			c.killAt, c.killCode = end, c.program.TermExitCode
-		}
-	}
-	c.settle()
-}
+// The ends of a termination message: the kubelet's limits.
+const (
+	messageLines = 80
+	messageBytes = 2048
+	messageFile  = 4096
+)
 
-// preStop is how long the container's preStop hook takes.
-func (c *container) preStop() time.Duration {
-	lifecycle := c.spec().Lifecycle
-	if lifecycle == nil || lifecycle.PreStop == nil {
-		return 0
+// terminationMessage is what the program left for whoever looks at its end.
+func (c *container) terminationMessage() string {
+	spec := c.spec()
+	if spec.TerminationMessagePath != "" {
+		data, err := afero.ReadFile(c.attempt.files, spec.TerminationMessagePath)
+		if err == nil && len(data) > 0 {
+			return string(data[:min(len(data), messageFile)])
+		}
 	}
-	switch hook := lifecycle.PreStop; {
-	case hook.Sleep != nil:
-		return time.Duration(hook.Sleep.Seconds) * time.Second
-	case hook.Exec != nil && len(hook.Exec.Command) > 0:
-		return c.execute(hook.Exec.Command).Lasts
+	if spec.TerminationMessagePolicy == corev1.TerminationMessageFallbackToLogsOnError && c.exitCode != 0 {
+		return c.attempt.log.tail(messageLines, messageBytes)
 	}
-	return 0
-}
-
-// execute is what a command does in this container's image.
-func (c *container) execute(command []string) image.Program {
-	ref, err := image.Parse(c.spec().Image)
-	if err != nil {
-		return image.Program{}
-	}
-	found, err := image.Find(ref)
-	if err != nil {
-		return image.Program{}
-	}
-	return found.Container(command, nil)
+	return ""
 }
 
 // wait says why the container does not run, and asks for another try.
@@ -169,35 +151,50 @@ func (c *container) start(ctx context.Context) {
 	if !ok {
 		return
 	}
-	if problem := p.missingReference(ctx, c.spec()); problem != "" {
-		p.event(c, corev1.EventTypeWarning, events.FailedToCreateContainer, "Error: "+problem)
-		c.wait("CreateContainerConfigError", problem, p.now.Add(retryAfter))
+	env, err := c.environment(ctx, found.Env)
+	if err != nil {
+		c.refuse("CreateContainerConfigError", err)
+		return
+	}
+	next, err := c.newAttempt(found, env)
+	if err != nil {
+		c.refuse("CreateContainerError", err)
 		return
 	}
 	if c.ended() {
 		c.last = c.terminated()
 		c.restarts++
 	}
-	c.id, c.imageID = newID(), ref.ID()
-	c.program = found.Container(c.spec().Command, c.spec().Args)
-	c.startTime, c.endTime = p.now, time.Time{}
-	c.dueAt, c.killAt = time.Time{}, time.Time{}
+	if c.attempt != nil {
+		c.previous = c.attempt.log
+	}
+	c.id, c.imageID, c.attempt = newID(), ref.ID(), next
+	c.startTime, c.endTime, c.end = p.now, time.Time{}, nil
 	c.exitCode, c.reason, c.message, c.waiting = 0, "", "", nil
 	c.startedUp, c.ready = false, false
 	c.probes = [3]probeState{}
 	p.event(c, corev1.EventTypeNormal, events.CreatedContainer, "Container created")
-	if c.program.Missing != "" {
-		c.message = fmt.Sprintf("failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: exec: %q: executable file not found in $PATH (%s)", c.program.Missing, noProcesses)
+	line := found.Argv(env.expand(c.spec().Command), env.expand(c.spec().Args))
+	main, err := next.executable(line)
+	if err != nil {
+		c.message = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: " + err.Error()
 		p.event(c, corev1.EventTypeWarning, events.FailedToStartContainer, "Error: "+c.message)
 		c.endTime, c.exitCode, c.reason = p.now, exitNotStarted, "StartError"
+		next.cancel()
+		next.log.close()
 		p.wakeAt(p.now.Add(relist))
 		return
 	}
+	key := p.key
+	next.begin(line, c.spec(), main, p.clock.Now, func() { p.queue.Add(key) })
 	p.event(c, corev1.EventTypeNormal, events.StartedContainer, "Container started")
-	if c.program.Exits {
-		c.dueAt = p.now.Add(c.program.Lasts)
-		p.wakeAt(c.dueAt)
-	}
+	c.postStart()
+}
+
+// refuse says why a container cannot be created, and tries again later.
+func (c *container) refuse(reason string, err error) {
+	c.pod.event(c, corev1.EventTypeWarning, events.FailedToCreateContainer, "Error: "+err.Error())
+	c.wait(reason, err.Error(), c.pod.now.Add(retryAfter))
 }
 
 // inBackOff says whether a container that ended has to wait: the kubelet's
@@ -232,7 +229,7 @@ func (c *container) pull() (image.Reference, *image.Image, bool) {
 		c.wait("InvalidImageName", message, p.now.Add(retryAfter))
 		return ref, nil, false
 	}
-	found, err := image.Find(ref)
+	found, err := p.images.Find(ref)
 	policy := c.spec().ImagePullPolicy
 	switch {
 	case err == nil && policy != corev1.PullAlways:

@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spf13/afero"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -27,12 +28,17 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	listersv1 "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
+
+	"svctour/lab/image"
+	"svctour/lab/network"
+	"svctour/lab/node/kubeletapi"
 )
 
 // Spec is one node to run.
@@ -51,12 +57,23 @@ type State struct {
 
 // Options say which nodes to run and against which API server.
 type Options struct {
-	Config  *rest.Config // required
-	Nodes   []Spec       // required
-	TLS     *tls.Config  // required: what the kubelets serve with
-	Version string       // required: the kubelets' version
+	Config  *rest.Config     // required
+	Nodes   []Spec           // required
+	TLS     *tls.Config      // required: what the kubelets serve with
+	Version string           // required: the kubelets' version
+	Network *network.Network // required: has the same nodes
+	Images  *image.Registry  // required: what there is to pull
+	DNS     DNS              // required
 	// Changed is told every node's state whenever one changes, may be nil.
 	Changed func([]State)
+}
+
+// DNS is what the kubelets' configuration says of it.
+type DNS struct {
+	Servers []netip.Addr // clusterDNS
+	Domain  string       // clusterDomain
+	// ResolvConf is the nodes' own /etc/resolv.conf, a file of this machine.
+	ResolvConf string
 }
 
 // Nodes are the running nodes.
@@ -68,9 +85,13 @@ type Nodes struct {
 	clock   clock.Clock
 	since   metav1.Time // when the nodes became Ready
 
-	factory informers.SharedInformerFactory
-	pods    cache.Indexer
-	queue   workqueue.TypedRateLimitingInterface[podKey]
+	life     context.Context // of Start: nothing of any Pod outlives it
+	images   *image.Registry
+	dns      DNS
+	factory  informers.SharedInformerFactory
+	pods     cache.Indexer
+	services listersv1.ServiceLister
+	queue    workqueue.TypedRateLimitingInterface[podKey]
 
 	// pullBackOff and crashBackOff are the kubelet's: 10 s, doubling, at most
 	// 5 minutes; the latter is forgotten after 10 minutes without a crash.
@@ -86,8 +107,11 @@ type Nodes struct {
 // host is one node and its kubelet.
 type host struct {
 	Spec
-	pool     *pool // guarded by Nodes.mu
-	recorder record.EventRecorder
+	version  string
+	network  *network.Node
+	disk     afero.Fs // what hostPath volumes show of it
+	pool     *pool    // guarded by Nodes.mu
+	recorder record.EventRecorderLogger
 	uid      types.UID // of its Node object
 	leased   bool      // its lease exists
 }
@@ -114,8 +138,11 @@ func Start(ctx context.Context, options Options) (*Nodes, error) {
 		pullBackOff:  flowcontrol.NewBackOff(initialBackOff, maxBackOff),
 		crashBackOff: flowcontrol.NewBackOff(initialBackOff, maxBackOff),
 		running:      map[podKey]*pod{},
-		server:       newServer(options.TLS),
+		life:         ctx,
+		images:       options.Images,
+		dns:          options.DNS,
 	}
+	n.server = newServer(options.TLS, kubeletapi.Handler(n))
 	n.since = metav1.NewTime(n.clock.Now())
 	broadcasters := make([]record.EventBroadcaster, 0, len(options.Nodes))
 	for _, spec := range options.Nodes {
@@ -123,7 +150,8 @@ func Start(ctx context.Context, options Options) (*Nodes, error) {
 		broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: client.CoreV1().Events("")})
 		broadcasters = append(broadcasters, broadcaster)
 		n.hosts[spec.Name] = &host{
-			Spec: spec, pool: newPool(spec.Pods),
+			Spec: spec, version: options.Version, pool: newPool(spec.Pods),
+			network: options.Network.Node(spec.Name), disk: newDisk(spec.Name),
 			recorder: broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "kubelet", Host: spec.Name}),
 		}
 		n.order = append(n.order, spec.Name)
@@ -156,8 +184,9 @@ func Start(ctx context.Context, options Options) (*Nodes, error) {
 // Wait returns when everything that Start started has ended.
 func (n *Nodes) Wait() { n.wait.Wait() }
 
-// Dial connects to the kubelet at address, as the API server does for logs,
-// exec and port-forward.
+// Dial connects as the API server does: to the kubelets for logs, exec and
+// port-forward, and to Pods, Services and nodes when it is their proxy. There
+// it stands where kubeadm puts it, on the first node.
 func (n *Nodes) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	name, port, err := net.SplitHostPort(address)
 	if err == nil && port == strconv.Itoa(KubeletPort) {
@@ -167,7 +196,7 @@ func (n *Nodes) Dial(ctx context.Context, network, address string) (net.Conn, er
 			}
 		}
 	}
-	return nil, &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("%s: %s", address, noProcesses)}
+	return n.hosts[n.order[0]].network.Stack().DialContext(ctx, network, address)
 }
 
 // trim drops what no kubelet reads before it is cached.
@@ -201,6 +230,12 @@ func (n *Nodes) watch(changed func([]State)) error {
 	}); err != nil {
 		return fmt.Errorf("watch Pods: %w", err)
 	}
+	services := n.factory.Core().V1().Services()
+	n.services = services.Lister()
+	services.Informer()
+	if err := n.watchShown(); err != nil {
+		return err
+	}
 	if changed == nil {
 		return nil
 	}
@@ -222,6 +257,39 @@ func (n *Nodes) watch(changed func([]State)) error {
 		},
 	}); err != nil {
 		return fmt.Errorf("watch Nodes: %w", err)
+	}
+	return nil
+}
+
+// watchShown lets volumes show their ConfigMaps and Secrets as they are now.
+func (n *Nodes) watchShown() error {
+	changed := func(namespace, configMap, secret string) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		for key, p := range n.running {
+			if key.Namespace == namespace && shows(p.spec, configMap, secret) {
+				p.stale.Store(true)
+				n.queue.Add(key)
+			}
+		}
+	}
+	_, err := n.factory.Core().V1().ConfigMaps().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		UpdateFunc: func(_, new any) {
+			object := new.(*corev1.ConfigMap)
+			changed(object.Namespace, object.Name, "")
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("watch ConfigMaps: %w", err)
+	}
+	_, err = n.factory.Core().V1().Secrets().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		UpdateFunc: func(_, new any) {
+			object := new.(*corev1.Secret)
+			changed(object.Namespace, "", object.Name)
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("watch Secrets: %w", err)
 	}
 	return nil
 }

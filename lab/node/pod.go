@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,6 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 	"k8s.io/kubernetes/pkg/kubelet/events"
+
+	"svctour/lab/network"
+	"svctour/lab/process"
 )
 
 // retryAfter is how long the kubelet waits after a sync that failed (its
@@ -36,15 +41,32 @@ func keyOf(object *corev1.Pod) podKey { return podKey{object.Namespace, object.N
 // pod is what a kubelet knows of one of its Pods. One worker at a time has it.
 type pod struct {
 	*Nodes
+	key    podKey
 	host   *host
 	object *corev1.Pod // as the API server has it, at this sync
 	now    time.Time   // of this sync
 
-	started     metav1.Time // when the kubelet first saw it
-	address     netip.Addr  // invalid until the sandbox is there
-	retryAt     time.Time   // no sandbox before
+	// life ends when the Pod is no longer there: nothing of it outlives it.
+	life context.Context
+	end  context.CancelFunc
+
+	started    metav1.Time // when the kubelet first saw it
+	address    netip.Addr  // invalid until the sandbox is there
+	network    process.Network
+	stack      *network.Stack // of its own, nil with hostNetwork
+	table      *process.Table // that its containers share, nil if each has its own
+	resolvConf string         // /etc/resolv.conf
+	volumes    map[string]*volume
+	spec       *corev1.Pod // as at its first sync: what its volumes are never changes
+	stale      atomic.Bool // an object that a volume shows has changed
+
+	visible map[string]seen // by container; guarded by Nodes.mu
+	reach   process.Network // what port-forward uses; guarded by Nodes.mu
+
+	retryAt     time.Time // no sandbox before
 	init        []*container
 	main        []*container
+	ephemeral   []*container
 	initialized bool // a main container has been started once
 	stopping    bool // told to end
 	done        bool // phase Succeeded or Failed
@@ -65,6 +87,7 @@ func (n *Nodes) sync(ctx context.Context, key podKey) (time.Duration, error) {
 	}
 	p := n.pod(key, object)
 	p.wake = time.Time{}
+	defer p.show()
 	switch {
 	case podutil.IsPodTerminal(object) && object.DeletionTimestamp == nil:
 		p.release()
@@ -106,14 +129,18 @@ func (n *Nodes) pod(key podKey, object *corev1.Pod) *pod {
 	n.mu.Lock()
 	p := n.running[key]
 	if p == nil {
-		p = &pod{Nodes: n, host: n.hosts[object.Spec.NodeName], started: metav1.NewTime(n.clock.Now().Truncate(time.Second))}
+		p = &pod{Nodes: n, key: key, spec: object, host: n.hosts[object.Spec.NodeName], started: metav1.NewTime(n.clock.Now().Truncate(time.Second))}
+		p.life, p.end = context.WithCancel(n.life)
 		for i := range object.Spec.InitContainers {
-			p.init = append(p.init, &container{pod: p, index: i, initial: true})
+			p.init = append(p.init, &container{pod: p, index: i, kind: initContainer})
 		}
 		for i := range object.Spec.Containers {
 			p.main = append(p.main, &container{pod: p, index: i})
 		}
 		n.running[key] = p
+	}
+	for i := len(p.ephemeral); i < len(object.Spec.EphemeralContainers); i++ {
+		p.ephemeral = append(p.ephemeral, &container{pod: p, index: i, kind: ephemeralContainer})
 	}
 	n.mu.Unlock()
 	p.object, p.now = object, n.clock.Now()
@@ -133,8 +160,13 @@ func (n *Nodes) forget(key podKey) {
 	}
 }
 
-// release gives the Pod's address back.
+// release gives back what the Pod had: its programs, its network, its address.
 func (p *pod) release() {
+	p.end()
+	if p.stack != nil {
+		p.stack.Close()
+		p.stack = nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.address.IsValid() && !p.object.Spec.HostNetwork {
@@ -178,6 +210,14 @@ func (p *pod) advance(ctx context.Context) {
 			return
 		}
 	}
+	if p.stale.Swap(false) {
+		p.refresh(ctx)
+	}
+	for _, c := range p.ephemeral {
+		if c.id == "" {
+			c.start(ctx)
+		}
+	}
 	for _, c := range p.init {
 		if !p.advanceInit(ctx, c) && !p.initialized {
 			return
@@ -189,9 +229,9 @@ func (p *pod) advance(ctx context.Context) {
 	p.initialized = p.initialized || p.anyMainStarted()
 }
 
-// containers are the init containers and then the others.
+// containers are the init containers, the main ones and the ephemeral ones.
 func (p *pod) containers() []*container {
-	return append(append([]*container{}, p.init...), p.main...)
+	return slices.Concat(p.init, p.main, p.ephemeral)
 }
 
 // advanceInit brings one init container forward and says whether the next may
@@ -274,17 +314,20 @@ func (p *pod) initFailed() bool {
 	return false
 }
 
-// sandbox gives the Pod its volumes and its address; false if that has to be
-// tried again.
+// sandbox gives the Pod its volumes, its address and its network; false if
+// that has to be tried again.
 func (p *pod) sandbox(ctx context.Context) bool {
 	p.retryAt = p.now.Add(retryAfter)
-	if volume, problem := p.missingVolume(ctx); problem != "" {
-		p.event(nil, corev1.EventTypeWarning, events.FailedMountVolume, fmt.Sprintf("MountVolume.SetUp failed for volume %q : %s", volume, problem))
+	if err := p.nameServers(ctx); err != nil {
+		p.event(nil, corev1.EventTypeWarning, events.FailedCreatePodSandBox, "Failed to create pod sandbox: "+err.Error())
 		return false
 	}
+	if p.object.Spec.ShareProcessNamespace != nil && *p.object.Spec.ShareProcessNamespace {
+		p.table = process.NewTable()
+	}
 	if p.object.Spec.HostNetwork {
-		p.address = p.host.Address
-		return true
+		p.address, p.network = p.host.Address, p.host.network.Stack()
+		return p.setUp(ctx)
 	}
 	p.mu.Lock()
 	address, err := p.host.pool.take()
@@ -293,8 +336,21 @@ func (p *pod) sandbox(ctx context.Context) bool {
 		p.event(nil, corev1.EventTypeWarning, events.FailedCreatePodSandBox, fmt.Sprintf("Failed to create pod sandbox: plugin type=\"host-local\" failed (add): failed to allocate for range 0: %v", err))
 		return false
 	}
-	p.address = address
-	return true
+	stack, err := p.host.network.Attach(address, p.object.Namespace+"/"+p.object.Name)
+	if err == nil {
+		p.address, p.network, p.stack = address, stack, stack
+		if p.setUp(ctx) {
+			return true
+		}
+		stack.Close()
+		p.stack, p.network, p.address = nil, nil, netip.Addr{}
+	} else {
+		p.event(nil, corev1.EventTypeWarning, events.FailedCreatePodSandBox, "Failed to create pod sandbox: "+err.Error())
+	}
+	p.mu.Lock()
+	p.host.pool.release(address)
+	p.mu.Unlock()
+	return false
 }
 
 // grace is how long the containers have to end.
@@ -322,8 +378,13 @@ func (p *pod) terminate() bool {
 		}
 		return !c.running()
 	}
+	for _, c := range p.containers() {
+		if c.end != nil {
+			c.probe() // until it has ended, whether it is ready still counts
+		}
+	}
 	ended := true
-	for _, c := range p.main {
+	for _, c := range slices.Concat(p.main, p.ephemeral) {
 		ended = stop(c) && ended
 	}
 	for i := len(p.init) - 1; i >= 0 && ended; i-- {
@@ -337,16 +398,27 @@ func (p *pod) terminate() bool {
 
 // event records an event of the Pod or, with a container, of that container.
 func (p *pod) event(c *container, kind, reason, message string) {
-	reference := &corev1.ObjectReference{
-		Kind: "Pod", APIVersion: "v1", Namespace: p.object.Namespace, Name: p.object.Name,
-		UID: p.object.UID, ResourceVersion: p.object.ResourceVersion,
-	}
+	field := ""
 	if c != nil {
-		field := "spec.containers{%s}"
-		if c.initial {
-			field = "spec.initContainers{%s}"
-		}
-		reference.FieldPath = fmt.Sprintf(field, c.spec().Name)
+		field = c.fieldPath()
 	}
-	p.host.recorder.Event(reference, kind, reason, message)
+	p.host.event(p.object, field, kind, reason, message)
+}
+
+// report is event for what runs beside the syncs.
+func (p *pod) report(t *target, kind, reason, message string) {
+	t.host.event(t.pod, t.field, kind, reason, message)
+}
+
+// fieldPath is the container as a field of its Pod.
+func (c *container) fieldPath() string {
+	list := map[containerKind]string{mainContainer: "containers", initContainer: "initContainers", ephemeralContainer: "ephemeralContainers"}[c.kind]
+	return fmt.Sprintf("spec.%s{%s}", list, c.spec().Name)
+}
+
+func (h *host) event(object *corev1.Pod, field, kind, reason, message string) {
+	h.recorder.Event(&corev1.ObjectReference{
+		Kind: "Pod", APIVersion: "v1", Namespace: object.Namespace, Name: object.Name,
+		UID: object.UID, ResourceVersion: object.ResourceVersion, FieldPath: field,
+	}, kind, reason, message)
 }

@@ -1,23 +1,26 @@
 package node
 
 import (
+	"bytes"
+	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
 	"strconv"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	grpcstatus "google.golang.org/grpc/status"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/kubernetes/pkg/kubelet/events"
-)
+	"k8s.io/kubernetes/pkg/probe"
+	httpprobe "k8s.io/kubernetes/pkg/probe/http"
 
-// There is no network in the lab yet on which to probe: whether a probe
-// passes is derived from the ports that the container's image is known to
-// listen on. Every Pod says so in this annotation.
-const (
-	ReadinessAnnotation = "svctour.dev/readiness"
-	ReadinessDerived    = "derived"
+	"svctour/lab/process"
 )
 
 // The kinds of probes, in the order in which they matter.
@@ -27,24 +30,37 @@ const (
 	readinessProbe
 )
 
+var probeNames = [...]string{startupProbe: "Startup", livenessProbe: "Liveness", readinessProbe: "Readiness"}
+
+// firstProbe is how long after its start, or after its startup probe passed, a
+// container is first probed: the kubelet does it as soon as it sees that the
+// container runs, which a program has started to listen by.
+const firstProbe = 100 * time.Millisecond
+
 // probeState is how far one probe of a running container has come.
 type probeState struct {
-	next   time.Time // of the next probe
-	passed int32     // in a row
+	passed int32 // in a row
 	failed int32
-	held   bool // liveness or startup has failed, or startup has passed: no more
+	stop   context.CancelFunc // ends the probing, nil before it begins
 }
 
-// probe runs the container's probes that are due.
+// probeResult is the outcome of one probe.
+type probeResult struct {
+	kind   int
+	ok     bool
+	output string // why not, in the kubelet's words
+}
+
+// probe begins the probes that a running container should have by now.
 func (c *container) probe() {
-	if !c.running() || !c.killAt.IsZero() {
+	if !c.running() || c.hooking() {
 		return
 	}
 	spec := c.spec()
 	if spec.StartupProbe == nil {
 		c.startedUp = true
 	} else if !c.startedUp {
-		c.run(startupProbe, "Startup", spec.StartupProbe)
+		c.watch(startupProbe, spec.StartupProbe)
 	}
 	if !c.startedUp {
 		return
@@ -52,52 +68,83 @@ func (c *container) probe() {
 	if spec.ReadinessProbe == nil {
 		c.ready = true
 	} else {
-		c.run(readinessProbe, "Readiness", spec.ReadinessProbe)
+		c.watch(readinessProbe, spec.ReadinessProbe)
 	}
-	if spec.LivenessProbe != nil {
-		c.run(livenessProbe, "Liveness", spec.LivenessProbe)
+	if spec.LivenessProbe != nil && c.end == nil {
+		c.watch(livenessProbe, spec.LivenessProbe)
 	}
 }
 
-// run probes if the time has come, and acts on a threshold that is reached.
-func (c *container) run(kind int, name string, probe *corev1.Probe) {
+// watch probes the container at every period until it ends.
+func (c *container) watch(kind int, probe *corev1.Probe) {
 	state := &c.probes[kind]
+	if state.stop != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(c.attempt.life)
+	state.stop = cancel
+	t, key, n := c.target(), c.pod.key, c.pod.Nodes
+	first := max(time.Until(c.startTime.Add(time.Duration(probe.InitialDelaySeconds)*time.Second)), firstProbe)
 	period := time.Duration(max(probe.PeriodSeconds, 1)) * time.Second
-	if state.held {
+	go func() {
+		timer := time.NewTimer(first)
+		defer timer.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-timer.C:
+			}
+			timer.Reset(period)
+			output := t.check(ctx, probe)
+			if ctx.Err() != nil {
+				return
+			}
+			t.attempt.mu.Lock()
+			t.attempt.results = append(t.attempt.results, probeResult{kind, output == "", output})
+			t.attempt.mu.Unlock()
+			n.queue.Add(key)
+		}
+	}()
+}
+
+// settleProbes acts on what the probes have found.
+func (c *container) settleProbes() {
+	c.attempt.mu.Lock()
+	results := c.attempt.results
+	c.attempt.results = nil
+	c.attempt.mu.Unlock()
+	for _, result := range results {
+		c.judge(result)
+	}
+}
+
+// judge counts one result and acts on a threshold that is reached.
+func (c *container) judge(result probeResult) {
+	spec, state := c.spec(), &c.probes[result.kind]
+	settings := [...]*corev1.Probe{startupProbe: spec.StartupProbe, livenessProbe: spec.LivenessProbe, readinessProbe: spec.ReadinessProbe}[result.kind]
+	if settings == nil {
 		return
 	}
-	if state.next.IsZero() {
-		state.next = c.startTime.Add(time.Duration(probe.InitialDelaySeconds) * time.Second)
-	}
-	if state.next.After(c.pod.now) {
-		c.pod.wakeAt(state.next)
-		return
-	}
-	state.next = c.pod.now.Add(period)
-	output := c.check(probe)
-	if output == "" {
+	if result.ok {
 		state.passed, state.failed = state.passed+1, 0
 	} else {
 		state.passed, state.failed = 0, state.failed+1
-		c.pod.event(c, corev1.EventTypeWarning, events.ContainerUnhealthy, fmt.Sprintf("%s probe failed: %s", name, output))
+		c.pod.event(c, corev1.EventTypeWarning, events.ContainerUnhealthy, fmt.Sprintf("%s probe failed: %s", probeNames[result.kind], result.output))
 	}
-	passes, fails := state.passed >= max(probe.SuccessThreshold, 1), state.failed >= max(probe.FailureThreshold, 1)
-	switch kind {
-	case readinessProbe:
+	passes, fails := state.passed >= max(settings.SuccessThreshold, 1), state.failed >= max(settings.FailureThreshold, 1)
+	if result.kind == readinessProbe {
 		c.ready = passes || c.ready && !fails
-		state.held = passes // what an image listens on never changes
-	case startupProbe:
-		c.startedUp, state.held = passes, passes
-	case livenessProbe:
-		state.held = passes
-	}
-	if fails && kind != readinessProbe {
-		state.held = true
-		c.kill(fmt.Sprintf("Container %s failed %s probe, will be restarted", c.spec().Name, map[int]string{startupProbe: "startup", livenessProbe: "liveness"}[kind]), c.probeGrace(probe))
 		return
 	}
-	if !state.held {
-		c.pod.wakeAt(state.next)
+	if result.kind == startupProbe && passes {
+		c.startedUp = true
+		state.stop()
+	}
+	if fails && c.end == nil {
+		state.stop()
+		name := map[int]string{startupProbe: "startup", livenessProbe: "liveness"}[result.kind]
+		c.kill(fmt.Sprintf("Container %s failed %s probe, will be restarted", spec.Name, name), c.probeGrace(settings))
 	}
 }
 
@@ -109,69 +156,140 @@ func (c *container) probeGrace(probe *corev1.Probe) time.Duration {
 }
 
 // check is the output of a probe that fails, in the kubelet's words, "" if it
-// passes.
-func (c *container) check(probe *corev1.Probe) string {
+// passes (prober.go of the kubelet).
+func (t *target) check(ctx context.Context, settings *corev1.Probe) string {
+	timeout := time.Duration(max(settings.TimeoutSeconds, 1)) * time.Second
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	switch {
-	case probe.HTTPGet != nil:
-		return c.checkHTTP(probe.HTTPGet)
-	case probe.TCPSocket != nil:
-		address, open := c.endpoint(probe.TCPSocket.Host, probe.TCPSocket.Port)
-		if !open {
-			return fmt.Sprintf("dial tcp %s: connect: connection refused", address)
+	case settings.HTTPGet != nil:
+		request, err := t.request(settings.HTTPGet)
+		if err != nil {
+			return err.Error()
 		}
-	case probe.GRPC != nil:
-		address, open := c.endpoint("", intstr.FromInt32(probe.GRPC.Port))
-		if !open {
-			return fmt.Sprintf("timeout: failed to connect service %q within %ds: context deadline exceeded", address, max(probe.TimeoutSeconds, 1))
+		result, output, err := httpprobe.DoHTTPProbe(request.WithContext(ctx), t.client(timeout))
+		if err != nil {
+			return err.Error()
 		}
-	case probe.Exec != nil && len(probe.Exec.Command) > 0:
-		program := c.execute(probe.Exec.Command)
-		switch {
-		case program.Missing != "":
-			return fmt.Sprintf("OCI runtime exec failed: exec failed: unable to start container process: exec: %q: executable file not found in $PATH (%s)", program.Missing, noProcesses)
-		case program.ExitCode != 0:
-			return fmt.Sprintf("command exited with code %d", program.ExitCode)
+		if result == probe.Failure {
+			return output
 		}
+	case settings.TCPSocket != nil:
+		return t.checkTCP(ctx, settings.TCPSocket)
+	case settings.GRPC != nil:
+		return t.checkGRPC(ctx, settings.GRPC, timeout)
+	case settings.Exec != nil:
+		return t.checkExec(ctx, settings.Exec, timeout)
 	}
 	return ""
 }
 
-func (c *container) checkHTTP(get *corev1.HTTPGetAction) string {
-	address, open := c.endpoint(get.Host, get.Port)
-	if !open {
-		scheme, path := "http", get.Path
-		if get.Scheme == corev1.URISchemeHTTPS {
-			scheme = "https"
-		}
-		if path == "" {
-			path = "/"
-		}
-		return fmt.Sprintf("Get %q: dial tcp %s: connect: connection refused", scheme+"://"+address+path, address)
+func (t *target) checkTCP(ctx context.Context, action *corev1.TCPSocketAction) string {
+	port, err := t.port(action.Port)
+	if err != nil {
+		return err.Error()
 	}
-	if status := c.program.Status(get.Path); status >= http.StatusBadRequest {
-		return fmt.Sprintf("HTTP probe failed with statuscode: %d", status)
+	address := action.Host
+	if address == "" {
+		address = t.address
+	}
+	conn, err := t.dial(ctx, "tcp", net.JoinHostPort(address, strconv.Itoa(port)))
+	if err != nil {
+		return err.Error()
+	}
+	conn.Close()
+	return ""
+}
+
+func (t *target) checkGRPC(ctx context.Context, action *corev1.GRPCAction, timeout time.Duration) string {
+	address := net.JoinHostPort(t.address, strconv.Itoa(int(action.Port)))
+	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithUserAgent("kube-probe/"+t.host.version),
+		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return t.dial(ctx, "tcp", address) }))
+	if err != nil {
+		return err.Error()
+	}
+	defer conn.Close()
+	service := ""
+	if action.Service != nil {
+		service = *action.Service
+	}
+	answer, err := healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{Service: service}, grpc.WaitForReady(true))
+	if ctx.Err() != nil {
+		return fmt.Sprintf("timeout: failed to connect service %q within %v: context deadline exceeded", address, timeout)
+	}
+	if err != nil {
+		return fmt.Sprintf("error: health rpc probe failed: %s", grpcstatus.Convert(err).Message())
+	}
+	if answer.GetStatus() != healthv1.HealthCheckResponse_SERVING {
+		return fmt.Sprintf("service unhealthy (responded with %q)", answer.GetStatus().String())
 	}
 	return ""
 }
 
-// endpoint is where a probe goes, and whether something of this Pod listens
-// there: containers of a Pod share its network.
-func (c *container) endpoint(host string, port intstr.IntOrString) (string, bool) {
-	number := port.IntVal
+func (t *target) checkExec(ctx context.Context, action *corev1.ExecAction, timeout time.Duration) string {
+	if len(action.Command) == 0 {
+		return ""
+	}
+	var out bytes.Buffer
+	status, err := t.attempt.run(ctx, action.Command, func(p *process.Process) { p.Stdout, p.Stderr = &out, &out })
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Sprintf("command timed out: %q timed out after %v", action.Command, timeout)
+	case err != nil:
+		return err.Error()
+	case status != 0:
+		return out.String()
+	}
+	return ""
+}
+
+// dial connects from the node's own network, where the kubelet is.
+func (t *target) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return t.host.network.Stack().DialContext(ctx, network, address)
+}
+
+// client is an HTTP client like the kubelet's for probes and hooks.
+func (t *target) client(timeout time.Duration) *http.Client {
+	return &http.Client{
+		Timeout: timeout,
+		Transport: &http.Transport{
+			DialContext: t.dial, DisableKeepAlives: true, DisableCompression: true,
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // as the kubelet: it asks for health, not for identity
+		},
+		CheckRedirect: httpprobe.RedirectChecker(false),
+	}
+}
+
+func (t *target) request(action *corev1.HTTPGetAction) (*http.Request, error) {
+	port, err := t.port(action.Port)
+	if err != nil {
+		return nil, err
+	}
+	resolved := *action
+	resolved.Port = intstr.FromInt32(int32(port))
+	return httpprobe.NewRequestForHTTPGetAction(&resolved, t.spec, t.address, "probe")
+}
+
+// port is the number of a port of the container's.
+func (t *target) port(port intstr.IntOrString) (int, error) {
+	number := int(port.IntVal)
 	if port.Type == intstr.String {
-		for _, declared := range c.spec().Ports {
+		number = 0
+		for _, declared := range t.spec.Ports {
 			if declared.Name == port.StrVal {
-				number = declared.ContainerPort
+				number = int(declared.ContainerPort)
 			}
 		}
+		if number == 0 {
+			parsed, err := strconv.Atoi(port.StrVal)
+			if err != nil {
+				return 0, fmt.Errorf("couldn't find port: %s in container: %s", port.StrVal, t.spec.Name)
+			}
+			number = parsed
+		}
 	}
-	own := host == "" || host == c.pod.address.String()
-	if host == "" {
-		host = c.pod.address.String()
+	if number < 1 || number > 65535 {
+		return 0, fmt.Errorf("invalid port number: %v", number)
 	}
-	open := false
-	for _, other := range c.pod.containers() {
-		open = open || own && other.running() && other.program.Listens(number)
-	}
-	return net.JoinHostPort(host, strconv.Itoa(int(number))), open
+	return number, nil
 }

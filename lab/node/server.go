@@ -3,21 +3,15 @@ package node
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc/test/bufconn"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
-
-// noProcesses is why a container can neither be entered nor heard.
-const noProcesses = "the lab's containers have no processes yet: it plays their states, not their programs"
 
 // server is the kubelets' API, reached through dial only: no port is opened.
 type server struct {
@@ -27,11 +21,11 @@ type server struct {
 
 const connectionBuffer = 64 << 10
 
-func newServer(config *tls.Config) *server {
+func newServer(config *tls.Config, handler http.Handler) *server {
 	return &server{
 		listener: bufconn.Listen(connectionBuffer),
 		http: &http.Server{
-			Handler:           http.HandlerFunc(refuse),
+			Handler:           handler,
 			TLSConfig:         config,
 			ReadHeaderTimeout: 10 * time.Second,
 			ErrorLog:          log.New(io.Discard, "", 0),
@@ -39,22 +33,8 @@ func newServer(config *tls.Config) *server {
 	}
 }
 
-// refuse answers logs, exec, attach and port-forward at once with the reason,
-// which the API server passes on to the person.
-func refuse(w http.ResponseWriter, request *http.Request) {
-	if strings.HasPrefix(request.URL.Path, "/containerLogs/") { // passed on as it is
-		http.Error(w, noProcesses, http.StatusNotImplemented)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusNotImplemented)
-	_ = json.NewEncoder(w).Encode(metav1.Status{
-		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
-		Status:   metav1.StatusFailure, Message: noProcesses, Reason: "NotImplemented", Code: http.StatusNotImplemented,
-	})
-}
-
 func (s *server) serve(ctx context.Context) {
+	s.http.BaseContext = func(net.Listener) context.Context { return ctx }
 	stop := context.AfterFunc(ctx, func() { s.http.Close() })
 	defer stop()
 	s.http.ServeTLS(s.listener, "", "") // ends with ErrServerClosed and nothing else

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -27,19 +26,10 @@ func (p *pod) publish(ctx context.Context) error {
 		base = p.object.DeepCopy()
 		base.Status = *p.published.Status.DeepCopy()
 		base.Status.Conditions = merge(p.published.Status.Conditions, p.object.Status.Conditions)
-		base.Annotations = maps.Clone(base.Annotations)
-		if base.Annotations == nil {
-			base.Annotations = map[string]string{}
-		}
-		base.Annotations[ReadinessAnnotation] = ReadinessDerived
 	}
 	updated := base.DeepCopy()
 	updated.Status = p.status(base)
-	if updated.Annotations == nil {
-		updated.Annotations = map[string]string{}
-	}
-	updated.Annotations[ReadinessAnnotation] = ReadinessDerived
-	if equality.Semantic.DeepEqual(base.Status, updated.Status) && base.Annotations[ReadinessAnnotation] == ReadinessDerived {
+	if equality.Semantic.DeepEqual(base.Status, updated.Status) {
 		return nil
 	}
 	patch, err := statusPatch(base, updated)
@@ -75,12 +65,7 @@ func merge(ours, theirs []corev1.PodCondition) []corev1.PodCondition {
 
 func statusPatch(from, to *corev1.Pod) ([]byte, error) {
 	reduced := func(object *corev1.Pod) ([]byte, error) {
-		note, has := object.Annotations[ReadinessAnnotation]
-		meta := metav1.ObjectMeta{}
-		if has {
-			meta.Annotations = map[string]string{ReadinessAnnotation: note}
-		}
-		return json.Marshal(corev1.Pod{ObjectMeta: meta, Status: object.Status})
+		return json.Marshal(corev1.Pod{Status: object.Status})
 	}
 	old, err := reduced(from)
 	if err != nil {
@@ -124,6 +109,7 @@ func (p *pod) status(base *corev1.Pod) corev1.PodStatus {
 	}
 	s.InitContainerStatuses = statuses(p.init)
 	s.ContainerStatuses = statuses(p.main)
+	s.EphemeralContainerStatuses = statuses(p.ephemeral)
 	s.Phase = p.phase()
 	all := append(append([]corev1.ContainerStatus{}, s.InitContainerStatuses...), s.ContainerStatuses...)
 	s.Conditions = p.conditions(base, all, s.Phase)
@@ -199,17 +185,17 @@ func (c *container) status() corev1.ContainerStatus {
 		s.LastTerminationState.Terminated = c.last
 	}
 	switch {
-	case c.running():
+	case c.running() && !c.hooking():
 		s.State.Running = &corev1.ContainerStateRunning{StartedAt: seconds(c.startTime)}
 		s.Ready = c.ready
-		if c.initial && !podutil.IsRestartableInitContainer(spec) {
+		if c.kind == initContainer && !podutil.IsRestartableInitContainer(spec) {
 			s.Ready = false
 		}
 	case c.waiting != nil && !c.pod.stopping:
 		s.State.Waiting = c.waiting
 	case c.ended():
 		s.State.Terminated = c.terminated()
-		s.Ready = c.initial && c.exitCode == 0 && !podutil.IsRestartableInitContainer(spec)
+		s.Ready = c.kind == initContainer && c.exitCode == 0 && !podutil.IsRestartableInitContainer(spec)
 	default:
 		reason := "ContainerCreating"
 		if len(c.pod.init) > 0 {

@@ -310,3 +310,25 @@ func expandVariables(text string, p *process.Process, r *http.Request) string {
 		"$server_addr", "", "$http_user_agent", r.UserAgent(), "$request_method", r.Method,
 	).Replace(text)
 }
+
+// NginxErrorPage is docs/html/50x.html of its source.
+const NginxErrorPage = `<!DOCTYPE html>
+<html>
+<head>
+<title>Error</title>
+<style>
+html { color-scheme: light dark; }
+body { width: 35em; margin: 0 auto;
+font-family: Tahoma, Verdana, Arial, sans-serif; }
+</style>
+</head>
+<body>
+<h1>An error occurred.</h1>
+<p>Sorry, the page you are looking for is currently unavailable.<br/>
+Please try again later.</p>
+<p>If you are the system administrator of this resource then you should check
+the error log for details.</p>
+<p><em>Faithfully yours, nginx.</em></p>
+</body>
+</html>
+`
