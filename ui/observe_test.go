@@ -139,3 +139,11 @@ func TestClientIsMadeOnlyAfterConsent(t *testing.T) {
 		t.Fatalf("ran %q", got)
 	}
 }
+
+func TestWhatCannotBeSentIsWalkedAndCalledDerived(t *testing.T) {
+	d := atPath(t, 120, 40)
+	d.backend.reply = model.Reply{Exit: 127, Stderr: "the image has neither curl nor wget\ncommand terminated with exit code 127\n"}
+	d.backend.observe = func(string, path.Family) (*path.Observed, error) { return nil, errors.New("no kube-proxy") }
+	d.press("space")
+	d.sees("not sent: the image has neither curl nor wget", "derived", "◆")
+}
