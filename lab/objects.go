@@ -71,6 +71,12 @@ func (l *running) writeAddons(ctx context.Context, client kubernetes.Interface) 
 	kubeProxy.Config.Data["config.conf"] = strings.Replace(kubeProxy.Config.Data["config.conf"], "mode: iptables", "mode: "+l.options.ProxyMode, 1)
 	kubeDNS := dns.Objects(netip.MustParseAddr(controlplane.ClusterDNSAddress), controlplane.ClusterDomain)
 	create := metav1.CreateOptions{}
+	if err := poll(ctx, func() (bool, error) { // else kube-proxy would be forbidden, and wait before it asks again
+		_, err := client.RbacV1().ClusterRoles().Get(ctx, kubeProxy.Binding.RoleRef.Name, metav1.GetOptions{})
+		return err == nil, ignoreNotFound(err)
+	}); err != nil {
+		return fmt.Errorf("wait for the default roles: %w", err)
+	}
 	for _, write := range []func() error{
 		func() error {
 			_, err := client.CoreV1().ServiceAccounts(system).Create(ctx, kubeProxy.Account, create)

@@ -10,20 +10,18 @@ import (
 	"net/http"
 	"time"
 
-	"google.golang.org/grpc/test/bufconn"
+	"svctour/lab/node/kubeletapi"
 )
 
 // server is the kubelets' API, reached through dial only: no port is opened.
 type server struct {
 	http     *http.Server
-	listener *bufconn.Listener
+	listener *kubeletapi.Listener
 }
-
-const connectionBuffer = 64 << 10
 
 func newServer(config *tls.Config, handler http.Handler) *server {
 	return &server{
-		listener: bufconn.Listen(connectionBuffer),
+		listener: kubeletapi.NewListener(),
 		http: &http.Server{
 			Handler:           handler,
 			TLSConfig:         config,
@@ -42,7 +40,7 @@ func (s *server) serve(ctx context.Context) {
 
 // dial is a new connection to the server.
 func (s *server) dial(ctx context.Context) (net.Conn, error) {
-	conn, err := s.listener.DialContext(ctx)
+	conn, err := s.listener.Dial(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("connect to a kubelet: %w", err)
 	}

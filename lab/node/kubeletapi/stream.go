@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"time"
 
-	"google.golang.org/grpc/test/bufconn"
 	"k8s.io/apimachinery/pkg/util/httpstream/wsstream"
 	"k8s.io/apimachinery/pkg/util/proxy"
 	translator "k8s.io/apiserver/pkg/util/proxy"
@@ -25,8 +24,6 @@ const (
 	// idleTimeout is the default of the kubelet's streamingConnectionIdleTimeout.
 	idleTimeout     = 4 * time.Hour
 	creationTimeout = remotecommand.DefaultStreamCreationTimeout
-
-	connectionBuffer = 64 << 10
 )
 
 func (h *handler) exec(w http.ResponseWriter, r *http.Request) {
@@ -125,7 +122,7 @@ func (refused) Error(w http.ResponseWriter, _ *http.Request, err error) {
 // through its container runtime's port on loopback.
 func (h *handler) inside(outer *http.Request, translate func(*url.URL, http.RoundTripper) http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		listener := bufconn.Listen(connectionBuffer)
+		listener := NewListener()
 		server := &http.Server{
 			Handler:           h.mux,
 			ReadHeaderTimeout: creationTimeout,
@@ -142,7 +139,7 @@ func (h *handler) inside(outer *http.Request, translate func(*url.URL, http.Roun
 		}()
 		location := &url.URL{Scheme: "http", Host: "kubelet", Path: outer.URL.Path, RawQuery: outer.URL.RawQuery}
 		transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return listener.DialContext(ctx)
+			return listener.Dial(ctx)
 		}}
 		translate(location, transport).ServeHTTP(w, r)
 	})
