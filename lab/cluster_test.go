@@ -241,9 +241,6 @@ func TestStatusAndEvents(t *testing.T) {
 	if p.Status.Phase != corev1.PodRunning || s.State.Running == nil || !s.Ready || !*s.Started || s.ContainerID == "" || s.ImageID == "" {
 		t.Errorf("status %+v", p.Status)
 	}
-	if p.Annotations["svctour.dev/readiness"] != "derived" {
-		t.Errorf("annotations %v do not say that readiness is derived", p.Annotations)
-	}
 	if err := client.CoreV1().Pods(ns).Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -470,24 +467,26 @@ func TestDeletingANamespace(t *testing.T) {
 	})
 }
 
-// TestLogsSayWhyThereAreNone: an answer, not a hang.
-func TestLogsSayWhyThereAreNone(t *testing.T) {
+// TestLogs reads what a program has written, while it runs and after it ended.
+func TestLogs(t *testing.T) {
 	t.Parallel()
 	client := theLab(t)
 	ns := namespace(t, client)
-	name := run(t, client, ns, corev1.PodSpec{Containers: []corev1.Container{{Image: "nginx:1.27"}}})
+	name := run(t, client, ns, corev1.PodSpec{
+		RestartPolicy: corev1.RestartPolicyNever,
+		Containers:    []corev1.Container{{Image: "busybox", Command: []string{"sh", "-c", "echo one; echo two >&2; exit 3"}}},
+	})
 	eventually(t, func(ctx context.Context) error {
 		p, err := client.CoreV1().Pods(ns).Get(ctx, name, metav1.GetOptions{})
-		if err == nil && p.Status.Phase != corev1.PodRunning {
+		if err == nil && p.Status.Phase != corev1.PodFailed {
 			return fmt.Errorf("phase %s", p.Status.Phase)
 		}
 		return err
 	})
-	logs, err := client.CoreV1().Pods(ns).GetLogs(name, &corev1.PodLogOptions{}).Stream(t.Context())
-	if err == nil {
-		logs.Close()
-	}
-	if err == nil || !strings.Contains(err.Error(), "the lab's containers have no processes yet") {
-		t.Errorf("error %v", err)
+	for options, want := range map[*corev1.PodLogOptions]string{{}: "one\ntwo\n", {Follow: true}: "one\ntwo\n", {TailLines: new(int64(1))}: "two\n"} {
+		logs, err := client.CoreV1().Pods(ns).GetLogs(name, options).DoRaw(t.Context())
+		if err != nil || string(logs) != want {
+			t.Errorf("%+v: %q, %v", options, logs, err)
+		}
 	}
 }

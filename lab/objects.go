@@ -68,7 +68,7 @@ func (l *running) writeAddons(ctx context.Context, client kubernetes.Interface) 
 	const system = metav1.NamespaceSystem
 	server := fmt.Sprintf("https://%s:%d", controlplane.GatewayAddress, controlplane.APIServerPort)
 	kubeProxy := proxy.Objects(server, controlplane.PodCIDR)
-	kubeProxy.Config.Data["config.conf"] = strings.Replace(kubeProxy.Config.Data["config.conf"], "mode: iptables", "mode: "+l.options.ProxyMode, 1)
+	kubeProxy.Config.Data["config.conf"] = strings.Replace(kubeProxy.Config.Data["config.conf"], `mode: ""`, "mode: "+l.options.ProxyMode, 1)
 	kubeDNS := dns.Objects(netip.MustParseAddr(controlplane.ClusterDNSAddress), controlplane.ClusterDomain)
 	create := metav1.CreateOptions{}
 	if err := poll(ctx, func() (bool, error) { // else kube-proxy would be forbidden, and wait before it asks again

@@ -166,10 +166,6 @@ type EndpointSubset struct {
 	Ports    []EndpointPort `json:"ports,omitempty"`
 }
 
-// ReadinessAnnotation is set by the lab on Pods whose readiness it decided
-// without asking the container over a network; its value is "derived".
-const ReadinessAnnotation = "svctour.dev/readiness"
-
 // Pod is a core/v1 Pod.
 type Pod struct {
 	Meta

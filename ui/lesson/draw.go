@@ -251,7 +251,7 @@ func (l *Screen) paneLines(p pane, t *theme.Theme, w int) []frame.Line {
 	}
 	switch p {
 	case mapPane:
-		return append(widget.Map(v, t, w), l.readinessNote(t, w)...)
+		return widget.Map(v, t, w)
 	case endpointsPane:
 		return widget.Endpoints(v, t, w)
 	case dnsPane:
@@ -267,19 +267,6 @@ func (l *Screen) paneLines(p pane, t *theme.Theme, w int) []frame.Line {
 		return l.commandLines(t, w)
 	}
 	return l.storyLines(t, w)
-}
-
-// readinessNote says when a Pod's readiness was decided without a probe.
-func (l *Screen) readinessNote(t *theme.Theme, w int) []frame.Line {
-	for _, pod := range l.view.Snapshot.PodsIn(l.view.Namespace) {
-		if pod.Annotations[model.ReadinessAnnotation] == model.Derived.String() {
-			return frame.Wrap(frame.Line{
-				{Text: "Readiness is ", Style: t.Muted}, {Text: "derived", Style: t.Derived},
-				{Text: ": the lab's containers have no network to probe yet.", Style: t.Muted},
-			}, w, 0)
-		}
-	}
-	return nil
 }
 
 func (l *Screen) storyLines(t *theme.Theme, w int) []frame.Line {
