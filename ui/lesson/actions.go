@@ -72,12 +72,12 @@ func (l *Screen) goAction(step *lessons.Step, done bool) shell.Action {
 	switch {
 	case l.preparing || l.play.Preparing() && !step.Reads():
 		a.Title, a.Why = "preparing", "the cluster is being brought to the start of this step"
-	case l.running != "":
-		a.Title, a.Why = "running", "a command is under way"
 	case (done || step.Reads()) && last:
 		a.Title, a.Help = "finish", "finish the lesson"
-	case done || step.Reads():
+	case done || step.Reads(): // a command may still wait for what no longer matters
 		a.Title, a.Help = "next", "go to the next step"
+	case l.running != "":
+		a.Title, a.Why = "running", "a command is under way"
 	case l.view.Snapshot == nil || !l.view.Snapshot.Sync.Synced:
 		a.Title, a.Why = "run", "the cluster has not been read yet"
 	default:
