@@ -13,6 +13,7 @@ import (
 
 	"svctour/lab"
 	"svctour/lab/hostport"
+	"svctour/model/path"
 )
 
 // stopTimeout is how long a lab may take to end.
@@ -38,6 +39,7 @@ func newLabUp(g *globals) *cobra.Command {
 		nodes  int
 		keep   bool
 		folder string
+		mode   string
 		ports  []string
 	)
 	command := &cobra.Command{
@@ -48,8 +50,11 @@ func newLabUp(g *globals) *cobra.Command {
 			if nodes < 1 || nodes > lab.MaxNodes {
 				return usageError(fmt.Errorf("--nodes %d: want 1 to %d", nodes, lab.MaxNodes))
 			}
+			if mode != path.ModeIPTables && mode != path.ModeNFTables {
+				return usageError(fmt.Errorf("--proxy-mode %q: want %s or %s", mode, path.ModeIPTables, path.ModeNFTables))
+			}
 			if folder != "" {
-				err := lab.RunChild(c.Context(), os.Stdin, os.Stdout, lab.Options{Dir: folder, Nodes: nodes})
+				err := lab.RunChild(c.Context(), os.Stdin, os.Stdout, lab.Options{Dir: folder, Nodes: nodes, ProxyMode: mode})
 				if err != nil { // it has been reported to the parent
 					return &exitError{Code: exitFailure}
 				}
@@ -59,10 +64,11 @@ func newLabUp(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runLabUp(c.Context(), g, nodes, keep, mappings)
+			return runLabUp(c.Context(), g, lab.StartOptions{Nodes: nodes, ProxyMode: mode}, keep, mappings)
 		},
 	}
 	command.Flags().IntVar(&nodes, "nodes", lab.DefaultNodes, "how many nodes")
+	command.Flags().StringVar(&mode, "proxy-mode", path.ModeIPTables, "kube-proxy's mode: iptables or nftables")
 	command.Flags().BoolVar(&keep, "detach", false, "return once the lab is ready and let it run")
 	command.Flags().StringArrayVar(&ports, "host-port", nil, "forward a port of this machine's loopback, as lab expose does; may be given more than once")
 	command.Flags().StringVar(&folder, lab.ChildFlag, "", "")
@@ -80,7 +86,7 @@ func noArguments(c *cobra.Command, args []string) error {
 	return nil
 }
 
-func runLabUp(ctx context.Context, g *globals, nodes int, keep bool, ports []hostport.Mapping) error {
+func runLabUp(ctx context.Context, g *globals, options lab.StartOptions, keep bool, ports []hostport.Mapping) error {
 	dir, err := labDir()
 	if err != nil {
 		return err
@@ -92,7 +98,7 @@ func runLabUp(ctx context.Context, g *globals, nodes int, keep bool, ports []hos
 	if err != nil {
 		return fmt.Errorf("find this program, to start the lab: %w", err)
 	}
-	options := lab.StartOptions{Executable: executable, Dir: dir, Nodes: nodes}
+	options.Executable, options.Dir = executable, dir
 	if g.Verbose {
 		begun := time.Now()
 		options.Progress = func(s lab.Stage) {

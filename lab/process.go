@@ -19,6 +19,7 @@ type StartOptions struct {
 	Executable string // required: a svctour binary, usually os.Executable()
 	Dir        string // required: the lab's folder
 	Nodes      int    // 0: DefaultNodes
+	ProxyMode  string // kube-proxy's: iptables or nftables; "": iptables
 	// Progress is told when a stage of the start begins and when it is done;
 	// may be nil. It is called from another goroutine.
 	Progress func(Stage)
@@ -30,8 +31,8 @@ type StartOptions struct {
 const ChildFlag = "child"
 
 // ChildArgs are the arguments with which svctour becomes a lab's process.
-func ChildArgs(dir string, nodes int) []string {
-	return []string{"lab", "up", "--" + ChildFlag + "=" + dir, "--nodes=" + strconv.Itoa(nodes)}
+func ChildArgs(options Options) []string {
+	return []string{"lab", "up", "--" + ChildFlag + "=" + options.Dir, "--nodes=" + strconv.Itoa(options.Nodes), "--proxy-mode=" + options.ProxyMode}
 }
 
 // Process is a lab that this process has started.
@@ -49,13 +50,13 @@ type Process struct {
 // terminal's Ctrl-C does not reach it. If ctx ends before it is ready, it is
 // stopped.
 func Start(ctx context.Context, options StartOptions) (*Process, error) {
-	run := Options{Dir: options.Dir, Nodes: options.Nodes}
+	run := Options{Dir: options.Dir, Nodes: options.Nodes, ProxyMode: options.ProxyMode}
 	if err := run.complete(); err != nil {
 		return nil, err
 	}
 	args := options.Args
 	if args == nil {
-		args = ChildArgs(run.Dir, run.Nodes)
+		args = ChildArgs(run)
 	}
 	command := exec.Command(options.Executable, args...)
 	detach(command)
