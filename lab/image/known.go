@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/afero"
 
 	"svctour/lab/process"
+	"svctour/lab/program/nettool"
 	"svctour/lab/program/server"
 	"svctour/lab/program/shell"
 	"svctour/lab/program/tool"
@@ -26,7 +27,7 @@ var known = slices.Concat([]Image{
 	nginx("registry.k8s.io/e2e-test-images/nginx"),
 	nginx("registry.k8s.io/nginx-slim"),
 	{Repository: "registry.k8s.io/pause", Tags: anyVersion, Size: 300_000, Entrypoint: []string{"/pause"}, Programs: programs{"/pause": server.Pause}},
-}, shells())
+}, shells(), clients())
 
 type programs = map[string]process.Main
 
@@ -51,6 +52,7 @@ func nginx(repository string) Image {
 		Env: slices.Concat(path, []string{"NGINX_VERSION=" + server.NginxVersion}),
 		Programs: tools(programs{
 			"/docker-entrypoint.sh": server.Entrypoint, "/usr/sbin/nginx": process.Default(server.Nginx), "/bin/bash": shell.Main,
+			"/usr/bin/curl": nettool.Commands["curl"],
 		}),
 		Files: files(map[string]string{
 			"/usr/share/nginx/html/index.html": server.NginxPage,
@@ -63,15 +65,52 @@ func nginx(repository string) Image {
 
 // shells are images whose program is a shell.
 func shells() []Image {
-	list := []Image{
-		{Repository: "docker.io/library/busybox", Tags: flavours, Size: 2_200_000, Cmd: []string{"sh"}, Env: path},
-		{Repository: "docker.io/library/alpine", Tags: flavours, Size: 3_800_000, Cmd: []string{"/bin/sh"}, Env: path},
+	return []Image{
+		{
+			Repository: "docker.io/library/busybox", Tags: flavours, Size: 2_200_000, Cmd: []string{"sh"}, Env: path,
+			Programs: tools(busybox()), Files: files(nil),
+		},
+		{
+			Repository: "docker.io/library/alpine", Tags: flavours, Size: 3_800_000, Cmd: []string{"/bin/sh"}, Env: path,
+			Programs: tools(busybox()), Files: files(alpine),
+		},
 	}
-	for i := range list {
-		list[i].Programs = tools(nil)
-		list[i].Files = files(nil)
+}
+
+// clients are images to look at the network from.
+func clients() []Image {
+	curl := busybox()
+	curl["/usr/bin/curl"], curl["/entrypoint.sh"] = nettool.Commands["curl"], nettool.CurlEntrypoint
+	shoot := busybox()
+	for name, main := range nettool.Commands {
+		shoot["/usr/bin/"+name] = main
 	}
-	return list
+	shoot["/bin/bash"], shoot["/bin/zsh"] = shell.Main, shell.Main
+	return []Image{
+		{
+			Repository: "docker.io/curlimages/curl", Tags: flavours, Size: 9_600_000, Env: path,
+			Entrypoint: []string{"/entrypoint.sh"}, Cmd: []string{"curl"}, Programs: tools(curl), Files: files(alpine),
+		},
+		{
+			Repository: "docker.io/nicolaka/netshoot", Tags: flavours, Size: 200_000_000, Env: path,
+			Cmd: []string{"zsh"}, Programs: tools(shoot), Files: files(alpine),
+		},
+	}
+}
+
+// alpine are the files that tell Alpine Linux: programs find musl by its loader.
+var alpine = map[string]string{
+	nettool.MuslLoader: "",
+	"/etc/os-release":  "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.22.1\nPRETTY_NAME=\"Alpine Linux v3.22\"\n",
+}
+
+// busybox are busybox' network tools where it puts them.
+func busybox() programs {
+	out := programs{}
+	for name, main := range nettool.BusyBox {
+		out["/bin/"+name] = main
+	}
+	return out
 }
 
 // files is a read-only file system with the folders that every image has.
