@@ -1,9 +1,9 @@
 package image
 
 import (
+	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestParse(t *testing.T) {
@@ -32,12 +32,12 @@ func TestParse(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	for _, name := range []string{"nginx", "nginx:1.27-alpine", "nginx:alpine", "docker.io/library/nginx:1", "nginx:1.27.3-alpine3.20",
-		"registry.k8s.io/e2e-test-images/agnhost:2.53", "hashicorp/http-echo:1.0", "traefik/whoami:v1.11.0", "busybox:1.36", "curlimages/curl:8.5.0", "redis:7", "busybox:1"} {
+		"registry.k8s.io/pause:3.10", "busybox:1.36", "busybox:1", "alpine:3.20", "curlimages/curl:8.5.0"} {
 		ref, err := Parse(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Find(ref); err != nil {
+		if _, err := Builtin().Find(ref); err != nil {
 			t.Errorf("Find(%q): %v", name, err)
 		}
 	}
@@ -49,73 +49,69 @@ func TestFind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Find(ref); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Builtin().Find(ref); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Find(%q): %v, want %q", name, err, want)
 		}
 	}
 }
 
-func TestContainer(t *testing.T) {
+// The rules are those of ContainerSpec's command and args.
+func TestArgv(t *testing.T) {
 	line := func(words ...string) []string { return words }
-	for _, c := range []struct {
-		image         string
-		command, args []string
-		want          Program
-	}{
-		{"nginx", nil, nil, Program{Ports: []int32{80}, Paths: []string{"/", "/index.html"}}},
-		{"nginx", line("nginx", "-g", "daemon off;"), nil, Program{Ports: []int32{80}, Paths: []string{"/", "/index.html"}}},
-		{"nginx", line("sleep", "5"), nil, Program{Exits: true, Lasts: 5 * time.Second, IgnoresTerm: true}},
-		{"nginx", nil, line("sleep", "1m"), Program{Exits: true, Lasts: time.Minute, IgnoresTerm: true}},
-		{"busybox", nil, nil, Program{Exits: true}},
-		{"busybox", line("false"), nil, Program{Exits: true, ExitCode: 1}},
-		{"busybox", line("/bin/sh", "-c"), line("exit 3"), Program{Exits: true, ExitCode: 3}},
-		{"busybox", line("sh", "-c", "echo hi; sleep 2; exit 1"), nil, Program{Exits: true, Lasts: 2 * time.Second, IgnoresTerm: true, ExitCode: 1}},
-		{"busybox", line("sh", "-c", "while true; do date; sleep 1; done"), nil, Program{IgnoresTerm: true}},
-		{"busybox", line("sleep", "infinity"), nil, Program{IgnoresTerm: true}},
-		{"busybox", line("sleep", "soon"), nil, Program{Exits: true, ExitCode: 1}},
-		{"busybox", line("python3"), nil, Program{Missing: "python3"}},
-		{"registry.k8s.io/e2e-test-images/agnhost:2.53", nil, line("netexec", "--http-port=8888"), Program{Ports: []int32{8888}}},
-		{"registry.k8s.io/e2e-test-images/agnhost:2.53", line("/agnhost", "serve-hostname"), nil, Program{Ports: []int32{9376}}},
-		{"registry.k8s.io/e2e-test-images/agnhost:2.53", nil, nil, Program{}},
-		{"hashicorp/http-echo:1.0", nil, line("-text=hi", "-listen=:8080"), Program{Ports: []int32{8080}}},
-		{"traefik/whoami", nil, line("--port", "8000"), Program{Ports: []int32{8000}}},
-		{"registry.k8s.io/pause:3.10", line("sh"), nil, Program{Missing: "sh"}},
+	image := Image{Entrypoint: line("/entry", "-a"), Cmd: line("serve", "80")}
+	for _, c := range []struct{ command, args, want []string }{
+		{nil, nil, line("/entry", "-a", "serve", "80")},
+		{nil, line("stop"), line("/entry", "-a", "stop")},
+		{line("sh"), nil, line("sh")},
+		{line("sh", "-c"), line("exit 3"), line("sh", "-c", "exit 3")},
 	} {
-		ref, err := Parse(c.image)
-		if err != nil {
-			t.Fatal(err)
+		if got := image.Argv(c.command, c.args); !slices.Equal(got, c.want) {
+			t.Errorf("command %q, args %q: %q, want %q", c.command, c.args, got, c.want)
 		}
-		image, err := Find(ref)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := image.Container(c.command, c.args)
-		if !equal(got, c.want) {
-			t.Errorf("%s %q %q: %+v, want %+v", c.image, c.command, c.args, got, c.want)
-		}
+	}
+	if len(image.Entrypoint) != 2 || len(image.Cmd) != 2 {
+		t.Errorf("Argv changed the image: %+v", image)
 	}
 }
 
-func equal(a, b Program) bool {
-	if len(a.Ports) != len(b.Ports) || len(a.Paths) != len(b.Paths) {
-		return false
+func TestAdd(t *testing.T) {
+	registry, other := Builtin(), Builtin()
+	ref, err := Parse("registry.k8s.io/kube-proxy:v1.37.2")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for i := range a.Ports {
-		if a.Ports[i] != b.Ports[i] {
-			return false
-		}
+	if _, err := registry.Find(ref); err == nil {
+		t.Fatal("found before it was added")
 	}
-	return a.Lasts == b.Lasts && a.Exits == b.Exits && a.ExitCode == b.ExitCode && a.IgnoresTerm == b.IgnoresTerm && a.Missing == b.Missing
+	registry.Add(Image{Repository: ref.Repository, Tags: anyVersion, Size: 1})
+	registry.Add(Image{Repository: ref.Repository, Tags: anyVersion, Size: 2})
+	if got, err := registry.Find(ref); err != nil || got.Size != 1 {
+		t.Errorf("%+v, %v, want the image that was added first", got, err)
+	}
+	if _, err := other.Find(ref); err == nil {
+		t.Error("another registry has it too")
+	}
+	ref.Digest = "sha256:" + strings.Repeat("a", 64)
+	if _, err := registry.Find(ref); err == nil {
+		t.Error("found by a digest that nobody knows")
+	}
 }
 
-func TestStatus(t *testing.T) {
-	web := Program{Paths: []string{"/"}}
-	for path, want := range map[string]int{"/": 200, "": 200, "/?a=b": 200, "/healthz": 404} {
-		if got := web.Status(path); got != want {
-			t.Errorf("GET %q: %d, want %d", path, got, want)
+// An entrypoint or command that is not among the programs could never start.
+func TestStartable(t *testing.T) {
+	registry := Builtin()
+	for i := range registry.images {
+		image := &registry.images[i]
+		argv := image.Argv(nil, nil)
+		if len(argv) == 0 {
+			continue
 		}
-	}
-	if got := (Program{}).Status("/anything"); got != 200 {
-		t.Errorf("a program without paths answers %d", got)
+		found := strings.HasPrefix(argv[0], "/") && image.Programs[argv[0]] != nil
+		for name := range image.Programs {
+			found = found || !strings.Contains(argv[0], "/") && strings.HasSuffix(name, "/"+argv[0])
+		}
+		if !found {
+			t.Errorf("%s: %q is not among its programs", image.Repository, argv[0])
+		}
 	}
 }

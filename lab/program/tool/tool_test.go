@@ -53,6 +53,11 @@ func TestAsBusybox(t *testing.T) {
 	if err != nil {
 		t.Skip("busybox is not installed")
 	}
+	// Its shell may be built to prefer the programs on PATH to its own applets.
+	applets := t.TempDir()
+	if err := exec.CommandContext(t.Context(), busybox, "--install", "-s", applets).Run(); err != nil {
+		t.Fatal(err)
+	}
 	for _, script := range []string{
 		"cat f", "cat - < f", "head -n 2 f", "head -1 f", "tail -n 2 f", "tail -n +4 f", "head -c 4 f",
 		"grep apple f", "grep -c apple f", "grep -i pear f", "grep -v apple f", "grep -n fig f", "grep -o '[0-9]*' f",
@@ -73,6 +78,7 @@ func TestAsBusybox(t *testing.T) {
 		var wantOut, wantErr bytes.Buffer
 		command := exec.CommandContext(t.Context(), busybox, "sh", "-c", "printf '"+strings.ReplaceAll(text, "\n", "\\n")+"' > f; "+script)
 		command.Dir, command.Stdout, command.Stderr = dir, &wantOut, &wantErr
+		command.Env = []string{"PATH=" + applets}
 		_ = command.Run()
 		out, errs, status, _ := run(t, script)
 		if out != wantOut.String() || errs != wantErr.String() || status != command.ProcessState.ExitCode() {
