@@ -23,13 +23,17 @@ import (
 // Commands are the tools by name. Where two implementations of a tool differ,
 // BusyBox and Bind have the other one.
 var Commands = mains(map[string]run{
-	"curl": curl,
+	"curl": curl, "nslookup": bindNslookup, "dig": dig, "host": host, "getent": getent, "nc": openbsdNc, "telnet": telnet,
 })
 
 // BusyBox are the tools in busybox's flavour.
 var BusyBox = mains(map[string]run{
-	"nslookup": busyboxNslookup,
+	"nslookup": busyboxNslookup, "wget": busyboxWget, "nc": busyboxNc, "telnet": telnet,
 })
+
+func init() {
+	Commands["ping"], BusyBox["ping"] = catching(iputilsPing), catching(busyboxPing)
+}
 
 type run func(c *command) int
 
