@@ -281,6 +281,9 @@ func (s *session) EnsureNamespace(ctx context.Context) (string, error) {
 func (s *session) Kubectl(ctx context.Context, namespace string, args []string, stdin string) model.Reply {
 	return s.Connection.Kubectl(ctx, append([]string{args[0], "--namespace=" + namespace}, args[1:]...), stdin)
 }
+func (s *session) Terminal(ctx context.Context, namespace string, args []string) (shell.Child, error) {
+	return s.Connection.Terminal(ctx, namespace, args)
+}
 func (s *session) Clean(ctx context.Context) error {
 	_, err := s.Connection.Clean(ctx, true)
 	return err
