@@ -63,12 +63,17 @@ func (l *running) writeObjects(ctx context.Context) error {
 	return l.writeAddons(ctx, client)
 }
 
+// minSyncPeriod is how long kube-proxy lets changes gather. Its default, a
+// second, is made for big clusters.
+const minSyncPeriod = "100ms"
+
 // writeAddons installs kube-proxy and CoreDNS as kubeadm does.
 func (l *running) writeAddons(ctx context.Context, client kubernetes.Interface) error {
 	const system = metav1.NamespaceSystem
 	server := fmt.Sprintf("https://%s:%d", controlplane.GatewayAddress, controlplane.APIServerPort)
 	kubeProxy := proxy.Objects(server, controlplane.PodCIDR)
 	kubeProxy.Config.Data["config.conf"] = strings.Replace(kubeProxy.Config.Data["config.conf"], `mode: ""`, "mode: "+l.options.ProxyMode, 1)
+	kubeProxy.Config.Data["config.conf"] = strings.ReplaceAll(kubeProxy.Config.Data["config.conf"], "minSyncPeriod: 0s", "minSyncPeriod: "+minSyncPeriod)
 	kubeDNS := dns.Objects(netip.MustParseAddr(controlplane.ClusterDNSAddress), controlplane.ClusterDomain)
 	create := metav1.CreateOptions{}
 	if err := poll(ctx, func() (bool, error) { // else kube-proxy would be forbidden, and wait before it asks again

@@ -37,6 +37,12 @@ var probeNames = [...]string{startupProbe: "Startup", livenessProbe: "Liveness",
 // container runs, which a program has started to listen by.
 const firstProbe = 100 * time.Millisecond
 
+// triggered are the waits between the first readiness probes of a container
+// that is not ready yet: whenever the kubelet updates a Pod's status it probes
+// such a container at once (UpdatePodStatus in its prober_manager.go), and it
+// does so several times while a Pod starts.
+var triggered = []time.Duration{200 * time.Millisecond, 300 * time.Millisecond, 400 * time.Millisecond, time.Second}
+
 // probeState is how far one probe of a running container has come.
 type probeState struct {
 	passed int32 // in a row
@@ -85,7 +91,7 @@ func (c *container) watch(kind int, probe *corev1.Probe) {
 	state.stop = cancel
 	t, key, n := c.target(), c.pod.key, c.pod.Nodes
 	first := max(time.Until(c.startTime.Add(time.Duration(probe.InitialDelaySeconds)*time.Second)), firstProbe)
-	period := time.Duration(max(probe.PeriodSeconds, 1)) * time.Second
+	period, soon := time.Duration(max(probe.PeriodSeconds, 1))*time.Second, triggered
 	go func() {
 		timer := time.NewTimer(first)
 		defer timer.Stop()
@@ -95,8 +101,14 @@ func (c *container) watch(kind int, probe *corev1.Probe) {
 				return
 			case <-timer.C:
 			}
-			timer.Reset(period)
 			output := t.check(ctx, probe)
+			next := period
+			if kind == readinessProbe && output != "" && len(soon) > 0 {
+				next, soon = min(period, soon[0]), soon[1:]
+			} else {
+				soon = nil
+			}
+			timer.Reset(next)
 			if ctx.Err() != nil {
 				return
 			}
