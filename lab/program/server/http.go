@@ -35,7 +35,7 @@ func serve(ctx context.Context, p *process.Process, name, address string, handle
 func serveOn(ctx context.Context, p *process.Process, handler http.Handler, listeners ...net.Listener) int {
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0),
-		BaseContext: func(net.Listener) context.Context { return ctx },
+		BaseContext: func(l net.Listener) context.Context { return context.WithValue(ctx, listenerKey{}, l.Addr().String()) },
 	}
 	ended := make(chan error, len(listeners))
 	for _, listener := range listeners {
@@ -61,6 +61,14 @@ func serveOn(ctx context.Context, p *process.Process, handler http.Handler, list
 		<-ended
 	}
 	return status
+}
+
+type listenerKey struct{}
+
+// listenerOf is the address of the listener that a request came by.
+func listenerOf(r *http.Request) string {
+	address, _ := r.Context().Value(listenerKey{}).(string)
+	return address
 }
 
 // peer is the client's address without its port.

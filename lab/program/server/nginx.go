@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"mime"
+	"net"
 	"net/http"
 	"path"
 	"strconv"
@@ -117,7 +118,7 @@ func Nginx(ctx context.Context, p *process.Process) int {
 // stamp is the time as nginx's error log has it.
 func (n *nginx) stamp() string { return time.Now().UTC().Format("2006/01/02 15:04:05") }
 
-// run listens on every port of the configuration.
+// run listens on every port of the configuration, then serves them all.
 func (n *nginx) run(ctx context.Context) int {
 	ports := map[string][]*site{}
 	var order []string
@@ -129,42 +130,25 @@ func (n *nginx) run(ctx context.Context) int {
 			ports[address] = append(ports[address], s)
 		}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	results := make(chan int, len(order))
-	told := make(chan struct{})
+	var listeners []net.Listener
 	for _, address := range order {
 		listener, err := n.process.Net.Listen(ctx, "tcp", address)
 		if err != nil {
 			fmt.Fprintf(n.process.Stderr, "%s [emerg] 1#1: bind() to %s failed (98: Address already in use)\n", n.stamp(), address)
-			cancel()
+			for _, l := range listeners {
+				l.Close()
+			}
 			return 1
 		}
-		one := *n.process
-		signals := make(chan process.Signal, 1)
-		one.Signals = signals
-		go func() {
-			select {
-			case <-told:
-				signals <- process.Quit
-			case <-ctx.Done():
-			}
-		}()
-		go func() { results <- serveOn(ctx, &one, n.handler(ports[address]), listener) }()
+		listeners = append(listeners, listener)
 	}
-	select {
-	case signal := <-n.process.Signals:
-		if signal == process.Quit {
-			fmt.Fprintf(n.process.Stderr, "%s [notice] 1#1: signal 3 (SIGQUIT) received, shutting down\n", n.stamp())
-		}
-	case <-ctx.Done():
+	handlers := map[string]http.Handler{}
+	for i, address := range order {
+		handlers[listeners[i].Addr().String()] = n.handler(ports[address])
 	}
-	close(told)
-	status := 0
-	for range order {
-		status = max(status, <-results)
-	}
-	return status
+	return serveOn(ctx, n.process, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handlers[listenerOf(r)].ServeHTTP(w, r)
+	}), listeners...)
 }
 
 // handler answers for the sites of one port, and logs in the combined format.
