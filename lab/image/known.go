@@ -26,6 +26,7 @@ var known = slices.Concat([]Image{
 	nginx("docker.io/library/nginx"),
 	nginx("registry.k8s.io/e2e-test-images/nginx"),
 	nginx("registry.k8s.io/nginx-slim"),
+	agnhost("registry.k8s.io/e2e-test-images/agnhost"),
 	{Repository: "registry.k8s.io/pause", Tags: anyVersion, Size: 300_000, Entrypoint: []string{"/pause"}, Programs: programs{"/pause": server.Pause}},
 }, shells(), clients())
 
@@ -63,6 +64,22 @@ func nginx(repository string) Image {
 	}
 }
 
+// agnhost is Kubernetes' own test image, with the tools of the Alpine Linux that
+// it is made of.
+func agnhost(repository string) Image {
+	more := busybox()
+	for _, name := range []string{"curl", "dig", "nslookup", "host", "nc"} {
+		if main := nettool.Commands[name]; main != nil {
+			more["/usr/bin/"+name] = main
+		}
+	}
+	more["/agnhost"] = process.Default(server.Agnhost)
+	return Image{
+		Repository: repository, Tags: anyVersion, Size: 53_000_000, Env: path,
+		Entrypoint: []string{"/agnhost"}, Cmd: []string{"pause"}, Programs: tools(more), Files: files(alpine),
+	}
+}
+
 // shells are images whose program is a shell.
 func shells() []Image {
 	return []Image{
@@ -84,6 +101,9 @@ func clients() []Image {
 	shoot := busybox()
 	for name, main := range nettool.Commands {
 		shoot["/usr/bin/"+name] = main
+	}
+	for name, main := range nettool.Node {
+		shoot["/usr/sbin/"+name] = main
 	}
 	shoot["/bin/bash"], shoot["/bin/zsh"] = shell.Main, shell.Main
 	return []Image{

@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -140,4 +141,13 @@ func Pause(ctx context.Context, p *process.Process) int {
 	case <-ctx.Done():
 	}
 	return 0
+}
+
+func readAll(from io.Reader) (string, error) {
+	data, err := io.ReadAll(io.LimitReader(from, 1<<20))
+	return string(data), err
+}
+
+func writeJSON(w http.ResponseWriter, value any) {
+	_ = json.NewEncoder(w).Encode(value) // a client that has gone does not read
 }
