@@ -28,7 +28,19 @@ var known = slices.Concat([]Image{
 	nginx("registry.k8s.io/nginx-slim"),
 	agnhost("registry.k8s.io/e2e-test-images/agnhost"),
 	{Repository: "registry.k8s.io/pause", Tags: anyVersion, Size: 300_000, Entrypoint: []string{"/pause"}, Programs: programs{"/pause": server.Pause}},
+	{
+		Repository: "docker.io/hashicorp/http-echo", Tags: anyVersion, Size: 3_000_000, Env: path,
+		Entrypoint: []string{"/http-echo"}, Programs: programs{"/http-echo": process.Default(server.HTTPEcho)}, Files: files(nil),
+	},
+	helloApp("1.0", "1.0.0"), helloApp("2.0", "2.0.0"),
 }, shells(), clients())
+
+func helloApp(tag, version string) Image {
+	return Image{
+		Repository: "gcr.io/google-samples/hello-app", Tags: regexp.MustCompile("^" + regexp.QuoteMeta(tag) + "$"), Size: 11_000_000, Env: path,
+		Entrypoint: []string{"/hello-app"}, Programs: programs{"/hello-app": process.Default(server.HelloApp(version))}, Files: files(nil),
+	}
+}
 
 type programs = map[string]process.Main
 

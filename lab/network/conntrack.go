@@ -93,6 +93,20 @@ func protocolName(protocol byte) string {
 	return "unknown"
 }
 
+// ForgetConnections is conntrack -D for whoever knows connections by their lines.
+func (n *Node) ForgetConnections(match func(line string) bool) []string {
+	var lines []string
+	n.DeleteConnections(func(c Connection) bool {
+		line := c.String()
+		if !match(line) {
+			return false
+		}
+		lines = append(lines, line)
+		return true
+	})
+	return lines
+}
+
 func (e *entry) connection(now time.Time) Connection {
 	o, r := e.tuples[original], e.tuples[reply]
 	c := Connection{

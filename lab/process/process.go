@@ -135,4 +135,7 @@ type Kernel interface {
 	ListRuleset() string
 	// ListConnections are the lines of conntrack -L.
 	ListConnections() []string
+	// ForgetConnections deletes the connections whose lines match, and gives
+	// these lines, as conntrack -D does.
+	ForgetConnections(match func(line string) bool) []string
 }

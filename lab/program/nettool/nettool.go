@@ -26,6 +26,12 @@ var Commands = mains(map[string]run{
 	"curl": curl, "nslookup": bindNslookup, "dig": dig, "host": host, "getent": getent, "nc": openbsdNc, "telnet": telnet,
 })
 
+// Node are the tools for the packet filter of a node, which the image of
+// kube-proxy has too.
+var Node = mains(map[string]run{
+	"iptables": iptables, "iptables-save": saveRules, "ip6tables-save": saveNoRules, "conntrack": conntrack, "nft": nft,
+})
+
 // BusyBox are the tools in busybox's flavour.
 var BusyBox = mains(map[string]run{
 	"nslookup": busyboxNslookup, "wget": busyboxWget, "nc": busyboxNc, "telnet": telnet,
