@@ -24,6 +24,7 @@ import (
 	"svctour/lab/node"
 	"svctour/lab/policy"
 	"svctour/lab/process"
+	"svctour/lab/program/nettool"
 	"svctour/lab/proxy"
 )
 
@@ -100,9 +101,15 @@ func (l *running) images() *image.Registry {
 		if err != nil {
 			panic(err) // a constant
 		}
+		programs := map[string]process.Main{program: main}
+		if name == proxy.ImageName { // it has what kube-proxy calls, and no shell
+			for tool, main := range nettool.Node {
+				programs["/usr/sbin/"+tool] = main
+			}
+		}
 		registry.Add(image.Image{
 			Repository: ref.Repository, Tags: regexp.MustCompile("^" + regexp.QuoteMeta(ref.Tag) + "$"), Size: 30_000_000,
-			Entrypoint: []string{program}, Programs: map[string]process.Main{program: main},
+			Entrypoint: []string{program}, Programs: programs,
 		})
 	}
 	add(proxy.ImageName, "/usr/local/bin/kube-proxy", proxy.Main(func(name string) proxy.Node {
