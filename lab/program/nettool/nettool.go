@@ -24,6 +24,7 @@ import (
 // BusyBox and Bind have the other one.
 var Commands = mains(map[string]run{
 	"curl": curl, "nslookup": bindNslookup, "dig": dig, "host": host, "getent": getent, "nc": openbsdNc, "telnet": telnet,
+	"ip": ip, "route": route, "ss": ss, "netstat": netstat, "ifconfig": ifconfig,
 })
 
 // Node are the tools for the packet filter of a node, which the image of
@@ -35,6 +36,7 @@ var Node = mains(map[string]run{
 // BusyBox are the tools in busybox's flavour.
 var BusyBox = mains(map[string]run{
 	"nslookup": busyboxNslookup, "wget": busyboxWget, "nc": busyboxNc, "telnet": telnet,
+	"ip": ip, "route": route, "netstat": netstat, "ifconfig": ifconfig,
 })
 
 func init() {
