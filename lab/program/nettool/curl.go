@@ -29,7 +29,7 @@ const curlHelp = `Usage: curl [options...] <url>
 
 This is not the full help; this menu is split into categories.
 Use "--help category" to get an overview of all categories.
-Use "user:password" style with --user. The lab's curl speaks HTTP/1.1, with or without TLS.
+For all options use the manual or "--help all".
 `
 
 // curlOptions are those that the lab's curl knows. What it would do anyway, as

@@ -183,8 +183,10 @@ func (t *curlTransfer) request(ctx context.Context, u *url.URL) (next *url.URL, 
 		if err == nil {
 			if body != "" {
 				t.note("}", "[%d bytes data]", len(body))
+				t.note("*", "upload completely sent off: %d bytes", len(body))
+			} else {
+				t.note("*", "Request completely sent off")
 			}
-			t.note("*", "Request completely sent off")
 			_, err = conn.reader.Peek(1)
 		}
 		if err == nil {

@@ -20,8 +20,8 @@ import (
 	"svctour/lab/process"
 )
 
-// Commands are the tools by name. Where two implementations of a tool differ,
-// BusyBox and Bind have the other one.
+// Commands are the tools by name, in the flavour of Debian's packages; BusyBox
+// has busybox' own.
 var Commands = mains(map[string]run{
 	"curl": curl, "nslookup": bindNslookup, "dig": dig, "host": host, "getent": getent, "nc": openbsdNc, "telnet": telnet,
 	"ip": ip, "route": route, "ss": ss, "netstat": netstat, "ifconfig": ifconfig,

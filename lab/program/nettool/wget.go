@@ -174,7 +174,7 @@ func (w *wget) request(u *url.URL) (*url.URL, error) {
 	case location != nil:
 		return u.Parse(*location)
 	case status/100 != 2:
-		return nil, wgetProblem("server returned error: " + w.statusLine(status))
+		return nil, wgetProblem(fmt.Sprintf("server returned error: HTTP/1.1 %d", status))
 	case w.spider:
 		w.say("remote file exists")
 		return nil, nil
@@ -246,8 +246,6 @@ func (w *wget) head(in *bufio.Reader) (status int, length int64, location *strin
 		}
 	}
 }
-
-func (w *wget) statusLine(status int) string { return fmt.Sprintf("HTTP/1.1 %d", status) }
 
 func (w *wget) save(u *url.URL, body io.Reader, length int64) error {
 	name := w.output
