@@ -38,7 +38,7 @@ const curlOptions = `s,silent S,show-error v,verbose i,include show-headers I,he
 connect-timeout: resolve: connect-to: H:,header: d:,data: data-raw: data-binary: data-urlencode: data-ascii: json: X:,request: L,location max-redirs: k,insecure
 u:,user: A:,user-agent: e:,referer: f,fail fail-with-body retry: retry-delay: retry-max-time: retry-connrefused retry-all-errors 4,ipv4 6,ipv6 G,get
 T:,upload-file: http1.1 0,http1.0 N,no-buffer h,help V,version url: cacert: no-progress-meter #,progress-bar q,disable
-no-keepalive compressed interface: noproxy: x:,proxy: b:,cookie: D:,dump-header: g,globoff path-as-is`
+no-keepalive compressed interface: noproxy: x:,proxy: b:,cookie: g,globoff path-as-is`
 
 // curlConfig is a command line.
 type curlConfig struct {

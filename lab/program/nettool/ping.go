@@ -49,7 +49,7 @@ func (p *pings) usage(status int) int {
 }
 
 func (p *pings) run() int {
-	opts, rest, bad := getopt(p.args, "4 6 q n c: s: i: W: w: I: t:")
+	opts, rest, bad := getopt(p.args, "4 q n c: s: i: W: w:")
 	if bad != nil {
 		p.errorf("ping: %s\n", bad)
 		return p.usage(2)
