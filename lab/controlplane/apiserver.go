@@ -46,7 +46,6 @@ func apiServerFlags(keys *keyring, token string, served pair, ca []byte) ([]stri
 	serviceAccountKey := keys.write("sa.key", signingPEM)
 	flags := []string{
 		"--etcd-servers=" + etcdURL,
-		"--etcd-compaction-interval=0", // an hour's history of a lab is small
 		"--bind-address=127.0.0.1",
 		"--advertise-address=" + GatewayAddress,
 		"--tls-cert-file=" + keys.write("apiserver.crt", served.Certificate),

@@ -27,6 +27,10 @@ var known = slices.Concat([]Image{
 	nginx("registry.k8s.io/e2e-test-images/nginx"),
 	nginx("registry.k8s.io/nginx-slim"),
 	agnhost("registry.k8s.io/e2e-test-images/agnhost"),
+	{
+		Repository: "docker.io/library/python", Tags: flavours, Size: 46_000_000, Env: path, Cmd: []string{"python3"},
+		Programs: tools(programs{"/usr/local/bin/python3": process.Default(server.Python), "/usr/local/bin/python": process.Default(server.Python)}), Files: files(nil),
+	},
 	{Repository: "registry.k8s.io/pause", Tags: anyVersion, Size: 300_000, Entrypoint: []string{"/pause"}, Programs: programs{"/pause": server.Pause}},
 	{
 		Repository: "docker.io/hashicorp/http-echo", Tags: anyVersion, Size: 3_000_000, Env: path,
@@ -138,7 +142,7 @@ var alpine = map[string]string{
 
 // busybox are busybox' network tools where it puts them.
 func busybox() programs {
-	out := programs{}
+	out := programs{"/bin/httpd": process.Default(server.Httpd)}
 	for name, main := range nettool.BusyBox {
 		out["/bin/"+name] = main
 	}
