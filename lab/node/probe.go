@@ -101,9 +101,9 @@ func (c *container) watch(kind int, probe *corev1.Probe) {
 				return
 			case <-timer.C:
 			}
-			output := t.check(ctx, probe)
+			output, ok := t.check(ctx, probe)
 			next := period
-			if kind == readinessProbe && output != "" && len(soon) > 0 {
+			if kind == readinessProbe && !ok && len(soon) > 0 {
 				next, soon = min(period, soon[0]), soon[1:]
 			} else {
 				soon = nil
@@ -113,7 +113,7 @@ func (c *container) watch(kind int, probe *corev1.Probe) {
 				return
 			}
 			t.attempt.mu.Lock()
-			t.attempt.results = append(t.attempt.results, probeResult{kind, output == "", output})
+			t.attempt.results = append(t.attempt.results, probeResult{kind, ok, output})
 			t.attempt.mu.Unlock()
 			n.queue.Add(key)
 		}
@@ -167,9 +167,9 @@ func (c *container) probeGrace(probe *corev1.Probe) time.Duration {
 	return c.pod.grace()
 }
 
-// check is the output of a probe that fails, in the kubelet's words, "" if it
-// passes (prober.go of the kubelet).
-func (t *target) check(ctx context.Context, settings *corev1.Probe) string {
+// check probes once. The output of a probe that fails is in the kubelet's words
+// (prober.go); a command may fail without any.
+func (t *target) check(ctx context.Context, settings *corev1.Probe) (output string, ok bool) {
 	timeout := time.Duration(max(settings.TimeoutSeconds, 1)) * time.Second
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -177,23 +177,23 @@ func (t *target) check(ctx context.Context, settings *corev1.Probe) string {
 	case settings.HTTPGet != nil:
 		request, err := t.request(settings.HTTPGet)
 		if err != nil {
-			return err.Error()
+			return err.Error(), false
 		}
 		result, output, err := httpprobe.DoHTTPProbe(request.WithContext(ctx), t.client(timeout))
 		if err != nil {
-			return err.Error()
+			return err.Error(), false
 		}
 		if result == probe.Failure {
-			return output
+			return output, false
 		}
 	case settings.TCPSocket != nil:
-		return t.checkTCP(ctx, settings.TCPSocket)
+		output = t.checkTCP(ctx, settings.TCPSocket)
 	case settings.GRPC != nil:
-		return t.checkGRPC(ctx, settings.GRPC, timeout)
+		output = t.checkGRPC(ctx, settings.GRPC, timeout)
 	case settings.Exec != nil:
 		return t.checkExec(ctx, settings.Exec, timeout)
 	}
-	return ""
+	return output, output == ""
 }
 
 func (t *target) checkTCP(ctx context.Context, action *corev1.TCPSocketAction) string {
@@ -238,21 +238,19 @@ func (t *target) checkGRPC(ctx context.Context, action *corev1.GRPCAction, timeo
 	return ""
 }
 
-func (t *target) checkExec(ctx context.Context, action *corev1.ExecAction, timeout time.Duration) string {
+func (t *target) checkExec(ctx context.Context, action *corev1.ExecAction, timeout time.Duration) (output string, ok bool) {
 	if len(action.Command) == 0 {
-		return ""
+		return "", true
 	}
 	var out bytes.Buffer
 	status, err := t.attempt.run(ctx, action.Command, func(p *process.Process) { p.Stdout, p.Stderr = &out, &out })
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Sprintf("command timed out: %q timed out after %v", action.Command, timeout)
+		return fmt.Sprintf("command timed out: %q timed out after %v", action.Command, timeout), false
 	case err != nil:
-		return err.Error()
-	case status != 0:
-		return out.String()
+		return err.Error(), false
 	}
-	return ""
+	return out.String(), status == 0
 }
 
 // dial connects from the node's own network, where the kubelet is.
