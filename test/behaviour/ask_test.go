@@ -28,7 +28,11 @@ import (
 func (w *world) ask(ctx context.Context, s step) string {
 	out := map[string]bool{}
 	for range max(s.Times, 1) {
-		out[w.plain(ctx, w.once(ctx, s))] = true
+		result := w.plain(ctx, w.once(ctx, s))
+		if s.Either && (result == "timeout" || result == "unreachable") {
+			result = "no answer"
+		}
+		out[result] = true
 	}
 	var all []string
 	for result := range out {
@@ -145,7 +149,7 @@ func (w *world) dig(ctx context.Context, from string, args ...string) string {
 	var records []string
 	for row := range strings.Lines(answer) {
 		if fields := strings.Fields(row); len(fields) > 4 && fields[0] != ";;" {
-			records = append(records, strings.Join(fields[3:], " "))
+			records = append(records, w.plain(ctx, strings.Join(fields[3:], " ")))
 		}
 	}
 	if len(records) == 0 {

@@ -216,6 +216,10 @@ func (w *world) act(ctx context.Context, t *testing.T, s step) error {
 		return err
 	case s.Ingress != nil:
 		for service, address := range s.Ingress {
+			address, err := w.expand(ctx, address)
+			if err != nil {
+				return err
+			}
 			if err := w.patch(ctx, service, address); err != nil {
 				return err
 			}

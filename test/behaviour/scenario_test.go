@@ -42,7 +42,7 @@ type step struct {
 	Delete   string            `json:"delete"` // KIND/NAME; of a Pod gently, as kubectl delete does
 	Ready    string            `json:"ready"`  // a server's name
 	Unready  string            `json:"unready"`
-	Ingress  map[string]string `json:"ingress"` // Service to address: what a load balancer's controller would write
+	Ingress  map[string]string `json:"ingress"` // Service to ADDRESS [MODE]: what a load balancer's controller would write
 	CoreDNS  *int              `json:"coredns"` // scale it
 	NoProxy  *bool             `json:"noProxy"` // no kube-proxy on node 1, or again
 	Unsettle bool              `json:"unsettle"`
@@ -58,6 +58,9 @@ type step struct {
 	// the set of their results, sorted and joined by " / ".
 	Want  string `json:"want"`
 	Times int    `json:"times"`
+	// Either takes timeout and unreachable for the same, "no answer": which it
+	// is depends on the routers around a cluster, not on the cluster.
+	Either bool `json:"either"`
 }
 
 func (s step) asks() bool { return s.Want != "" }

@@ -49,7 +49,7 @@ type shared struct {
 // serverConf makes nginx say who it is and whom it sees.
 const serverConf = `server {
   listen %d;
-  listen 127.0.0.1:8081;
+  listen 127.0.0.1:%d;
   location / { default_type text/plain; return 200 "$hostname $remote_addr\n"; }
 }
 `
@@ -58,7 +58,8 @@ const serverConf = `server {
 const corefile = ".:5353 {\n  hosts {\n    %s who.test\n  }\n}\n"
 
 // functions are what manifests and requests may say: node 1, nodeIP 1, podIP
-// "a", clusterIP "web", nodePort "web", namespace.
+// "a", clusterIP "web", nodePort "web",
+// healthPort "web", namespace; vip 1, which is nobody's in the nodes' network.
 func (w *world) functions(ctx context.Context) template.FuncMap {
 	service := func(name string) (*corev1.Service, error) {
 		return w.CoreV1().Services(w.namespace).Get(ctx, name, metav1.GetOptions{})
@@ -71,10 +72,15 @@ func (w *world) functions(ctx context.Context) template.FuncMap {
 			pod, err := w.CoreV1().Pods(w.namespace).Get(ctx, name, metav1.GetOptions{})
 			return pod.Status.PodIP, err
 		},
+		"vip": func(n int) string { return w.beside(byte(200 + n)) },
 		"dashed": func(address string) string { return strings.ReplaceAll(address, ".", "-") },
 		"clusterIP": func(name string) (string, error) {
 			s, err := service(name)
 			return s.Spec.ClusterIP, err
+		},
+		"healthPort": func(name string) (int32, error) {
+			s, err := service(name)
+			return s.Spec.HealthCheckNodePort, err
 		},
 		"nodePort": func(name string) (int32, error) {
 			s, err := service(name)
@@ -139,7 +145,7 @@ func (w *world) manifest(s server) string {
 		conf = fmt.Sprintf(corefile, fakeAddress(s.Name))
 		container["image"], container["args"] = w.coreDNSImage(), []string{"-conf", "/etc/coredns/Corefile"}
 	} else {
-		conf = fmt.Sprintf(serverConf, port)
+		conf = fmt.Sprintf(serverConf, port, port+1)
 		container["readinessProbe"] = map[string]any{
 			"exec":          map[string]any{"command": []string{"test", "!", "-e", "/tmp/unready"}},
 			"periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 10,
@@ -390,18 +396,23 @@ func (w *world) plain(ctx context.Context, text string) string {
 }
 
 // outside is a client's address beyond the nodes: the first of their network.
-func (w *world) outside() string {
+func (w *world) outside() string { return w.beside(1) }
+
+// beside is an address in the nodes' network, by its last byte.
+func (w *world) beside(last byte) string {
 	node, err := netip.ParseAddr(internal(&w.nodes[0]))
 	if err != nil || !node.Is4() {
 		return ""
 	}
 	bytes := node.As4()
-	bytes[3] = 1
+	bytes[3] = last
 	return netip.AddrFrom4(bytes).String()
 }
 
 func (w *world) patch(ctx context.Context, service, address string) error {
-	body := fmt.Sprintf(`{"status":{"loadBalancer":{"ingress":[{"ip":%q}]}}}`, address)
+	address, mode, _ := strings.Cut(address+" VIP", " ")
+	mode, _, _ = strings.Cut(mode, " ")
+	body := fmt.Sprintf(`{"status":{"loadBalancer":{"ingress":[{"ip":%q,"ipMode":%q}]}}}`, address, mode)
 	_, err := w.CoreV1().Services(w.namespace).Patch(ctx, service, types.MergePatchType, []byte(body), metav1.PatchOptions{}, "status")
 	return err
 }
