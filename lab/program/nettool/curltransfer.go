@@ -17,7 +17,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
 )
 
 const createFlags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
