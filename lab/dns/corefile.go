@@ -28,7 +28,8 @@ const maxImports = 10
 func load(p *process.Process, file string) ([]byte, error) {
 	content, err := afero.ReadFile(p.Files, file)
 	if err != nil {
-		return nil, fmt.Errorf("Error during parsing: %w", err) //nolint:staticcheck // CoreDNS's words
+		//lint:ignore ST1005 CoreDNS's words
+		return nil, fmt.Errorf("Error during parsing: %w", err)
 	}
 	environment := map[string]string{}
 	for _, entry := range p.Env {

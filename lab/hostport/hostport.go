@@ -145,8 +145,10 @@ func (f *Forwarder) Set(mappings []Mapping) []State {
 
 // Wait returns when everything is closed, after the end of the context.
 func (f *Forwarder) Wait() {
-	f.mu.Lock() // Set is not opening anything
-	f.mu.Unlock()
+	func() {
+		f.mu.Lock() // Set is not opening anything
+		defer f.mu.Unlock()
+	}()
 	f.working.Wait()
 }
 

@@ -19,8 +19,6 @@ const (
 	postrouting
 )
 
-var hookNames = [...]string{prerouting: "PREROUTING", input: "INPUT", forward: "FORWARD", output: "OUTPUT", postrouting: "POSTROUTING"}
-
 // base is one chain that hangs on a hook.
 type base struct{ table, chain string }
 

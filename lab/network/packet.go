@@ -170,13 +170,6 @@ func (p *packet) hop() bool {
 	return true
 }
 
-// clone is a copy with bytes of its own.
-func (p *packet) clone() *packet {
-	c := *p
-	c.data = append([]byte(nil), p.data...)
-	return &c
-}
-
 // errorAbout is the ICMP error (RFC 792) about a packet, nil if none may be
 // sent about it (RFC 1122, 3.2.2).
 func errorAbout(p *packet, kind, code byte, from netip.Addr) *packet {

@@ -10,9 +10,6 @@ import (
 	"github.com/miekg/dns"
 )
 
-// busyboxKinds are the types of record that busybox' nslookup knows.
-var busyboxKinds = []string{"SOA", "NS", "A", "AAAA", "CNAME", "MX", "TXT", "SRV", "PTR", "ANY"}
-
 type busyboxQuery struct {
 	name   string
 	kind   uint16

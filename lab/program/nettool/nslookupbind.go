@@ -23,7 +23,6 @@ type bind struct {
 	tcp      bool
 	port     uint16
 	edns     bool // as dig: with a COOKIE-less OPT record
-	quiet    bool
 	recurse  bool
 }
 

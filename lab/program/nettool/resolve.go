@@ -41,9 +41,12 @@ type Resolver struct {
 
 // The ways in which a look-up fails, as getaddrinfo(3) tells them apart.
 var (
-	ErrNotFound  = errors.New("Name or service not known")            //nolint:revive,staticcheck // gai_strerror's words
-	ErrNoData    = errors.New("No address associated with hostname")  //nolint:revive,staticcheck
-	ErrTemporary = errors.New("Temporary failure in name resolution") //nolint:revive,staticcheck
+	//lint:ignore ST1005 gai_strerror's words, here and below
+	ErrNotFound = errors.New("Name or service not known")
+	//lint:ignore ST1005 as above
+	ErrNoData = errors.New("No address associated with hostname")
+	//lint:ignore ST1005 as above
+	ErrTemporary = errors.New("Temporary failure in name resolution")
 )
 
 // NewResolver reads the process' resolv.conf and hosts. Without a resolv.conf
@@ -347,7 +350,8 @@ func readAll(from io.Reader) ([]byte, error) {
 	const most = 64 << 20
 	text, err := io.ReadAll(io.LimitReader(bufio.NewReader(from), most+1))
 	if err == nil && len(text) > most {
-		err = errors.New("Cannot allocate memory") //nolint:staticcheck // strerror's words
+		//lint:ignore ST1005 strerror's words
+		err = errors.New("Cannot allocate memory")
 	}
 	return text, err
 }

@@ -23,11 +23,11 @@ func (p wgetProblem) Error() string { return string(p) }
 // wget is a run of busybox' wget (networking/wget.c of busybox 1.36).
 type wget struct {
 	*command
-	quiet, server, spider, resume bool
-	output, folder, body, agent   string
-	post                          bool
-	headers                       []string
-	timeout                       time.Duration
+	quiet, server, spider       bool
+	output, folder, body, agent string
+	post                        bool
+	headers                     []string
+	timeout                     time.Duration
 }
 
 const wgetUsage = `BusyBox v1.36.1 multi-call binary.
