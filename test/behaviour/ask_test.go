@@ -160,7 +160,8 @@ func (w *world) dig(ctx context.Context, from string, args ...string) string {
 }
 
 // fromOutside asks from this machine, which a lab's host port makes a client at
-// its gateway; a refused connection is one that a host port closes at once.
+// its gateway. A host port takes every connection: it closes at once what is
+// refused inside, and what is not answered after its own time-out.
 func (w *world) fromOutside(ctx context.Context, target string) string {
 	if w.Lab != nil {
 		where, err := url.Parse(target)
@@ -182,8 +183,11 @@ func (w *world) fromOutside(ctx context.Context, target string) string {
 		return "error " + err.Error()
 	}
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext}
+	began := time.Now()
 	reply, err := transport.RoundTrip(request)
 	switch {
+	case err != nil && w.Lab != nil && time.Since(began) > 4*time.Second:
+		return "timeout"
 	case os.IsTimeout(err) || errors.Is(err, context.DeadlineExceeded):
 		return "timeout"
 	case errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF):

@@ -72,7 +72,7 @@ func (w *world) functions(ctx context.Context) template.FuncMap {
 			pod, err := w.CoreV1().Pods(w.namespace).Get(ctx, name, metav1.GetOptions{})
 			return pod.Status.PodIP, err
 		},
-		"vip": func(n int) string { return w.beside(byte(200 + n)) },
+		"vip":    func(n int) string { return w.beside(byte(200 + n)) },
 		"dashed": func(address string) string { return strings.ReplaceAll(address, ".", "-") },
 		"clusterIP": func(name string) (string, error) {
 			s, err := service(name)

@@ -80,6 +80,12 @@ type terminal struct {
 // open starts the binary with args in a terminal of w×h cells.
 func open(t *testing.T, home string, w, h int, env []string, args ...string) *terminal {
 	t.Helper()
+	return openCommand(t, home, w, h, env, binary+" "+strings.Join(args, " "))
+}
+
+// openCommand starts a command line of the shell's in a terminal.
+func openCommand(t *testing.T, home string, w, h int, env []string, line string) *terminal {
+	t.Helper()
 	if _, err := exec.LookPath("tmux"); err != nil {
 		t.Skip("tmux is not installed: the real binary is not driven in a terminal")
 	}
@@ -88,7 +94,7 @@ func open(t *testing.T, home string, w, h int, env []string, args ...string) *te
 	for _, e := range append([]string{"SVCTOUR_HOME=" + home, "KUBECONFIG=" + filepath.Join(home, "none"), "LC_ALL=C.UTF-8"}, env...) {
 		command = append(command, "-e", e)
 	}
-	shell := fmt.Sprintf("%s %s; echo \"[exit code $?]\"; cat", binary, strings.Join(args, " "))
+	shell := line + `; echo "[exit code $?]"; cat`
 	command = append(command, "sh", "-c", shell)
 	cmd := exec.Command("tmux", command...)
 	if out, err := cmd.CombinedOutput(); err != nil {
