@@ -143,12 +143,21 @@ func (c *udpConn) Close() error {
 
 func (c *udpConn) Read(p []byte) (int, error) {
 	n, err := c.UDPConn.Read(p)
-	return n, again("read", err)
+	return n, c.ended("read", err)
 }
 
 func (c *udpConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	n, from, err := c.UDPConn.ReadFrom(p)
-	return n, from, again("recvfrom", err)
+	return n, from, c.ended("recvfrom", err)
+}
+
+// ended is an error of a reading call. gVisor's adapter reports a socket that
+// was closed as the end of a stream, which package net never does for packets.
+func (c *udpConn) ended(call string, err error) error {
+	if errors.Is(err, io.EOF) {
+		return &net.OpError{Op: call, Net: "udp", Addr: c.LocalAddr(), Err: net.ErrClosed}
+	}
+	return again(call, err)
 }
 
 func (c *udpConn) Write(p []byte) (int, error) {

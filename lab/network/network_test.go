@@ -452,13 +452,21 @@ func TestAPodThatIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	accepted := make(chan error, 1)
+	packets, err := a.ListenPacket(t.Context(), "udp", ":1235")
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, received := make(chan error, 1), make(chan error, 1)
 	go func() { _, err := listener.Accept(); accepted <- err }()
+	go func() { _, _, err := packets.ReadFrom(make([]byte, 10)); received <- err }()
 	b.Close()
 	l.expectError(a, "10.244.0.6:8080", syscall.EHOSTUNREACH)
 	a.Close()
 	if err := <-accepted; err == nil {
 		t.Error("a listener of a closed stack accepts")
+	}
+	if err := <-received; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a socket of a closed stack reads: %v", err)
 	}
 	again := l.pod(1, 6)
 	l.serve(again, ":8080")
