@@ -30,7 +30,8 @@ type NodeSpec struct {
 // Options say what a network looks like.
 type Options struct {
 	Nodes []NodeSpec
-	// Gateway is a host outside of the cluster, on the nodes' network.
+	// Gateway is a host outside of the cluster, on the nodes' network, and the
+	// nodes' default route. It forwards nothing: what leaves is lost.
 	Gateway netip.Addr // required
 	// Pods is the range of all podCIDRs, for the rule that masquerades what
 	// leaves it to be printed.
@@ -39,6 +40,9 @@ type Options struct {
 	Random rand.Source
 }
 
+// wireBits is the length of the nodes' network's prefix.
+const wireBits = 24
+
 // Network is the lab's network. Close ends it.
 type Network struct {
 	life   context.Context
@@ -46,6 +50,7 @@ type Network struct {
 	wait   sync.WaitGroup
 	random *lockedRandom
 	pods   netip.Prefix
+	wire   netip.Prefix // the nodes' network, with the gateway's address
 
 	mu      sync.RWMutex
 	nodes   map[string]*Node
@@ -69,7 +74,7 @@ func New(options Options) (*Network, error) {
 	}
 	life, cancel := context.WithCancel(context.Background())
 	n := &Network{
-		life: life, cancel: cancel, pods: options.Pods, random: &lockedRandom{rand: rand.New(source)},
+		life: life, cancel: cancel, pods: options.Pods, wire: netip.PrefixFrom(options.Gateway, wireBits), random: &lockedRandom{rand: rand.New(source)},
 		nodes: map[string]*Node{}, hosts: map[netip.Addr]*host{}, routes: map[netip.Addr]*Node{},
 	}
 	for _, spec := range options.Nodes {
@@ -118,7 +123,7 @@ func (n *Network) Host(address netip.Addr) (*Stack, error) {
 		}
 	}
 	h := &host{network: n}
-	stack, err := newStack(n, stackOptions{name: "host " + address.String(), addresses: []netip.Prefix{netip.PrefixFrom(address, 24)}, out: h.send})
+	stack, err := newStack(n, stackOptions{name: "host " + address.String(), addresses: []netip.Prefix{netip.PrefixFrom(address, wireBits)}, out: h.send})
 	if err != nil {
 		return nil, err
 	}
@@ -162,20 +167,24 @@ var errClosed = errors.New("the network is closed")
 
 // send is what a host outside does with its own packets.
 func (h *host) send(p *packet) {
-	if !h.network.onWire(p, nil) {
-		h.stack.unreachable(p, icmpNetUnreachable, p.destination())
+	if h.network.onWire(p) {
+		return
 	}
+	code := byte(icmpNetUnreachable)
+	if h.network.wire.Contains(p.destination()) {
+		code = icmpHostUnreach
+	}
+	h.stack.unreachable(p, code, p.destination())
 }
 
-// onWire brings a packet to whoever has its destination on the nodes' network;
-// from is the node that sends it, nil for a host. It is false if nobody does.
-func (n *Network) onWire(p *packet, from *Node) bool {
+// onWire brings a host's packet to whoever has its destination on the nodes'
+// network, and is false if nobody does. Hosts have no route to Pods.
+func (n *Network) onWire(p *packet) bool {
 	n.mu.RLock()
 	target := n.routes[p.destination()]
 	if target == nil {
 		for _, node := range n.byPods {
-			// Hosts have no route to Pods.
-			if node.Address == p.destination() || from != nil && node.Pods.Contains(p.destination()) {
+			if node.Address == p.destination() {
 				target = node
 				break
 			}
@@ -184,7 +193,7 @@ func (n *Network) onWire(p *packet, from *Node) bool {
 	host := n.hosts[p.destination()]
 	n.mu.RUnlock()
 	switch {
-	case target != nil && target != from:
+	case target != nil:
 		target.receive(p, "eth0")
 	case host != nil:
 		host.stack.deliver(p)

@@ -53,7 +53,7 @@ func newNode(n *Network, spec NodeSpec) (*Node, error) {
 		recent: map[string]map[netip.Addr]time.Time{}, connections: map[tuple]*entry{},
 	}
 	stack, err := newStack(n, stackOptions{
-		name: spec.Name, addresses: []netip.Prefix{netip.PrefixFrom(spec.Address, 24)},
+		name: spec.Name, addresses: []netip.Prefix{netip.PrefixFrom(spec.Address, wireBits)}, gateway: n.wire.Addr(),
 		bridge: netip.PrefixFrom(node.bridge, spec.Pods.Bits()), whole: true, out: node.send,
 	})
 	if err != nil {

@@ -303,7 +303,8 @@ func (w *way) translateSource() {
 	}
 }
 
-// exitFor is who has an address on the nodes' network, as a node sees it.
+// exitFor is who has an address on the nodes' network, as a node sees it. What
+// is elsewhere leaves by the default route, and nobody there answers.
 func (n *Network) exitFor(to netip.Addr, from *Node) exit {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
@@ -318,5 +319,8 @@ func (n *Network) exitFor(to netip.Addr, from *Node) exit {
 	if host := n.hosts[to]; host != nil {
 		return exit{host: host}
 	}
-	return exit{refused: true, code: icmpNetUnreachable}
+	if n.wire.Contains(to) {
+		return exit{refused: true, code: icmpHostUnreach, delay: resolveTimeout}
+	}
+	return exit{host: n.gateway}
 }

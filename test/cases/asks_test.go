@@ -20,7 +20,6 @@ var deviations = map[string]struct{ sees, why string }{
 	"selector-removed-stale":      {"refused", "no node of the lab has a route to 10.9.9.9, and curl has one exit code for unreachable and refused"},
 	"etp-local-pod-to-other-node": {"ok", "the lab's network plugin masquerades what leaves the Pods' range, as kindnet and flannel do: the answer comes back the way it went"},
 	"env-collision":               {"refused", "the Pod never becomes an endpoint, so that there is nobody to answer with an error"},
-	"ping-clusterip":              {"unreachable", "a node without a default route says so at once; with one, the ping would time out"},
 	"sts-service-not-headless":    {"ok", "CoreDNS' own code answers the name of an endpoint with a hostname for every Service, headless or not (plugin/kubernetes, findServices)"},
 	"dual-stack-family":           {"rejected", "a cluster of one family refuses the other"},
 }

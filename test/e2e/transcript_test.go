@@ -141,7 +141,7 @@ func (x *typist) inside() {
 	term := openCommand(x.T, x.home, 120, 50, []string{"KUBECONFIG=" + filepath.Join(x.home, "lab", "kubeconfig")}, line)
 	term.await("try pressing enter") // the prompt was there before anybody listened
 	term.press("Enter")
-	term.await("$ ")
+	term.await("/ #")
 	for _, address := range []string{"web", "web.default.svc.cluster.local", x.ip} {
 		term.press("clear", "Enter")
 		term.press("curl -s http://"+address+" | head -1", "Enter")
