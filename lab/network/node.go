@@ -35,6 +35,7 @@ type Node struct {
 	pods        map[netip.Addr]*Stack
 	policy      Policy
 	rules       *ruleset
+	programmed  bool    // rules were installed
 	left        Counter // of leavingRule
 	recent      map[string]map[netip.Addr]time.Time
 	connections map[tuple]*entry // by both tuples
@@ -125,7 +126,14 @@ func (n *Node) Install(program *path.Program) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	rules.keep(n.rules)
-	n.rules = rules
+	n.rules, n.programmed = rules, true
+}
+
+// Programmed says whether the node has ever been given rules.
+func (n *Node) Programmed() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.programmed
 }
 
 // local is -m addrtype LOCAL.

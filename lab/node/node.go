@@ -114,6 +114,7 @@ type host struct {
 	recorder record.EventRecorderLogger
 	uid      types.UID // of its Node object
 	leased   bool      // its lease exists
+	started  time.Time
 }
 
 const (
@@ -151,7 +152,7 @@ func Start(ctx context.Context, options Options) (*Nodes, error) {
 		broadcasters = append(broadcasters, broadcaster)
 		n.hosts[spec.Name] = &host{
 			Spec: spec, version: options.Version, pool: newPool(spec.Pods),
-			network: options.Network.Node(spec.Name), disk: newDisk(spec.Name),
+			network: options.Network.Node(spec.Name), disk: newDisk(spec.Name), started: time.Now(),
 			recorder: broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "kubelet", Host: spec.Name}),
 		}
 		n.order = append(n.order, spec.Name)

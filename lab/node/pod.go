@@ -30,6 +30,15 @@ const (
 	secondLook = 2 * time.Second
 )
 
+// rulesWait is how long after its start a node's network plugin lets Pods wait
+// for the first rules, as plugins do that reach the API server through its
+// Service; rulesPoll is how often it looks. A connection tried before would be
+// lost until it is tried anew: conntrack remembers that it was not translated.
+const (
+	rulesWait = 10 * time.Second
+	rulesPoll = 25 * time.Millisecond
+)
+
 // podKey names one Pod; a successor of the same name has another UID.
 type podKey struct {
 	Namespace, Name string
@@ -328,6 +337,10 @@ func (p *pod) sandbox(ctx context.Context) bool {
 	if p.object.Spec.HostNetwork {
 		p.address, p.network = p.host.Address, p.host.network.Stack()
 		return p.setUp(ctx)
+	}
+	if !p.host.network.Programmed() && p.now.Before(p.host.started.Add(rulesWait)) {
+		p.retryAt = p.now.Add(rulesPoll)
+		return false
 	}
 	p.mu.Lock()
 	address, err := p.host.pool.take()

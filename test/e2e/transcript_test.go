@@ -147,8 +147,8 @@ func (x *typist) inside() {
 		term.press("curl -s http://"+address+" | head -1", "Enter")
 		term.await("\n<!DOCTYPE html>")
 	}
-	term.press("clear; for i in $(seq 60); do curl -s -o /dev/null http://web; done; echo all done", "Enter")
-	term.await("\nall done")
+	term.press("clear; for i in $(seq 60); do curl -s -o /dev/null http://web; done; echo asked $((3*20)) times", "Enter")
+	term.await("asked 60 times")
 	total := 0
 	for _, pod := range strings.Fields(x.run("get", "pods", "-l", "app=web", "-o", "name")) {
 		lines := strings.Count(x.run("logs", pod), `"GET / HTTP/1.1" 200`)
