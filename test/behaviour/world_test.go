@@ -68,9 +68,16 @@ func (w *world) functions(ctx context.Context) template.FuncMap {
 		"namespace": func() string { return w.namespace },
 		"node":      func(n int) string { return w.nodes[n-1].Name },
 		"nodeIP":    func(n int) string { return internal(&w.nodes[n-1]) },
-		"podIP": func(name string) (string, error) {
-			pod, err := w.CoreV1().Pods(w.namespace).Get(ctx, name, metav1.GetOptions{})
-			return pod.Status.PodIP, err
+		"podIP": func(name string) (address string, err error) {
+			err = drive.Until(ctx, func(ctx context.Context) error {
+				pod, err := w.CoreV1().Pods(w.namespace).Get(ctx, name, metav1.GetOptions{})
+				if err == nil && pod.Status.PodIP == "" {
+					err = fmt.Errorf("pod %q has no address yet", name)
+				}
+				address = pod.Status.PodIP
+				return err
+			})
+			return address, err
 		},
 		"vip":    func(n int) string { return w.beside(byte(200 + n)) },
 		"dashed": func(address string) string { return strings.ReplaceAll(address, ".", "-") },

@@ -98,6 +98,8 @@ func (b *bind) trouble(server netip.AddrPort, name string, err error) {
 }
 
 // search asks for a name with the search domains, until one has a name like it.
+// A name with enough dots is asked for as it is, and that is the end of it
+// (bin/dig/dighost.c of BIND 9.18, done_as_is).
 func (b *bind) search(name string, kind uint16) (string, *reply, error) {
 	var last *reply
 	var asked string
@@ -107,8 +109,8 @@ func (b *bind) search(name string, kind uint16) (string, *reply, error) {
 			return candidate, nil, err
 		}
 		last, asked = answer, candidate
-		if answer.Rcode != dns.RcodeNameError && (len(answer.Answer) > 0 || answer.Rcode != dns.RcodeSuccess) {
-			return candidate, answer, nil
+		if answer.Rcode != dns.RcodeNameError || strings.TrimSuffix(candidate, ".") == strings.TrimSuffix(name, ".") {
+			break
 		}
 	}
 	return asked, last, nil

@@ -3,8 +3,10 @@ package nettool
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
+	"math/bits"
 	"net"
 	"net/netip"
 	"slices"
@@ -141,6 +143,7 @@ func (r *Resolver) glibc(ctx context.Context, host string) ([]netip.Addr, error)
 		addresses, err := r.both(ctx, name)
 		switch {
 		case len(addresses) > 0:
+			slices.SortStableFunc(addresses, func(a, b netip.Addr) int { return r.common(b) - r.common(a) })
 			return addresses, nil
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
@@ -153,6 +156,21 @@ func (r *Resolver) glibc(ctx context.Context, host string) ([]netip.Addr, error)
 		}
 	}
 	return nil, failure
+}
+
+// common is how many bits an address has in common with the one it is reached
+// from, 0 outside of that one's subnet: glibc's reading of RFC 6724, section 6,
+// rule 9 (rfc3484_sort in sysdeps/posix/getaddrinfo.c). musl orders IPv6 only.
+func (r *Resolver) common(to netip.Addr) int {
+	for _, i := range r.network.Interfaces() {
+		for _, from := range i.Addresses {
+			if from.Contains(to) {
+				a, b := from.Addr().As4(), to.As4()
+				return bits.LeadingZeros32(binary.BigEndian.Uint32(a[:]) ^ binary.BigEndian.Uint32(b[:]))
+			}
+		}
+	}
+	return 0
 }
 
 // musl searches only for names with less than ndots dots, and ends at the first

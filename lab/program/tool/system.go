@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/afero"
+
 	"svctour/lab/process"
 )
 
@@ -77,6 +79,10 @@ func hostname(c *command) int {
 	if len(c.args) > 0 {
 		return c.fail("sethostname: Operation not permitted")
 	}
+	if c.has('f') {
+		c.printf("%s\n", c.canonical())
+		return 0
+	}
 	if !c.has('i') {
 		c.printf("%s\n", c.Machine.Hostname)
 		return 0
@@ -91,6 +97,19 @@ func hostname(c *command) int {
 	}
 	c.printf("%s\n", strings.Join(addresses, " "))
 	return 0
+}
+
+// canonical is the host's full name: the first that /etc/hosts gives to the
+// address of its hostname.
+func (c *command) canonical() string {
+	text, _ := afero.ReadFile(c.Files, "/etc/hosts")
+	for line := range strings.Lines(string(text)) {
+		line, _, _ = strings.Cut(line, "#")
+		if fields := strings.Fields(line); len(fields) > 1 && slices.Contains(fields[1:], c.Machine.Hostname) {
+			return fields[1]
+		}
+	}
+	return c.Machine.Hostname
 }
 
 func date(c *command) int {
