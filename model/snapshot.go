@@ -96,8 +96,21 @@ type DNS struct {
 	// Source says where this was read, for people.
 	Source string `json:"source"`
 	// Serving is true when a Service holding the first server's address has a ready endpoint.
-	Serving  bool     `json:"serving"`
-	Evidence Evidence `json:"evidence"`
+	Serving bool `json:"serving"`
+	// Corefile is what CoreDNS was told; nil when it was not read: then as
+	// kubeadm tells it.
+	Corefile *Corefile `json:"corefile,omitempty"`
+	Evidence Evidence  `json:"evidence"`
+}
+
+// Corefile is what of CoreDNS' configuration decides its answers
+// (plugin/kubernetes/README.md and plugin/autopath/README.md of CoreDNS v1.15.0).
+type Corefile struct {
+	Pods             string `json:"pods"` // disabled, insecure or verified
+	TTL              uint32 `json:"ttl"`  // seconds
+	IgnoreEmpty      bool   `json:"ignoreEmptyService,omitempty"`
+	EndpointPodNames bool   `json:"endpointPodNames,omitempty"`
+	Autopath         bool   `json:"autopath,omitempty"` // autopath @kubernetes; works with verified Pods only
 }
 
 // NewSnapshot sorts the lists of s, builds its indexes and returns it. The

@@ -2,16 +2,13 @@ package dns
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
-	"sort"
+	"slices"
 	"strings"
 
 	"svctour/model"
 )
-
-// ttl is the time to live of every record in the cluster's zone, in seconds:
-// kubeadm's Corefile says "ttl 30" (the plugin's own default is 5).
-const ttl = 30
 
 // Reply is what the cluster's DNS server answers to one question.
 type Reply struct {
@@ -25,17 +22,26 @@ type Reply struct {
 	Alias string
 }
 
-// Answer is what CoreDNS' kubernetes plugin (v1.14) answers with kubeadm's
-// Corefile: "kubernetes DOMAIN in-addr.arpa ip6.arpa { pods insecure;
-// fallthrough in-addr.arpa ip6.arpa; ttl 30 }", everything else forwarded.
-// name may lack its final dot; kind is a record type (A, AAAA, SRV, PTR, …).
+// Answer is what CoreDNS' kubernetes plugin v1.15.0 answers with the cluster's
+// Corefile as far as s.DNS.Corefile knows it, else with kubeadm's: "kubernetes
+// DOMAIN in-addr.arpa ip6.arpa { pods insecure; fallthrough in-addr.arpa
+// ip6.arpa; ttl 30 }", everything else forwarded. name may lack its final dot;
+// kind is a record type (A, AAAA, SRV, PTR, …). The names are those of
+// "Kubernetes DNS-Based Service Discovery" 1.1.0 (kubernetes/dns,
+// docs/specification.md); where that leaves a choice, CoreDNS' is taken.
 //
 // A name that exists without records of the kind has rcode NOERROR and no
-// answers (NODATA). The order of several answers is by object name here;
-// CoreDNS shuffles them.
+// answers (NODATA, RFC 2308). The order of several answers is by object name
+// here; CoreDNS shuffles them (plugin/loadbalance).
 func Answer(s *model.Snapshot, name, kind string) Reply {
-	z := &zone{snapshot: s, domain: domainOf(s)}
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	z := &zone{snapshot: s, domain: strings.ToLower(domainOf(s)), corefile: corefileOf(s)}
+	asked := strings.TrimSuffix(name, ".")
+	name = strings.ToLower(asked)
+	if _, inside := within(name, z.domain); inside {
+		z.capitals = !strings.HasSuffix(asked, z.domain)
+	} else {
+		z.capitals = !strings.HasSuffix(asked, "arpa")
+	}
 	kind = strings.ToUpper(kind)
 	evidence := model.Derived
 	if s.DNS.Evidence == model.Unknown {
@@ -55,39 +61,70 @@ var unknown = Reply{Upstream: true}
 type zone struct {
 	snapshot *model.Snapshot
 	domain   string
+	corefile model.Corefile
+	// capitals says that the question writes the zone with some: the plugin
+	// then does not know the zone's own records.
+	capitals bool
 }
 
-func (z *zone) answer(name, kind string, depth int) Reply {
-	if ip, ok := reverseAddr(name); ok {
-		if kind == "PTR" {
+// within says what of a name stands before a zone.
+func within(name, zone string) (base string, ok bool) {
+	if name == zone {
+		return "", true
+	}
+	return strings.CutSuffix(name, "."+zone)
+}
+
+// answer is the plugin's ServeDNS (plugin/kubernetes/handler.go). chain counts
+// the aliases before.
+func (z *zone) answer(name, kind string, chain int) Reply {
+	base, inside := within(name, z.domain)
+	origin, reverse := z.domain, false
+	for _, arpa := range []string{"in-addr.arpa", "ip6.arpa"} {
+		if !inside {
+			base, inside = within(name, arpa)
+			origin, reverse = arpa, inside
+		}
+	}
+	if !inside {
+		return unknown
+	}
+	// plugin/kubernetes/ns.go, isDefaultNS: any name that begins so.
+	own := strings.HasPrefix(name, "ns.dns.") && strings.Index(name+".", origin+".") == len("ns.dns.") && !z.capitals
+	missing := Reply{Rcode: "NXDOMAIN"}
+	if reverse {
+		missing = unknown // the fallthrough
+	}
+	switch {
+	case kind == "SOA" && base != "":
+		return Reply{Rcode: "NOERROR"} // whether or not the name exists
+	case base == "" && (kind == "SOA" || kind == "NS" && !z.capitals), own && (kind == "A" || kind == "AAAA"):
+		return Reply{} // a serial number, or the server's own addresses
+	case kind == "TXT" && base == "dns-version":
+		return Reply{Rcode: "NOERROR", Answers: []Record{{Name: name + ".", Type: "TXT", TTL: 28800, Data: `"1.1.0"`}}}
+	case kind == "PTR" && reverse:
+		if ip, ok := reverseAddr(name); ok {
 			return z.pointer(name, ip)
 		}
-		return unknown
+	case own && kind != "TXT" && kind != "PTR":
+		return Reply{Rcode: "NOERROR"}
 	}
-	base, inside := strings.CutSuffix(name, z.domain)
-	if !inside || base != "" && !strings.HasSuffix(base, ".") {
-		return unknown
-	}
-	base = strings.TrimSuffix(base, ".")
-	if base == "ns.dns" || base == "" && (kind == "SOA" || kind == "NS") {
-		return Reply{} // the server's own address and serial number
-	}
-	if base == "dns-version" && kind == "TXT" {
-		return Reply{Rcode: "NOERROR", Answers: []Record{{Name: name + ".", Type: "TXT", TTL: 28800, Data: `"1.1.0"`}}}
-	}
-	found, rcode := z.records(base)
-	if rcode != "NOERROR" {
-		return Reply{Rcode: rcode}
+	found, rcode := z.records(base, reverse)
+	switch {
+	case rcode == "NXDOMAIN", kind == "TXT" && rcode == "NOERROR" && len(found) == 0:
+		return missing // kubernetes.go Services: TXT of a name without records
+	case rcode == "":
+		return Reply{}
 	}
 	switch kind {
 	case "A", "AAAA":
-		return z.addresses(name, kind, found, depth)
+		return z.addresses(name, kind, found, chain)
 	case "CNAME":
 		if len(found) > 0 && found[0].alias != "" {
-			return Reply{Rcode: "NOERROR", Answers: []Record{cname(name, found[0].alias)}}
+			return Reply{Rcode: "NOERROR", Answers: []Record{z.cname(name, found[0].alias)}}
 		}
 	case "SRV":
-		return Reply{Rcode: "NOERROR", Answers: services(name, found)}
+		return Reply{Rcode: "NOERROR", Answers: z.services(name, found)}
 	}
 	return Reply{Rcode: "NOERROR"}
 }
@@ -100,34 +137,37 @@ type target struct {
 	owner   string // name that SRV records point to, without final dot
 }
 
-func cname(name, alias string) Record {
-	return Record{Name: name + ".", Type: "CNAME", TTL: ttl, Data: strings.TrimSuffix(alias, ".") + "."}
+func (z *zone) cname(name, alias string) Record {
+	return Record{Name: name + ".", Type: "CNAME", TTL: z.corefile.TTL, Data: strings.TrimSuffix(alias, ".") + "."}
 }
 
+// maxAliases is how many aliases a chain has at most (plugin/backend_lookup.go,
+// maxCnameChainLength, which is compared with ">").
+const maxAliases = 11
+
 // addresses answers A and AAAA, following aliases inside the zone.
-func (z *zone) addresses(name, kind string, found []target, depth int) Reply {
+func (z *zone) addresses(name, kind string, found []target, chain int) Reply {
 	reply := Reply{Rcode: "NOERROR"}
 	seen := map[netip.Addr]bool{}
 	for _, t := range found {
 		switch {
 		case t.alias != "":
 			alias := strings.ToLower(strings.TrimSuffix(t.alias, "."))
-			if depth > 7 || alias == name { // plugin/backend_lookup.go: loops end here
+			if _, below := within(alias, name); below || chain >= maxAliases {
 				continue
 			}
-			next := z.answer(alias, kind, depth+1)
-			if next.Upstream {
-				reply.Answers = append(reply.Answers, cname(name, alias))
+			if _, inside := within(alias, z.domain); !inside {
+				reply.Answers = append(reply.Answers, z.cname(name, alias))
 				reply.Alias = alias + "."
 				continue
 			}
-			if len(next.Answers) > 0 {
-				reply.Answers = append(append(reply.Answers, cname(name, alias)), next.Answers...)
+			if next := z.answer(alias, kind, chain+1); len(next.Answers) > 0 {
+				reply.Answers = append(append(reply.Answers, z.cname(name, alias)), next.Answers...)
 				reply.Alias = next.Alias
 			}
 		case t.address.Is4() == (kind == "A") && !seen[t.address]:
 			seen[t.address] = true
-			reply.Answers = append(reply.Answers, Record{Name: name + ".", Type: kind, TTL: ttl, Data: t.address.String()})
+			reply.Answers = append(reply.Answers, Record{Name: name + ".", Type: kind, TTL: z.corefile.TTL, Data: t.address.String()})
 		}
 	}
 	return reply
@@ -135,7 +175,7 @@ func (z *zone) addresses(name, kind string, found []target, depth int) Reply {
 
 // services answers SRV. Weights share 100 among the records before duplicates
 // (of several addresses of one owner) are dropped, as CoreDNS does.
-func services(name string, found []target) []Record {
+func (z *zone) services(name string, found []target) []Record {
 	total := 0
 	for _, t := range found {
 		if t.alias == "" {
@@ -151,7 +191,7 @@ func services(name string, found []target) []Record {
 		data := fmt.Sprintf("0 %d %d %s.", max(1, 100/total), t.port, t.owner)
 		if !seen[data] {
 			seen[data] = true
-			out = append(out, Record{Name: name + ".", Type: "SRV", TTL: ttl, Data: data})
+			out = append(out, Record{Name: name + ".", Type: "SRV", TTL: z.corefile.TTL, Data: data})
 		}
 	}
 	return out
@@ -159,9 +199,12 @@ func services(name string, found []target) []Record {
 
 // records finds what a name, given without the domain, stands for. The rcode is
 // "" when the snapshot cannot tell (plugin/kubernetes/parse.go, kubernetes.go).
-func (z *zone) records(base string) ([]target, string) {
+func (z *zone) records(base string, reverse bool) ([]target, string) {
 	if base == "" || base == "svc" || base == "pod" {
 		return nil, "NOERROR"
+	}
+	if reverse {
+		return nil, "NXDOMAIN"
 	}
 	labels := strings.Split(base, ".")
 	last := len(labels) - 1
@@ -173,6 +216,9 @@ func (z *zone) records(base string) ([]target, string) {
 	if len(labels) > 3 {
 		return nil, "NXDOMAIN"
 	}
+	if area == "pod" && z.corefile.Pods == "disabled" {
+		return nil, "NXDOMAIN"
+	}
 	exists := z.namespace(namespace)
 	if exists != "NOERROR" {
 		return nil, exists
@@ -182,7 +228,7 @@ func (z *zone) records(base string) ([]target, string) {
 	}
 	service := labels[len(labels)-1]
 	if area == "pod" {
-		return podRecord(service)
+		return z.podRecord(service, namespace)
 	}
 	if !z.readable(namespace) {
 		return nil, ""
@@ -237,17 +283,34 @@ func (z *zone) readable(namespace string) bool {
 }
 
 // podRecord answers a-b-c-d.NAMESPACE.pod: with "pods insecure" the address in
-// the name, whether or not a Pod has it.
-func podRecord(label string) ([]target, string) {
+// the name, whether or not a Pod has it; with "pods verified" only one that a
+// Pod of the namespace has, spelled as in its status.
+func (z *zone) podRecord(label, namespace string) ([]target, string) {
 	text := strings.ReplaceAll(label, "-", ":")
 	if strings.Count(label, "-") == 3 && !strings.Contains(label, "--") {
 		text = strings.ReplaceAll(label, "-", ".")
 	}
 	ip, err := netip.ParseAddr(text)
-	if err != nil {
+	if err != nil || ip.Zone() != "" {
 		return nil, "NXDOMAIN"
 	}
-	return []target{{address: ip.Unmap(), port: -1}}, "NOERROR"
+	found := target{address: ip.Unmap(), owner: label + "." + namespace + ".pod." + z.domain}
+	if z.corefile.Pods != "verified" {
+		return []target{found}, "NOERROR"
+	}
+	if _, missing := z.snapshot.Sync.Missing["pods"]; missing {
+		return nil, ""
+	}
+	var out []target
+	for _, pod := range z.snapshot.PodsIn(namespace) {
+		if slices.Contains(pod.IPs, text) && (pod.Phase == "Pending" || pod.Phase == "Running") && !pod.Terminating() {
+			out = append(out, found)
+		}
+	}
+	if len(out) == 0 {
+		return nil, "NXDOMAIN"
+	}
+	return out, "NOERROR"
 }
 
 // question is what stands before the Service in a name.
@@ -267,62 +330,91 @@ func (z *zone) service(svc *model.Service, q question) []target {
 		return []target{{alias: svc.ExternalName, port: -1}}
 	}
 	var out []target
+	add := func(text string, port int32, owner string) {
+		if ip, err := netip.ParseAddr(text); err == nil {
+			out = append(out, target{address: ip.Unmap(), port: port, owner: owner})
+		} else if text != "" {
+			out = append(out, target{alias: text, port: port, owner: owner}) // a slice of address type FQDN
+		}
+	}
 	if svc.Headless() || q.endpoint != "" {
-		z.eachEndpoint(svc, func(e *model.Endpoint, ip netip.Addr, ports []model.EndpointPort) {
-			host := endpointName(e.Hostname, ip)
-			if q.endpoint != "" && !strings.EqualFold(q.endpoint, host) {
-				return
-			}
-			for i := range ports {
-				if p := &ports[i]; p.Port != nil && q.wants(p.Name, p.Protocol) {
-					out = append(out, target{address: ip, port: *p.Port, owner: host + "." + owner})
+		for _, slice := range z.snapshot.ServiceSlices(svc.Namespace, svc.Name) {
+			z.eachAddress(slice, func(e *model.Endpoint, text string) {
+				host := z.endpointName(e, text)
+				if q.endpoint != "" && !strings.EqualFold(q.endpoint, host) {
+					return
 				}
-			}
-			if len(ports) == 0 && q.wants("", "") {
-				out = append(out, target{address: ip, port: -1, owner: host + "." + owner})
-			}
-		})
+				for i := range slice.Ports {
+					p := &slice.Ports[i]
+					if !q.wants(p.Name, p.Protocol) {
+						continue
+					}
+					port := int32(-1)
+					if p.Port != nil {
+						port = *p.Port
+					}
+					add(text, port, host+"."+owner)
+				}
+				if len(slice.Ports) == 0 && q.wants("", "") {
+					add(text, -1, host+"."+owner)
+				}
+			})
+		}
 		return out
 	}
+	if z.corefile.IgnoreEmpty && !z.populated(svc) {
+		return nil
+	}
 	for i := range svc.Ports {
-		p := &svc.Ports[i]
-		if !q.wants(p.Name, p.Protocol) {
-			continue
-		}
-		for _, text := range svc.ClusterIPs {
-			if ip, err := netip.ParseAddr(text); err == nil {
-				out = append(out, target{address: ip.Unmap(), port: p.Port, owner: owner})
+		if p := &svc.Ports[i]; q.wants(p.Name, p.Protocol) {
+			for _, text := range svc.ClusterIPs {
+				add(text, p.Port, owner)
 			}
+		}
+	}
+	if len(svc.Ports) == 0 && q.wants("", "") {
+		for _, text := range svc.ClusterIPs {
+			add(text, -1, owner)
 		}
 	}
 	return out
 }
 
-// eachEndpoint visits the ready endpoints of a Service: all their addresses,
-// and, unlike kube-proxy, none that is terminating.
-func (z *zone) eachEndpoint(svc *model.Service, visit func(*model.Endpoint, netip.Addr, []model.EndpointPort)) {
+// populated says whether a Service has a ready endpoint.
+func (z *zone) populated(svc *model.Service) bool {
+	found := false
 	for _, slice := range z.snapshot.ServiceSlices(svc.Namespace, svc.Name) {
-		for i := range slice.Endpoints {
-			e := &slice.Endpoints[i]
-			if !e.IsReady() {
-				continue
-			}
+		z.eachAddress(slice, func(*model.Endpoint, string) { found = true })
+	}
+	return found
+}
+
+// eachAddress visits the ready endpoints of a slice: all their addresses, and,
+// unlike kube-proxy, no endpoint for being the last that is still serving
+// (plugin/kubernetes/object/endpoint.go).
+func (z *zone) eachAddress(slice *model.EndpointSlice, visit func(*model.Endpoint, string)) {
+	for i := range slice.Endpoints {
+		if e := &slice.Endpoints[i]; e.IsReady() {
 			for _, text := range e.Addresses {
-				if ip, err := netip.ParseAddr(text); err == nil {
-					visit(e, ip.Unmap(), slice.Ports)
-				}
+				visit(e, text)
 			}
 		}
 	}
 }
 
-// endpointName is an endpoint's own label: its hostname or its address with
-// dashes (plugin/kubernetes endpointHostname).
-func endpointName(hostname string, ip netip.Addr) string {
-	if hostname != "" {
-		return hostname
+// endpointName is an endpoint's own label: its hostname, with
+// endpoint_pod_names its Pod's name, else its address with dashes
+// (plugin/kubernetes/kubernetes.go, endpointHostname).
+func (z *zone) endpointName(e *model.Endpoint, address string) string {
+	switch {
+	case e.Hostname != "":
+		return e.Hostname
+	case z.corefile.EndpointPodNames && e.Target != nil && e.Target.Name != "" && len(e.Target.Name) < 64:
+		return e.Target.Name
+	case strings.Contains(address, "."):
+		return strings.ReplaceAll(address, ".", "-")
 	}
-	name := strings.NewReplacer(".", "-", ":", "-").Replace(ip.String())
+	name := strings.ReplaceAll(address, ":", "-")
 	if strings.HasSuffix(name, "-") { // no label ends in a dash
 		name += "0"
 	}
@@ -330,87 +422,36 @@ func endpointName(hostname string, ip netip.Addr) string {
 }
 
 // pointer answers PTR: the Service that holds a cluster IP, or each Service of
-// which the address is a ready endpoint; others are asked upstream.
+// which the address is a ready endpoint; others are asked upstream
+// (plugin/kubernetes/reverse.go).
 func (z *zone) pointer(name string, ip netip.Addr) Reply {
 	if z.snapshot.Cluster.Namespace != "" || !z.readable("") {
 		return Reply{}
 	}
 	reply := Reply{Rcode: "NOERROR"}
 	add := func(data string) {
-		reply.Answers = append(reply.Answers, Record{Name: name + ".", Type: "PTR", TTL: ttl, Data: data + "."})
+		reply.Answers = append(reply.Answers, Record{Name: name + ".", Type: "PTR", TTL: z.corefile.TTL, Data: data + "."})
 	}
+	address := ip.String()
 	for _, svc := range z.snapshot.Services {
-		for _, text := range svc.ClusterIPs {
-			if held, err := netip.ParseAddr(text); err == nil && held.Unmap() == ip {
-				add(svc.Name + "." + svc.Namespace + ".svc." + z.domain)
-				return reply
-			}
+		if slices.Contains(svc.ClusterIPs, address) {
+			add(svc.Name + "." + svc.Namespace + ".svc." + z.domain)
+			return reply
 		}
 	}
-	for _, svc := range z.snapshot.Services {
-		names := map[string]bool{}
-		z.eachEndpoint(svc, func(e *model.Endpoint, held netip.Addr, _ []model.EndpointPort) {
-			if held == ip {
-				names[endpointName(e.Hostname, ip)+"."+svc.Name+"."+svc.Namespace+".svc."+z.domain] = true
+	names := map[string]bool{}
+	for _, slice := range z.snapshot.Slices {
+		z.eachAddress(slice, func(e *model.Endpoint, text string) {
+			if service := slice.Service(); text == address && service != "" {
+				names[z.endpointName(e, text)+"."+service+"."+slice.Namespace+".svc."+z.domain] = true
 			}
 		})
-		sorted := make([]string, 0, len(names))
-		for host := range names {
-			sorted = append(sorted, host)
-		}
-		sort.Strings(sorted)
-		for _, host := range sorted {
-			add(host)
-		}
+	}
+	for _, host := range slices.Sorted(maps.Keys(names)) {
+		add(host)
 	}
 	if len(reply.Answers) == 0 {
 		return unknown
 	}
 	return reply
-}
-
-// reverseAddr reads a name under in-addr.arpa or ip6.arpa. A name there that is
-// no whole address gives the zero Addr.
-func reverseAddr(name string) (netip.Addr, bool) {
-	reversed := func(labels []string) []string {
-		out := make([]string, len(labels))
-		for i, label := range labels {
-			out[len(labels)-1-i] = label
-		}
-		return out
-	}
-	if digits, ok := strings.CutSuffix(name, ".in-addr.arpa"); ok {
-		ip, _ := netip.ParseAddr(strings.Join(reversed(strings.Split(digits, ".")), "."))
-		return ip, true
-	}
-	if digits, ok := strings.CutSuffix(name, ".ip6.arpa"); ok {
-		labels := reversed(strings.Split(digits, "."))
-		var b strings.Builder
-		for i, label := range labels {
-			if i > 0 && i%4 == 0 {
-				b.WriteByte(':')
-			}
-			b.WriteString(label)
-		}
-		ip, _ := netip.ParseAddr(b.String())
-		if len(labels) != 32 || !ip.Is6() {
-			return netip.Addr{}, true
-		}
-		return ip, true
-	}
-	return netip.Addr{}, name == "in-addr.arpa" || name == "ip6.arpa"
-}
-
-// ReverseName is the name whose PTR record belongs to an address.
-func ReverseName(ip netip.Addr) string {
-	if ip = ip.Unmap(); ip.Is4() {
-		b := ip.As4()
-		return fmt.Sprintf("%d.%d.%d.%d.in-addr.arpa.", b[3], b[2], b[1], b[0])
-	}
-	var out strings.Builder
-	b := ip.As16()
-	for i := len(b) - 1; i >= 0; i-- {
-		fmt.Fprintf(&out, "%x.%x.", b[i]&0xf, b[i]>>4)
-	}
-	return out.String() + "ip6.arpa."
 }
