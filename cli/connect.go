@@ -55,7 +55,10 @@ func sayLab(g *globals) {
 // 2 when the kubeconfig or the context is wrong, 1 when the server cannot be
 // used.
 func connect(ctx context.Context, g *globals) (*cluster.Connection, error) {
-	o := clusterOptions(g)
+	return connectTo(ctx, clusterOptions(g))
+}
+
+func connectTo(ctx context.Context, o cluster.Options) (*cluster.Connection, error) {
 	asking, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	if _, err := cluster.Probe(asking, o); err != nil {

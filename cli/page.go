@@ -61,3 +61,6 @@ func (p *page) notes(notes []string) {
 		p.paragraph("  - ", "    ", note)
 	}
 }
+
+// whole is a line that is not wrapped, to be copied as it is.
+func (p *page) whole(text string) { p.line(text) }

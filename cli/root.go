@@ -139,6 +139,8 @@ func newRoot(g *globals, name string) *cobra.Command {
 		newLessons(g),
 		newTrace(g),
 		newDNS(g),
+		newDoctor(g),
+		newExplain(g),
 		newKubectl(g),
 		newClean(g),
 		newLesson(g),

@@ -37,6 +37,9 @@ type Options struct {
 	Namespace string
 	// Lab says that this is svctour's own lab; it is only passed on.
 	Lab bool
+	// Diagnose reads what only a diagnosis needs, too: workloads of other kinds,
+	// NetworkPolicies, Warning events.
+	Diagnose bool
 	// Interval is the least time between two snapshots; 0 means 16 ms. In a
 	// cluster so large that a snapshot takes long to build it grows by itself.
 	Interval time.Duration

@@ -75,6 +75,10 @@ func (c *Connection) build(sequence uint64, now time.Time) *model.Snapshot {
 		Deployments: s.deployments.list(),
 		ReplicaSets: s.replicaSets.list(),
 	}
+	if c.options.Diagnose {
+		snapshot.Workloads = slices.Concat(s.statefulSets.list(), s.daemonSets.list(), s.jobs.list())
+		snapshot.Policies, snapshot.Events = s.policies.list(), s.events.list()
+	}
 	var newest uint64
 	snapshot.Sync.Synced = true
 	c.mu.Lock()

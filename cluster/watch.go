@@ -12,8 +12,10 @@ import (
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -57,8 +59,16 @@ type stores struct {
 	namespaces  *store[*corev1.Namespace, model.Namespace]
 	deployments *store[*appsv1.Deployment, model.Deployment]
 	replicaSets *store[*appsv1.ReplicaSet, model.ReplicaSet]
-	proxy       *store[*corev1.ConfigMap, setting[model.Proxy]]
-	dns         *store[*corev1.ConfigMap, setting[model.DNS]]
+
+	// For a diagnosis only.
+	statefulSets *store[*appsv1.StatefulSet, model.Workload]
+	daemonSets   *store[*appsv1.DaemonSet, model.Workload]
+	jobs         *store[*batchv1.Job, model.Workload]
+	policies     *store[*networkingv1.NetworkPolicy, model.NetworkPolicy]
+	events       *store[*corev1.Event, model.Event]
+
+	proxy *store[*corev1.ConfigMap, setting[model.Proxy]]
+	dns   *store[*corev1.ConfigMap, setting[model.DNS]]
 }
 
 // Names of the ConfigMaps as they appear in Sync.Missing.
@@ -77,8 +87,15 @@ func newStores(changed func(Event)) stores {
 		namespaces:  newStore("namespaces", convert.Namespace, func(o *model.Namespace) *model.Meta { return &o.Meta }, changed),
 		deployments: newStore("deployments", convert.Deployment, func(o *model.Deployment) *model.Meta { return &o.Meta }, changed),
 		replicaSets: newStore("replicasets", convert.ReplicaSet, func(o *model.ReplicaSet) *model.Meta { return &o.Meta }, changed),
-		proxy:       newStore(proxyConfigMap, newSetting(convert.Proxy), func(o *setting[model.Proxy]) *model.Meta { return &o.Meta }, changed),
-		dns:         newStore(kubeletConfigMap, newSetting(convert.DNS), func(o *setting[model.DNS]) *model.Meta { return &o.Meta }, changed),
+
+		statefulSets: newStore("statefulsets", convert.StatefulSet, func(o *model.Workload) *model.Meta { return &o.Meta }, changed),
+		daemonSets:   newStore("daemonsets", convert.DaemonSet, func(o *model.Workload) *model.Meta { return &o.Meta }, changed),
+		jobs:         newStore("jobs", convert.Job, func(o *model.Workload) *model.Meta { return &o.Meta }, changed),
+		policies:     newStore("networkpolicies", convert.NetworkPolicy, func(o *model.NetworkPolicy) *model.Meta { return &o.Meta }, changed),
+		events:       newStore("events", convert.Event, func(o *model.Event) *model.Meta { return &o.Meta }, changed),
+
+		proxy: newStore(proxyConfigMap, newSetting(convert.Proxy), func(o *setting[model.Proxy]) *model.Meta { return &o.Meta }, changed),
+		dns:   newStore(kubeletConfigMap, newSetting(convert.DNS), func(o *setting[model.DNS]) *model.Meta { return &o.Meta }, changed),
 	}
 }
 
@@ -106,7 +123,7 @@ func (c *Connection) resources() []resource {
 	core, apps, discovery := c.client.CoreV1().RESTClient(), c.client.AppsV1().RESTClient(), c.client.DiscoveryV1().RESTClient()
 	s, every := &c.stores, fields.Everything()
 	named := func(name string) fields.Selector { return fields.OneTermEqualSelector(metav1.ObjectNameField, name) }
-	return []resource{
+	out := []resource{
 		{"services", s.services, &corev1.Service{}, core, "services", true, "", every},
 		{"endpointslices", s.slices, &discoveryv1.EndpointSlice{}, discovery, "endpointslices", true, "", every},
 		{"endpoints", s.endpoints, &corev1.Endpoints{}, core, "endpoints", true, "", every}, //nolint:staticcheck // shown as kubectl shows it
@@ -118,6 +135,17 @@ func (c *Connection) resources() []resource {
 		{proxyConfigMap, s.proxy, &corev1.ConfigMap{}, core, "configmaps", false, metav1.NamespaceSystem, named("kube-proxy")},
 		{kubeletConfigMap, s.dns, &corev1.ConfigMap{}, core, "configmaps", false, metav1.NamespaceSystem, named("kubelet-config")},
 	}
+	if !c.options.Diagnose {
+		return out
+	}
+	warnings := fields.OneTermEqualSelector("type", corev1.EventTypeWarning)
+	return append(out,
+		resource{"statefulsets", s.statefulSets, &appsv1.StatefulSet{}, apps, "statefulsets", true, "", every},
+		resource{"daemonsets", s.daemonSets, &appsv1.DaemonSet{}, apps, "daemonsets", true, "", every},
+		resource{"jobs", s.jobs, &batchv1.Job{}, c.client.BatchV1().RESTClient(), "jobs", true, "", every},
+		resource{"networkpolicies", s.policies, &networkingv1.NetworkPolicy{}, c.client.NetworkingV1().RESTClient(), "networkpolicies", true, "", every},
+		resource{"events", s.events, &corev1.Event{}, core, "events", true, "", warnings},
+	)
 }
 
 // watch keeps the stores equal to the cluster until ctx ends.

@@ -183,6 +183,9 @@ type Pod struct {
 	Conditions     []Condition `json:"conditions,omitempty"`
 	InitContainers []Container `json:"initContainers,omitempty"`
 	Containers     []Container `json:"containers,omitempty"`
+	// ServiceLinks is spec.enableServiceLinks: variables tell of the Services.
+	ServiceLinks   bool     `json:"enableServiceLinks"`
+	ReadinessGates []string `json:"readinessGates,omitempty"`
 }
 
 // IP is the primary Pod IP, "" before one is assigned.
@@ -221,6 +224,16 @@ type Container struct {
 	Reason   string          `json:"reason,omitempty"` // of the waiting or terminated state
 	Message  string          `json:"message,omitempty"`
 	ExitCode int32           `json:"exitCode,omitempty"`
+	// LastReason and LastExitCode are of the run before, "" when there was none.
+	LastReason   string `json:"lastReason,omitempty"`
+	LastExitCode int32  `json:"lastExitCode,omitempty"`
+
+	// Command is command and args; EnvNames are the variables that the spec sets.
+	Command   []string `json:"command,omitempty"`
+	EnvNames  []string `json:"envNames,omitempty"`
+	Readiness *Probe   `json:"readinessProbe,omitempty"`
+	Liveness  *Probe   `json:"livenessProbe,omitempty"`
+	Startup   *Probe   `json:"startupProbe,omitempty"`
 }
 
 // ContainerPort is one declared container port.

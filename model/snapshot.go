@@ -30,6 +30,11 @@ type Snapshot struct {
 	Deployments []*Deployment    `json:"deployments"`
 	ReplicaSets []*ReplicaSet    `json:"replicaSets"`
 
+	// Read for a diagnosis only.
+	Workloads []*Workload      `json:"workloads,omitempty"`
+	Policies  []*NetworkPolicy `json:"networkPolicies,omitempty"`
+	Events    []*Event         `json:"events,omitempty"`
+
 	// ServiceCIDRs are the ranges that cluster IPs come from (the spec.cidrs of
 	// networking.k8s.io/v1 ServiceCIDR objects), as far as they were read.
 	ServiceCIDRs []string `json:"serviceCIDRs,omitempty"`
@@ -124,6 +129,9 @@ func NewSnapshot(s Snapshot) *Snapshot {
 	sortMeta(s.Namespaces, func(o *Namespace) *Meta { return &o.Meta })
 	sortMeta(s.Deployments, func(o *Deployment) *Meta { return &o.Meta })
 	sortMeta(s.ReplicaSets, func(o *ReplicaSet) *Meta { return &o.Meta })
+	sortMeta(s.Workloads, func(o *Workload) *Meta { return &o.Meta })
+	sortMeta(s.Policies, func(o *NetworkPolicy) *Meta { return &o.Meta })
+	sortMeta(s.Events, func(o *Event) *Meta { return &o.Meta })
 
 	s.slicesByService = make(map[string][]*EndpointSlice, len(s.Slices))
 	for _, slice := range s.Slices {

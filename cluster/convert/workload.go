@@ -2,6 +2,8 @@ package convert
 
 import (
 	"maps"
+	"slices"
+	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -32,6 +34,8 @@ func Pod(o *corev1.Pod) *model.Pod {
 		Conditions:     list(status.Conditions, podCondition),
 		InitContainers: containers(spec.InitContainers, status.InitContainerStatuses),
 		Containers:     containers(spec.Containers, status.ContainerStatuses),
+		ServiceLinks:   spec.EnableServiceLinks == nil || *spec.EnableServiceLinks,
+		ReadinessGates: list(spec.ReadinessGates, func(g *corev1.PodReadinessGate) string { return string(g.ConditionType) }),
 	}
 }
 
@@ -59,9 +63,12 @@ func podDNS(c *corev1.PodDNSConfig) *model.PodDNS {
 func containers(specs []corev1.Container, statuses []corev1.ContainerStatus) []model.Container {
 	return list(specs, func(spec *corev1.Container) model.Container {
 		c := model.Container{
-			Name:    spec.Name,
-			Image:   spec.Image,
-			Sidecar: deref(spec.RestartPolicy) == corev1.ContainerRestartPolicyAlways,
+			Name:      spec.Name,
+			Image:     spec.Image,
+			Sidecar:   deref(spec.RestartPolicy) == corev1.ContainerRestartPolicyAlways,
+			Command:   slices.Concat(spec.Command, spec.Args),
+			EnvNames:  list(spec.Env, func(e *corev1.EnvVar) string { return e.Name }),
+			Readiness: probe(spec.ReadinessProbe), Liveness: probe(spec.LivenessProbe), Startup: probe(spec.StartupProbe),
 			Ports: list(spec.Ports, func(p *corev1.ContainerPort) model.ContainerPort {
 				return model.ContainerPort{
 					Name:     p.Name,
@@ -83,6 +90,9 @@ func containers(specs []corev1.Container, statuses []corev1.ContainerStatus) []m
 func containerStatus(c *model.Container, s *corev1.ContainerStatus) {
 	c.Ready = s.Ready
 	c.Restarts = s.RestartCount
+	if last := s.LastTerminationState.Terminated; last != nil {
+		c.LastReason, c.LastExitCode = last.Reason, last.ExitCode
+	}
 	switch {
 	case s.State.Waiting != nil:
 		c.State, c.Reason, c.Message = "waiting", s.State.Waiting.Reason, s.State.Waiting.Message
@@ -92,6 +102,22 @@ func containerStatus(c *model.Container, s *corev1.ContainerStatus) {
 		t := s.State.Terminated
 		c.State, c.Reason, c.Message, c.ExitCode = "terminated", t.Reason, t.Message, t.ExitCode
 	}
+}
+
+func probe(p *corev1.Probe) *model.Probe {
+	switch {
+	case p == nil:
+		return nil
+	case p.HTTPGet != nil:
+		return &model.Probe{Kind: "http", Port: p.HTTPGet.Port.String(), Path: orDefault(p.HTTPGet.Path, "/")}
+	case p.TCPSocket != nil:
+		return &model.Probe{Kind: "tcp", Port: p.TCPSocket.Port.String()}
+	case p.GRPC != nil:
+		return &model.Probe{Kind: "grpc", Port: strconv.Itoa(int(p.GRPC.Port))}
+	case p.Exec != nil:
+		return &model.Probe{Kind: "exec", Command: slices.Clone(p.Exec.Command)}
+	}
+	return nil
 }
 
 // Node converts a Node.

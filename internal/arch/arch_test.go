@@ -43,6 +43,7 @@ var may = map[string][]string{
 	"model":           {},
 	"model/path":      {"model"},
 	"model/dns":       {"model"},
+	"model/diagnose":  {"model"},
 }
 
 // leaves is what screens share; screens never import screens.

@@ -1,0 +1,269 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"svctour/cluster"
+	"svctour/model"
+	"svctour/model/diagnose"
+	"svctour/model/path"
+)
+
+// doctorOptions are what svctour doctor is asked.
+type doctorOptions struct {
+	Services []string
+	From     string
+	Files    []string
+	All      bool
+	Watch    bool
+	Probe    bool
+}
+
+func newDoctor(g *globals) *cobra.Command {
+	var o doctorOptions
+	cmd := &cobra.Command{
+		Use:   "doctor [SERVICE...]",
+		Short: "Say why a Service does not work",
+		Long: `Walk the way that a client's connection takes, from its Pod over the name, the
+Service, its selector, the Pods, the endpoints and their ports to the policies,
+kube-proxy and the world outside, and name the first place where it breaks,
+with evidence and a fix.
+
+SERVICE is web, web:PORT, web.NAMESPACE or svc/web; without one all Services of
+the namespace are examined. Nothing in the cluster is changed.
+
+Exit code 0: nothing worse than a hint was found; 1: problems were found; 2:
+nothing could be checked.`,
+		Example: `  svctour doctor web
+  svctour doctor web:8080 -n shop --from pod/client
+  svctour doctor -A -o json
+  svctour doctor -f web.yaml`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Services = args
+			return runDoctor(cmd.Context(), g, o)
+		},
+	}
+	cmd.Flags().StringVar(&o.From, "from", "", "the client: pod/NAME or pod/NAMESPACE/NAME")
+	cmd.Flags().StringSliceVarP(&o.Files, "filename", "f", nil, "examine files or a dump (kubectl get -o yaml) instead of a cluster; - is standard input")
+	cmd.Flags().BoolVarP(&o.All, "all-namespaces", "A", false, "all Services of all namespaces, grouped by cause")
+	cmd.Flags().BoolVar(&o.Watch, "watch", false, "keep looking, and tell what changes")
+	cmd.Flags().BoolVar(&o.Probe, "probe", false, "also connect to the Pods through the API server; makes no object")
+	return cmd
+}
+
+func newExplain(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain [RULE]",
+		Short: "Explain one of the doctor's rules, or list them",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				for _, rule := range diagnose.Rules {
+					fmt.Fprintf(g.Out, "%-10s %-30s %s\n", rule.Lane, rule.ID, rule.Title)
+				}
+				return nil
+			}
+			rule := diagnose.RuleByID(args[0])
+			if rule == nil {
+				return usageError(fmt.Errorf("there is no rule %q; svctour explain lists them", args[0]))
+			}
+			p := &page{width: textWidth}
+			p.title(rule.ID, string(rule.Lane))
+			p.paragraph("", "", rule.Title+".")
+			p.blank()
+			p.paragraph("", "", rule.Explain)
+			p.blank()
+			p.paragraph("Source: ", "  ", rule.Source)
+			_, err := io.WriteString(g.Out, p.String())
+			return err
+		},
+	}
+}
+
+// runDoctor examines what o names on the chosen cluster, or in files.
+func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
+	if err := checkOutput(g.Output); err != nil {
+		return err
+	}
+	if o.All && (len(o.Services) > 0 || g.Namespace != "") {
+		return usageError(errors.New("-A examines every Service; leave the names and -n away"))
+	}
+	if len(o.Files) > 0 {
+		if o.Watch || o.Probe {
+			return usageError(errors.New("-f examines files: there is nothing to watch or to probe"))
+		}
+		snapshot, refused, err := cluster.ReadFiles(g.In, o.Files, g.Namespace)
+		if err != nil {
+			return &exitError{Code: exitUsage, Err: err}
+		}
+		namespace := g.Namespace
+		if namespace == "" {
+			namespace = "default"
+			o.All = len(o.Services) == 0
+		}
+		report, err := examine(snapshot, namespace, o)
+		if err != nil {
+			return err
+		}
+		addRefused(report, refused)
+		return g.printReport(report, o)
+	}
+	options := clusterOptions(g)
+	options.Diagnose = true
+	connection, err := connectTo(ctx, options)
+	if err != nil {
+		return &exitError{Code: exitUsage, Err: err}
+	}
+	defer connection.Close()
+	snapshot, err := waitSynced(ctx, connection)
+	if err != nil {
+		return &exitError{Code: exitUsage, Err: err}
+	}
+	report, err := examine(snapshot, connection.Namespace(), o)
+	if err != nil {
+		return err
+	}
+	if o.Probe {
+		probePods(ctx, connection, snapshot, report)
+	}
+	if o.Watch {
+		return g.watchReport(ctx, connection, snapshot, o)
+	}
+	return g.printReport(report, o)
+}
+
+// examine diagnoses what o names.
+func examine(snapshot *model.Snapshot, namespace string, o doctorOptions) (*diagnose.Report, error) {
+	doctor := diagnose.New(snapshot)
+	report := &diagnose.Report{Cluster: snapshot.Cluster, Services: []diagnose.ServiceReport{}, NotChecked: unread(snapshot)}
+	var client *model.Pod
+	if o.From != "" {
+		name, ns := strings.TrimPrefix(o.From, "pod/"), namespace
+		if before, after, found := strings.Cut(name, "/"); found {
+			ns, name = before, after
+		}
+		if client = snapshot.Pod(ns, name); client == nil {
+			return nil, usageError(fmt.Errorf("--from %s: there is no Pod %q in namespace %q", o.From, name, ns))
+		}
+	}
+	if len(o.Services) == 0 {
+		if o.All {
+			namespace = ""
+		}
+		report.Services = doctor.All(namespace)
+		return report, nil
+	}
+	for _, text := range o.Services {
+		target, err := path.ParseTarget(text, snapshot.DNS.Domain)
+		if err != nil {
+			return nil, usageError(err)
+		}
+		if target.Service == "" {
+			return nil, usageError(fmt.Errorf("%q is no Service's name", text))
+		}
+		ns := namespace
+		if target.Namespace != "" {
+			ns = target.Namespace
+		}
+		report.Services = append(report.Services, doctor.Service(ns, target.Service, diagnose.Options{Client: client, Port: target.Port}))
+	}
+	return report, nil
+}
+
+// unread are the resources that could not be read, in the server's words.
+func unread(snapshot *model.Snapshot) []diagnose.Unchecked {
+	out := []diagnose.Unchecked{}
+	for resource, why := range snapshot.Sync.Missing {
+		out = append(out, diagnose.Unchecked{What: resource + ": " + why, How: fmt.Sprintf("kubectl auth can-i list %s", resource)})
+	}
+	slices.SortFunc(out, func(a, b diagnose.Unchecked) int { return strings.Compare(a.What, b.What) })
+	return out
+}
+
+// addRefused puts what the API server would refuse before everything else.
+func addRefused(report *diagnose.Report, refused []cluster.Refusal) {
+	for _, r := range refused {
+		finding := diagnose.Finding{
+			Rule: "refused", Severity: diagnose.Error, Lane: diagnose.LaneService, Confidence: diagnose.Certain,
+			Headline: "The API server refuses this " + r.Kind + ": " + r.Message,
+			Cause:    "The object is never created.",
+			Evidence: []diagnose.Fact{{Object: r.Kind + " " + r.Namespace + "/" + r.Name, Field: r.Field, Value: r.Message, Kind: model.Derived}},
+			Fix:      diagnose.Fix{Explain: "Correct " + r.Field + "; " + r.Hint},
+		}
+		found := false
+		for i := range report.Services {
+			s := &report.Services[i]
+			if s.Namespace == r.Namespace && (r.Kind != "Service" || s.Name == r.Name) {
+				s.Findings = append([]diagnose.Finding{finding}, s.Findings...)
+				s.Healthy, s.Broken, found = false, finding.Lane, true
+			}
+		}
+		if !found {
+			report.Services = append(report.Services, diagnose.ServiceReport{
+				Namespace: r.Namespace, Name: r.Name, Findings: []diagnose.Finding{finding}, NotChecked: []diagnose.Unchecked{}, Summary: r.Kind, Broken: finding.Lane,
+			})
+		}
+	}
+}
+
+// printReport prints a report; the error carries the exit code.
+func (g *globals) printReport(report *diagnose.Report, o doctorOptions) error {
+	if g.Output != "text" {
+		if err := writeDocument(g.Out, g.Output, "DoctorReport", report); err != nil {
+			return err
+		}
+	} else if _, err := io.WriteString(g.Out, reportText(report, textWidth, o.All)); err != nil {
+		return err
+	}
+	switch {
+	case !report.Healthy():
+		return &exitError{Code: exitFailure}
+	case len(report.Services) == 0 && len(o.Files) > 0:
+		return &exitError{Code: exitUsage, Err: errors.New("there is no Service in the files")}
+	}
+	return nil
+}
+
+// watchReport prints the report again whenever what it says has changed, until
+// ctx ends.
+func (g *globals) watchReport(ctx context.Context, connection *cluster.Connection, snapshot *model.Snapshot, o doctorOptions) error {
+	last := ""
+	for {
+		report, err := examine(snapshot, connection.Namespace(), o)
+		if err != nil {
+			return err
+		}
+		if text := reportText(report, textWidth, o.All); text != last {
+			if last != "" {
+				fmt.Fprintf(g.Out, "\n%s\n", time.Now().Format(time.TimeOnly))
+			}
+			if g.Output == "text" {
+				_, err = io.WriteString(g.Out, text)
+			} else {
+				err = writeDocument(g.Out, g.Output, "DoctorReport", report)
+			}
+			if err != nil {
+				return err
+			}
+			last = text
+		}
+		next, err := connection.Next(ctx)
+		switch {
+		case ctx.Err() != nil && report.Healthy():
+			return nil
+		case ctx.Err() != nil:
+			return &exitError{Code: exitFailure}
+		case err != nil:
+			return err
+		}
+		snapshot = next
+	}
+}

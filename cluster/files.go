@@ -1,0 +1,317 @@
+package cluster
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	"k8s.io/kubernetes/pkg/apis/apps"
+	_ "k8s.io/kubernetes/pkg/apis/apps/install" // so that the scheme knows them
+	appsvalidation "k8s.io/kubernetes/pkg/apis/apps/validation"
+	_ "k8s.io/kubernetes/pkg/apis/batch/install"
+	"k8s.io/kubernetes/pkg/apis/core"
+	_ "k8s.io/kubernetes/pkg/apis/core/install"
+	"k8s.io/kubernetes/pkg/apis/core/validation"
+	_ "k8s.io/kubernetes/pkg/apis/discovery/install"
+	_ "k8s.io/kubernetes/pkg/apis/networking/install"
+
+	"svctour/cluster/convert"
+	"svctour/model"
+)
+
+// maxFile is how much of a file is read: a dump of a big cluster is smaller.
+const maxFile = 1 << 30
+
+// Refusal is an object that the API server would not create, in its own words.
+type Refusal struct {
+	Kind, Namespace, Name string
+	Field, Message, Hint  string
+}
+
+// ReadFiles makes a snapshot of what files hold: manifests, or a dump as
+// kubectl get -o yaml prints it. "-" is in. Objects without a namespace get
+// the given one, or "default". Kinds that a diagnosis does not read are left
+// out; kinds that no file has are missing in the snapshot's Sync. Where the
+// files hold no Pods, each workload that would make some counts as one ready
+// Pod. What the API server's own validation (pkg/apis/core/validation) refuses
+// is listed, too.
+func ReadFiles(in io.Reader, files []string, namespace string) (*model.Snapshot, []Refusal, error) {
+	f := &fileReader{namespace: namespace, nodePorts: map[int32]string{}}
+	if f.namespace == "" {
+		f.namespace = metav1.NamespaceDefault
+	}
+	for _, name := range files {
+		if err := f.read(in, name); err != nil {
+			return nil, nil, err
+		}
+	}
+	return f.snapshotOf(), f.refused, nil
+}
+
+type fileReader struct {
+	namespace string
+	snapshot  model.Snapshot
+	templates []*corev1.Pod // one for each workload
+	refused   []Refusal
+	nodePorts map[int32]string // whose they are
+}
+
+func (f *fileReader) read(in io.Reader, name string) error {
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return fmt.Errorf("read objects: %w", err)
+		}
+		defer file.Close()
+		in = file
+	}
+	decoder := utilyaml.NewYAMLOrJSONDecoder(io.LimitReader(in, maxFile), 4096)
+	for {
+		var raw runtime.RawExtension
+		err := decoder.Decode(&raw)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read objects from %q: %w", name, err)
+		}
+		if raw.Raw = bytes.TrimSpace(raw.Raw); len(raw.Raw) == 0 || string(raw.Raw) == "null" {
+			continue
+		}
+		if err := f.add(raw.Raw); err != nil {
+			return fmt.Errorf("read objects from %q: %w", name, err)
+		}
+	}
+}
+
+func (f *fileReader) add(text []byte) error {
+	decoded, kind, err := legacyscheme.Codecs.UniversalDeserializer().Decode(text, nil, nil)
+	switch {
+	case runtime.IsNotRegisteredError(err):
+		return nil // somebody's own resource
+	case err != nil:
+		return err
+	}
+	if list, is := decoded.(*corev1.List); is {
+		for _, item := range list.Items {
+			if err := f.add(item.Raw); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	object, is := decoded.(metav1.Object)
+	if !is {
+		return nil
+	}
+	if object.GetNamespace() == "" && kind.Kind != "Node" && kind.Kind != "Namespace" {
+		object.SetNamespace(f.namespace)
+	}
+	if object.GetUID() == "" {
+		f.validate(decoded)
+	}
+	f.put(decoded)
+	return nil
+}
+
+func (f *fileReader) put(decoded runtime.Object) {
+	s := &f.snapshot
+	switch o := decoded.(type) {
+	case *corev1.Service:
+		s.Services = append(s.Services, convert.Service(o))
+	case *discoveryv1.EndpointSlice:
+		s.Slices = append(s.Slices, convert.EndpointSlice(o))
+	case *corev1.Endpoints: //nolint:staticcheck // a dump may hold them
+		s.Endpoints = append(s.Endpoints, convert.Endpoints(o))
+	case *corev1.Pod:
+		if o.UID == "" { // written down, not running
+			f.template("Pod", o.ObjectMeta, 1, corev1.PodTemplateSpec{ObjectMeta: o.ObjectMeta, Spec: o.Spec})
+			return
+		}
+		s.Pods = append(s.Pods, convert.Pod(o))
+	case *corev1.Node:
+		s.Nodes = append(s.Nodes, convert.Node(o))
+	case *corev1.Namespace:
+		s.Namespaces = append(s.Namespaces, convert.Namespace(o))
+	case *appsv1.Deployment:
+		s.Deployments = append(s.Deployments, convert.Deployment(o))
+		f.template("Deployment", o.ObjectMeta, s.Deployments[len(s.Deployments)-1].Replicas, o.Spec.Template)
+	case *appsv1.ReplicaSet:
+		s.ReplicaSets = append(s.ReplicaSets, convert.ReplicaSet(o))
+		if metav1.GetControllerOf(o) == nil {
+			f.template("ReplicaSet", o.ObjectMeta, s.ReplicaSets[len(s.ReplicaSets)-1].Replicas, o.Spec.Template)
+		}
+	case *appsv1.StatefulSet:
+		w := convert.StatefulSet(o)
+		s.Workloads = append(s.Workloads, w)
+		template := o.Spec.Template
+		template.Spec.Subdomain = o.Spec.ServiceName
+		f.template("StatefulSet", o.ObjectMeta, w.Replicas, template)
+	case *appsv1.DaemonSet:
+		s.Workloads = append(s.Workloads, convert.DaemonSet(o))
+		f.template("DaemonSet", o.ObjectMeta, 1, o.Spec.Template)
+	case *batchv1.Job:
+		s.Workloads = append(s.Workloads, convert.Job(o))
+	case *networkingv1.NetworkPolicy:
+		s.Policies = append(s.Policies, convert.NetworkPolicy(o))
+	case *corev1.Event:
+		s.Events = append(s.Events, convert.Event(o))
+	}
+}
+
+// template keeps the Pod that a workload would make, as if it ran and were ready.
+func (f *fileReader) template(kind string, owner metav1.ObjectMeta, replicas int32, t corev1.PodTemplateSpec) {
+	if replicas == 0 {
+		return
+	}
+	yes := true
+	pod := &corev1.Pod{ObjectMeta: t.ObjectMeta, Spec: t.Spec}
+	pod.Name, pod.Namespace = owner.Name, owner.Namespace
+	if kind != "Pod" {
+		pod.OwnerReferences = []metav1.OwnerReference{{Kind: kind, Name: owner.Name, UID: owner.UID, Controller: &yes}}
+	}
+	pod.Status.Phase = corev1.PodRunning
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	for _, c := range slices.Concat(t.Spec.InitContainers, t.Spec.Containers) {
+		status := corev1.ContainerStatus{Name: c.Name, Ready: true}
+		status.State.Running = &corev1.ContainerStateRunning{}
+		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, status)
+	}
+	f.templates = append(f.templates, pod)
+}
+
+func (f *fileReader) snapshotOf() *model.Snapshot {
+	s := &f.snapshot
+	if len(s.Pods) == 0 {
+		for _, pod := range f.templates {
+			s.Pods = append(s.Pods, convert.Pod(pod))
+		}
+	}
+	s.Proxy, s.DNS = model.DefaultProxy(), model.DNS{Domain: "cluster.local", Source: "kubeadm's defaults"}
+	s.Cluster.Context = "files"
+	s.Sync = model.Sync{Synced: true, Missing: map[string]string{}}
+	for resource, n := range map[string]int{
+		"pods": len(s.Pods) + len(s.Deployments) + len(s.Workloads), "nodes": len(s.Nodes), "endpointslices": len(s.Slices),
+		"networkpolicies": len(s.Policies), "events": len(s.Events),
+	} {
+		if n == 0 {
+			s.Sync.Missing[resource] = "not in the files"
+		}
+	}
+	return model.NewSnapshot(*s)
+}
+
+// validate asks the API server's own code whether it would take an object.
+func (f *fileReader) validate(decoded runtime.Object) {
+	object := decoded.DeepCopyObject()
+	legacyscheme.Scheme.Default(object)
+	options := validation.PodValidationOptions{}
+	var problems field.ErrorList
+	kind := ""
+	switch o := object.(type) {
+	case *corev1.Service:
+		kind = "Service"
+		var internal core.Service
+		if legacyscheme.Scheme.Convert(o, &internal, nil) == nil {
+			defaultFamilies(&internal)
+			problems = validation.ValidateServiceCreate(&internal)
+		}
+		problems = append(problems, f.checkNodePorts(o)...)
+	case *appsv1.Deployment:
+		kind = "Deployment"
+		var internal apps.Deployment
+		if legacyscheme.Scheme.Convert(o, &internal, nil) == nil {
+			problems = appsvalidation.ValidateDeployment(&internal, options)
+		}
+	case *corev1.Pod:
+		kind = "Pod"
+		var internal core.Pod
+		if legacyscheme.Scheme.Convert(o, &internal, nil) == nil {
+			problems = validation.ValidatePodCreate(&internal, options)
+		}
+	}
+	for _, problem := range problems {
+		meta := object.(metav1.Object)
+		f.refused = append(f.refused, Refusal{
+			Kind: kind, Namespace: meta.GetNamespace(), Name: meta.GetName(),
+			Field: problem.Field, Message: problem.Error(), Hint: hint(problem),
+		})
+	}
+}
+
+// defaultFamilies is what the allocator fills in before validation.
+func defaultFamilies(s *core.Service) {
+	if s.Spec.Type == core.ServiceTypeExternalName {
+		return
+	}
+	if len(s.Spec.IPFamilies) == 0 {
+		s.Spec.IPFamilies = []core.IPFamily{core.IPv4Protocol}
+	}
+	if s.Spec.IPFamilyPolicy == nil {
+		single := core.IPFamilyPolicySingleStack
+		s.Spec.IPFamilyPolicy = &single
+	}
+}
+
+// The default of kube-apiserver's --service-node-port-range.
+const nodePortLow, nodePortHigh = 30000, 32767
+
+// checkNodePorts finds ports out of the default range, and those that two
+// Services of the files claim, in the words of the port allocator
+// (pkg/registry/core/service/portallocator).
+func (f *fileReader) checkNodePorts(s *corev1.Service) field.ErrorList {
+	var out field.ErrorList
+	for i, p := range s.Spec.Ports {
+		if p.NodePort == 0 {
+			continue
+		}
+		at := field.NewPath("spec", "ports").Index(i).Child("nodePort")
+		key := s.Namespace + "/" + s.Name
+		switch other := f.nodePorts[p.NodePort]; {
+		case p.NodePort < nodePortLow || p.NodePort > nodePortHigh:
+			out = append(out, field.Invalid(at, p.NodePort, fmt.Sprintf("provided port is not in the valid range. The range of valid ports is %d-%d", nodePortLow, nodePortHigh)))
+		case other != "" && other != key:
+			out = append(out, field.Invalid(at, p.NodePort, "provided port is already allocated, by Service "+other))
+		default:
+			f.nodePorts[p.NodePort] = key
+		}
+	}
+	for _, family := range s.Spec.IPFamilies {
+		if family == corev1.IPv6Protocol && len(s.Spec.IPFamilies) == 1 {
+			out = append(out, field.Invalid(field.NewPath("spec", "ipFamilies").Index(0), family, "not configured on a cluster with IPv4 only"))
+		}
+	}
+	return out
+}
+
+// hint says what a refused field has to be.
+func hint(e *field.Error) string {
+	switch {
+	case strings.Contains(e.Field, "nodePort") && strings.Contains(e.Detail, "allocated"):
+		return "choose another nodePort, or none: the API server then takes a free one."
+	case strings.Contains(e.Field, "nodePort"):
+		return "choose a nodePort of " + strconv.Itoa(nodePortLow) + "-" + strconv.Itoa(nodePortHigh) + ", or none."
+	case strings.Contains(e.Field, "ipFamilies"):
+		return "use ipFamilyPolicy: PreferDualStack, or the family that the cluster has."
+	case strings.Contains(e.Detail, "15 characters"), strings.Contains(e.Detail, "no more than 15"):
+		return "a port's name has at most 15 characters, in the container and as targetPort alike."
+	case e.Type == field.ErrorTypeRequired && strings.HasSuffix(e.Field, ".name"):
+		return "a Service with more than one port names each of them."
+	}
+	return "the message says what is allowed."
+}

@@ -1,0 +1,269 @@
+package diagnose
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"svctour/model"
+)
+
+// Options say what to look at.
+type Options struct {
+	// Client is the Pod that asks; nil when nobody in particular does.
+	Client *model.Pod
+	// Port is the port that the client asks for, a number or a name; "" for all.
+	Port string
+}
+
+// Doctor diagnoses the Services of one snapshot.
+type Doctor struct {
+	snapshot *model.Snapshot
+	index    map[string]map[string][]*model.Pod // namespace, then "key=value"
+	all      map[string][]*model.Pod            // namespace
+	owners   map[string]string                  // UID of a ReplicaSet to "Kind/name" of what owns it
+	policies map[string][]*model.NetworkPolicy  // namespace
+	events   map[string][]*model.Event          // "Kind namespace/name"
+	names    map[string]bool                    // of Services: "namespace/name"
+	dns      *Finding                           // the cluster's DNS is down
+	dnsKnown bool
+}
+
+// New prepares to diagnose a snapshot.
+func New(s *model.Snapshot) *Doctor {
+	d := &Doctor{
+		snapshot: s, index: map[string]map[string][]*model.Pod{}, all: map[string][]*model.Pod{}, owners: map[string]string{},
+		policies: map[string][]*model.NetworkPolicy{}, events: map[string][]*model.Event{}, names: map[string]bool{},
+	}
+	for _, pod := range s.Pods {
+		labels := d.index[pod.Namespace]
+		if labels == nil {
+			labels = map[string][]*model.Pod{}
+			d.index[pod.Namespace] = labels
+		}
+		for key, value := range pod.Labels {
+			labels[key+"="+value] = append(labels[key+"="+value], pod)
+		}
+		d.all[pod.Namespace] = append(d.all[pod.Namespace], pod)
+	}
+	for _, set := range s.ReplicaSets {
+		if o := controller(set.Meta); o != nil {
+			d.owners[set.UID] = o.Kind + "/" + o.Name
+		}
+	}
+	for _, policy := range s.Policies {
+		d.policies[policy.Namespace] = append(d.policies[policy.Namespace], policy)
+	}
+	for _, event := range s.Events {
+		key := event.Object.Kind + " " + event.Object.Namespace + "/" + event.Object.Name
+		d.events[key] = append(d.events[key], event)
+	}
+	for _, service := range s.Services {
+		d.names[service.Key()] = true
+	}
+	return d
+}
+
+// All diagnoses every Service, the worst first, then by namespace and name.
+func (d *Doctor) All(namespace string) []ServiceReport {
+	out := []ServiceReport{}
+	for _, service := range d.snapshot.Services {
+		if namespace == "" || service.Namespace == namespace {
+			out = append(out, d.Service(service.Namespace, service.Name, Options{}))
+		}
+	}
+	slices.SortStableFunc(out, func(a, b ServiceReport) int { return cmp.Compare(a.rank(), b.rank()) })
+	return out
+}
+
+func (r *ServiceReport) rank() int {
+	if len(r.Findings) == 0 {
+		return len(severityRank)
+	}
+	return severityRank[r.Findings[0].Severity]
+}
+
+// Service diagnoses one Service, which need not exist.
+func (d *Doctor) Service(namespace, name string, o Options) ServiceReport {
+	s := d.subject(namespace, name, o)
+	report := ServiceReport{Namespace: namespace, Name: name, Findings: []Finding{}, NotChecked: []Unchecked{}, Summary: s.summary()}
+	for _, lane := range Lanes {
+		found := s.lane(lane)
+		report.Findings = append(report.Findings, found...)
+		if len(found) > 0 && found[0].Severity == Error {
+			break // what comes later is hidden, or follows from it
+		}
+	}
+	slices.SortStableFunc(report.Findings, func(a, b Finding) int { return cmp.Compare(severityRank[a.Severity], severityRank[b.Severity]) })
+	report.Healthy = len(report.Findings) == 0 || report.Findings[0].Severity == Info
+	if !report.Healthy {
+		report.Broken = report.Findings[0].Lane
+	} else if s.Service != nil && len(s.ready) > 0 {
+		report.NotChecked = append(report.NotChecked, Unchecked{
+			What: "whether something answers on the Pods' addresses at the target port",
+			How:  fmt.Sprintf("svctour doctor %s -n %s --probe", name, namespace),
+		})
+	}
+	return report
+}
+
+// lane runs the rules of a lane; the worst finding is the first. Of several
+// errors only the first rule's stay.
+func (s *Subject) lane(lane Lane) []Finding {
+	var out []Finding
+	for i := range Rules {
+		rule := &Rules[i]
+		if rule.Lane != lane || s.settled(rule, out) {
+			continue
+		}
+		for _, f := range rule.Check(s) {
+			f.Rule, f.Lane = rule.ID, lane
+			out = append(out, f)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Finding) int { return cmp.Compare(severityRank[a.Severity], severityRank[b.Severity]) })
+	return out
+}
+
+// settled says whether an earlier rule of the lane has found the error: a later
+// one would say the same in vaguer words.
+func (s *Subject) settled(_ *Rule, found []Finding) bool {
+	return slices.ContainsFunc(found, func(f Finding) bool { return f.Severity == Error })
+}
+
+// Subject is a Service under examination.
+type Subject struct {
+	Options
+	*Doctor
+	Namespace, Name string
+	Service         *model.Service // nil: it is not there
+	slices          []*model.EndpointSlice
+	// selected are the Pods that the selector matches and that have not ended;
+	// ended are the others it matches.
+	selected, ended []*model.Pod
+	ready           []*model.Pod // of the selected
+}
+
+func (d *Doctor) subject(namespace, name string, o Options) *Subject {
+	s := &Subject{Options: o, Doctor: d, Namespace: namespace, Name: name, Service: d.snapshot.Service(namespace, name)}
+	if s.Service == nil {
+		return s
+	}
+	s.slices = d.snapshot.ServiceSlices(namespace, name)
+	for _, pod := range d.matching(namespace, s.Service.Selector) {
+		switch {
+		case pod.Phase == "Succeeded" || pod.Phase == "Failed":
+			s.ended = append(s.ended, pod)
+		case pod.Terminating():
+		default:
+			s.selected = append(s.selected, pod)
+			if pod.Ready() || s.Service.PublishNotReady {
+				s.ready = append(s.ready, pod)
+			}
+		}
+	}
+	return s
+}
+
+// matching gives the Pods of a namespace that have all pairs of a selector;
+// none for an empty selector, which a Service does not act on.
+func (d *Doctor) matching(namespace string, selector map[string]string) []*model.Pod {
+	if len(selector) == 0 {
+		return nil
+	}
+	var candidates []*model.Pod
+	first := true
+	for key, value := range selector {
+		list := d.index[namespace][key+"="+value]
+		if first || len(list) < len(candidates) {
+			candidates, first = list, false
+		}
+	}
+	var out []*model.Pod
+	for _, pod := range candidates {
+		if has(pod.Labels, selector) {
+			out = append(out, pod)
+		}
+	}
+	return out
+}
+
+// owner is the workload that a Pod belongs to: "Deployment/web", or the Pod.
+func (d *Doctor) owner(pod *model.Pod) string {
+	o := controller(pod.Meta)
+	if o == nil {
+		return "Pod/" + pod.Name
+	}
+	if above := d.owners[o.UID]; o.Kind == "ReplicaSet" && above != "" {
+		return above
+	}
+	return o.Kind + "/" + o.Name
+}
+
+func controller(m model.Meta) *model.Owner {
+	for i := range m.Owners {
+		if m.Owners[i].Controller {
+			return &m.Owners[i]
+		}
+	}
+	return nil
+}
+
+// unread says whether a resource could not be read: what it would show is
+// unknown then, and no finding may rest on its absence.
+func (d *Doctor) unread(resource string) bool { return d.snapshot.Sync.Missing[resource] != "" }
+
+func has(labels, wanted map[string]string) bool {
+	for key, value := range wanted {
+		if have, is := labels[key]; !is || have != value {
+			return false
+		}
+	}
+	return true
+}
+
+// about names an object for evidence.
+func about(kind string, m model.Meta) string { return kind + " " + m.Key() }
+
+// observed is a fact that was read from the API server.
+func observed(kind string, m model.Meta, field, value string) Fact {
+	return Fact{Object: about(kind, m), Field: field, Value: value, Kind: model.Observed}
+}
+
+// pairs writes labels as kubectl does.
+func pairs(labels map[string]string) string {
+	var out []string
+	for key, value := range labels {
+		out = append(out, key+"="+value)
+	}
+	slices.Sort(out)
+	return strings.Join(out, ",")
+}
+
+// count writes a number with its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// summary says what the Service is.
+func (s *Subject) summary() string {
+	if s.Service == nil {
+		return "not there"
+	}
+	ports := make([]string, 0, len(s.Service.Ports))
+	for _, p := range s.Service.Ports {
+		ports = append(ports, fmt.Sprintf("%d/%s", p.Port, p.Protocol))
+	}
+	kind := s.Service.Type
+	if s.Service.Headless() {
+		kind = "headless"
+	}
+	if kind == model.ExternalName {
+		return "ExternalName " + s.Service.ExternalName
+	}
+	return fmt.Sprintf("%s %s, %d of %s ready", kind, strings.Join(ports, ","), len(s.ready), count(len(s.selected), "Pod"))
+}

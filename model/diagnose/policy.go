@@ -1,0 +1,136 @@
+package diagnose
+
+import (
+	"net/netip"
+	"strconv"
+
+	"svctour/model"
+)
+
+// about policies: what isolates a Pod is every policy that selects it, and one
+// rule of one of them is enough to allow (networking.k8s.io/v1 NetworkPolicySpec).
+
+// ingressPolicies are those that isolate a Pod for ingress.
+func (d *Doctor) ingressPolicies(pod *model.Pod) []*model.NetworkPolicy {
+	return d.isolating(pod, func(p *model.NetworkPolicy) bool { return p.Ingress != nil })
+}
+
+// egressPolicies are those that isolate a Pod for egress.
+func (d *Doctor) egressPolicies(pod *model.Pod) []*model.NetworkPolicy {
+	return d.isolating(pod, func(p *model.NetworkPolicy) bool { return p.Egress != nil })
+}
+
+func (d *Doctor) isolating(pod *model.Pod, about func(*model.NetworkPolicy) bool) []*model.NetworkPolicy {
+	if pod.HostNetwork { // undefined by the API, and not enforced by most plugins
+		return nil
+	}
+	var out []*model.NetworkPolicy
+	for _, p := range d.policies[pod.Namespace] {
+		if about(p) && p.Pods.Matches(pod.Labels) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// allows says whether a rule lets a connection with peer at port of pod pass;
+// a nil peer asks for any peer at all.
+func (d *Doctor) allows(r *model.PolicyRule, policy *model.NetworkPolicy, peer, pod *model.Pod, protocol string, port int32) bool {
+	if !allowsPort(r, pod, protocol, port) {
+		return false
+	}
+	if len(r.Peers) == 0 || peer == nil {
+		return true
+	}
+	for i := range r.Peers {
+		if d.isPeer(&r.Peers[i], policy.Namespace, peer) {
+			return true
+		}
+	}
+	return false
+}
+
+// allowsPort says whether a rule is about a port of a Pod (nil: of no Pod).
+func allowsPort(r *model.PolicyRule, pod *model.Pod, protocol string, port int32) bool {
+	if len(r.Ports) == 0 {
+		return true
+	}
+	for _, p := range r.Ports {
+		if p.Protocol != protocol {
+			continue
+		}
+		number, err := strconv.ParseInt(p.Port, 10, 32)
+		switch {
+		case p.Port == "":
+			return true
+		case err == nil && p.End == 0 && int32(number) == port, err == nil && p.End != 0 && int32(number) <= port && port <= p.End:
+			return true
+		case err != nil && pod != nil && namedPort(pod, p.Port, protocol) == port:
+			return true
+		}
+	}
+	return false
+}
+
+func (d *Doctor) isPeer(p *model.PolicyPeer, namespace string, peer *model.Pod) bool {
+	if p.CIDR != "" {
+		return inside(p.CIDR, peer.IPs) && !insideAny(p.Except, peer.IPs)
+	}
+	switch {
+	case p.Namespaces == nil && peer.Namespace != namespace:
+		return false
+	case p.Namespaces != nil:
+		ns := d.snapshot.Namespace(peer.Namespace)
+		if ns == nil || !p.Namespaces.Matches(ns.Labels) {
+			return false
+		}
+	}
+	return p.Pods == nil || p.Pods.Matches(peer.Labels)
+}
+
+func insideAny(ranges, addresses []string) bool {
+	for _, r := range ranges {
+		if inside(r, addresses) {
+			return true
+		}
+	}
+	return false
+}
+
+func inside(cidr string, addresses []string) bool {
+	prefix, err := netip.ParsePrefix(cidr)
+	if err != nil {
+		return false
+	}
+	for _, text := range addresses {
+		if address, err := netip.ParseAddr(text); err == nil && prefix.Contains(address.Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+// namedPort is the number that a Pod gives to a port's name, 0 if none does
+// (FindPort in pkg/api/v1/pod/util.go: containers, then restartable init containers).
+func namedPort(pod *model.Pod, name, protocol string) int32 {
+	for _, port := range containerPorts(pod) {
+		if port.Name == name && port.Protocol == protocol {
+			return port.Port
+		}
+	}
+	return 0
+}
+
+// containerPorts are all that a Pod's serving containers declare.
+func containerPorts(pod *model.Pod) []model.ContainerPort {
+	var out []model.ContainerPort
+	for i := range pod.Containers {
+		out = append(out, pod.Containers[i].Ports...)
+	}
+	for i := range pod.InitContainers {
+		if pod.InitContainers[i].Sidecar {
+			out = append(out, pod.InitContainers[i].Ports...)
+		}
+	}
+	return out
+}

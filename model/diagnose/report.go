@@ -1,0 +1,124 @@
+package diagnose
+
+import "svctour/model"
+
+// Lane is a place on the way of a connection, in the order in which it passes
+// them.
+type Lane string
+
+// The lanes. What fails in an earlier one hides what fails in a later one.
+const (
+	LaneClient    Lane = "client"
+	LaneName      Lane = "name"
+	LaneService   Lane = "service"
+	LaneSelector  Lane = "selector"
+	LanePods      Lane = "pods"
+	LaneEndpoints Lane = "endpoints"
+	LanePort      Lane = "port"
+	LanePolicy    Lane = "policy"
+	LaneProxy     Lane = "proxy"
+	LaneOutside   Lane = "outside"
+)
+
+// Lanes are all lanes in order.
+var Lanes = []Lane{
+	LaneClient, LaneName, LaneService, LaneSelector, LanePods, LaneEndpoints,
+	LanePort, LanePolicy, LaneProxy, LaneOutside,
+}
+
+// Severity says how much a finding matters.
+type Severity string
+
+// Severities, the worst first.
+const (
+	Error   Severity = "error"   // connections fail
+	Warning Severity = "warning" // some connections fail, or soon will
+	Info    Severity = "info"    // it works; something is worth knowing
+)
+
+var severityRank = map[Severity]int{Error: 0, Warning: 1, Info: 2}
+
+// Confidence says how sure a finding is.
+type Confidence string
+
+// Confidences.
+const (
+	Certain  Confidence = "certain"  // follows from the API's rules
+	Likely   Confidence = "likely"   // fits everything that was read
+	Possible Confidence = "possible" // one of several explanations
+)
+
+// Fact is one piece of evidence.
+type Fact struct {
+	Object string         `json:"object"` // "Service shop/web"
+	Field  string         `json:"field"`  // a path in the object
+	Value  string         `json:"value"`
+	Kind   model.Evidence `json:"kind"`
+}
+
+// Fix is what to do.
+type Fix struct {
+	Explain string `json:"explain"`
+	// Command does it with kubectl; "" when no single command can.
+	Command string `json:"command,omitempty"`
+	// Patch changes Target; nil when the fix is no patch of an API object.
+	Patch  *Patch     `json:"patch,omitempty"`
+	Target *model.Ref `json:"target,omitempty"`
+}
+
+// Patch is a change of one object.
+type Patch struct {
+	Type string `json:"type"` // strategic, merge or json (kubectl patch --type)
+	Body any    `json:"body"`
+}
+
+// Finding is one cause.
+type Finding struct {
+	Rule       string     `json:"rule"`
+	Severity   Severity   `json:"severity"`
+	Lane       Lane       `json:"lane"`
+	Headline   string     `json:"headline"`
+	Cause      string     `json:"cause"`
+	Evidence   []Fact     `json:"evidence"`
+	Fix        Fix        `json:"fix"`
+	Confidence Confidence `json:"confidence"`
+}
+
+// Unchecked is something that was not looked at.
+type Unchecked struct {
+	What string `json:"what"`
+	How  string `json:"how"`
+}
+
+// ServiceReport is the diagnosis of one Service. The first finding is the
+// headline; findings that it hides are left out.
+type ServiceReport struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	// Healthy: there is no finding of Warning or worse.
+	Healthy    bool        `json:"healthy"`
+	Findings   []Finding   `json:"findings"`
+	NotChecked []Unchecked `json:"notChecked"`
+	// Summary is what the Service is, in a few words, for people.
+	Summary string `json:"summary"`
+	// Broken is the lane of the first finding of Warning or worse, "" if healthy.
+	Broken Lane `json:"broken,omitempty"`
+}
+
+// Report is a diagnosis.
+type Report struct {
+	Cluster  model.Cluster   `json:"cluster"`
+	Services []ServiceReport `json:"services"`
+	// NotChecked are resources that could not be read.
+	NotChecked []Unchecked `json:"notChecked"`
+}
+
+// Healthy says whether no Service has a finding of Warning or worse.
+func (r *Report) Healthy() bool {
+	for i := range r.Services {
+		if !r.Services[i].Healthy {
+			return false
+		}
+	}
+	return true
+}
