@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"svctour/model/diagnose"
@@ -97,21 +96,23 @@ func orNone(text string) string {
 	return text
 }
 
-// laneText is the lane, up to the place where it breaks.
+// laneText is the lane: a line as far as connections come, broken where they
+// fail, and dotted where nobody looked any more.
 func laneText(s *diagnose.ServiceReport) string {
-	broken := slices.Index(diagnose.Lanes, s.Broken)
-	var out []string
+	var b strings.Builder
+	line := "─"
 	for i, lane := range diagnose.Lanes {
-		switch {
-		case broken < 0 || i < broken:
-			out = append(out, "✓ "+string(lane))
-		case i == broken:
-			out = append(out, "✗ "+strings.ToUpper(string(lane)))
-		case s.Findings[0].Severity == diagnose.Error:
-			out = append(out, "· "+string(lane))
-		default:
-			out = append(out, "✓ "+string(lane))
+		if i > 0 {
+			b.WriteString(line)
+		}
+		if lane != s.Broken {
+			b.WriteString(string(lane))
+			continue
+		}
+		b.WriteString("✗ " + strings.ToUpper(string(lane)) + " ")
+		if s.Findings[0].Severity == diagnose.Error {
+			line = "┄"
 		}
 	}
-	return strings.Join(out, "  ")
+	return b.String()
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,18 +23,22 @@ import (
 // loopback, by a port-forward, which the kubelet opens inside of the Pod.
 func (c *Connection) ProbePod(ctx context.Context, namespace, pod string, port int32) diagnose.Answer {
 	var answer diagnose.Answer
-	_, err := c.client.CoreV1().Pods(namespace).ProxyGet("http", pod, strconv.Itoa(int(port)), "/", nil).DoRaw(ctx)
+	body, err := c.client.CoreV1().Pods(namespace).ProxyGet("http", pod, strconv.Itoa(int(port)), "/", nil).Stream(ctx)
+	if err == nil {
+		body.Close()
+	}
+	said := words(err)
 	switch {
 	case err == nil:
 		answer.Address = diagnose.Open
 	case ctx.Err() != nil:
 		answer.Trouble = "no answer in time"
-	case strings.Contains(err.Error(), "connection refused"):
+	case strings.Contains(said, "connection refused"):
 		answer.Address = diagnose.Refused
-	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "pods/proxy"):
+	case apierrors.IsForbidden(err) && strings.Contains(said, "pods/proxy"):
 		answer.Trouble = err.Error()
-	case strings.Contains(err.Error(), "error trying to reach service"):
-		if strings.Contains(err.Error(), "malformed HTTP") || strings.Contains(err.Error(), "EOF") || strings.Contains(err.Error(), "reset") {
+	case strings.Contains(said, "error trying to reach service"):
+		if strings.Contains(said, "malformed HTTP") || strings.Contains(said, "EOF") || strings.Contains(said, "reset") {
 			answer.Address = diagnose.Open // it speaks, though not HTTP
 		} else {
 			answer.Trouble = err.Error()
@@ -50,6 +55,22 @@ func (c *Connection) ProbePod(ctx context.Context, namespace, pod string, port i
 	}
 	answer.Loopback = reached
 	return answer
+}
+
+// words is all that an error says, also the body of an answer that client-go
+// keeps among an error's causes.
+func words(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := err.Error()
+	var status *apierrors.StatusError
+	if errors.As(err, &status) && status.ErrStatus.Details != nil {
+		for _, cause := range status.ErrStatus.Details.Causes {
+			text += "\n" + cause.Message
+		}
+	}
+	return text
 }
 
 // loopback connects to a port inside of a Pod.

@@ -165,8 +165,14 @@ func TestPod(t *testing.T) {
 		Containers: []corev1.Container{
 			{Name: "b", Image: "b:1"},
 			{Name: "a", Image: "a:1", Ports: []corev1.ContainerPort{{Name: "web", ContainerPort: 8080}}},
-			{Name: "c", Image: "c:1"},
+			{
+				Name: "c", Image: "c:1", Command: []string{"run"}, Args: []string{"--fast"}, Env: []corev1.EnvVar{{Name: "MODE"}},
+				ReadinessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Port: intstr.FromInt32(80)}}},
+				LivenessProbe:  &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromString("web")}}},
+				StartupProbe:   &corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"true"}}}},
+			},
 		},
+		EnableServiceLinks: ptr(false), ReadinessGates: []corev1.PodReadinessGate{{ConditionType: "example.com/gate"}},
 	}, Status: corev1.PodStatus{
 		Phase: corev1.PodRunning, Reason: "Evicted", Message: "m", HostIP: "172.18.0.2", PodIP: "10.244.0.5",
 		PodIPs:     []corev1.PodIP{{IP: "10.244.0.5"}, {IP: "fd00::5"}},
@@ -175,7 +181,8 @@ func TestPod(t *testing.T) {
 		ContainerStatuses: []corev1.ContainerStatus{
 			{Name: "a", Ready: true, RestartCount: 2, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
 			{Name: "b", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "m"}}},
-			{Name: "c", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Error", Message: "m", ExitCode: 3}}},
+			{Name: "c", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Error", Message: "m", ExitCode: 3}},
+				LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "OOMKilled", ExitCode: 137}}},
 		},
 	}}), &model.Pod{
 		Meta: wantMeta, Node: "node-1", HostNetwork: true, Phase: "Running", Reason: "Evicted", Message: "m",
@@ -189,8 +196,14 @@ func TestPod(t *testing.T) {
 		Containers: []model.Container{
 			{Name: "b", Image: "b:1", State: "waiting", Reason: "ImagePullBackOff", Message: "m"},
 			{Name: "a", Image: "a:1", Ports: []model.ContainerPort{{Name: "web", Port: 8080, Protocol: "TCP"}}, Ready: true, Restarts: 2, State: "running"},
-			{Name: "c", Image: "c:1", State: "terminated", Reason: "Error", Message: "m", ExitCode: 3},
+			{
+				Name: "c", Image: "c:1", State: "terminated", Reason: "Error", Message: "m", ExitCode: 3, LastReason: "OOMKilled", LastExitCode: 137,
+				Command: []string{"run", "--fast"}, EnvNames: []string{"MODE"},
+				Readiness: &model.Probe{Kind: "http", Port: "80", Path: "/"}, Liveness: &model.Probe{Kind: "tcp", Port: "web"},
+				Startup: &model.Probe{Kind: "exec", Command: []string{"true"}},
+			},
 		},
+		ReadinessGates: []string{"example.com/gate"},
 	})
 	check(t, Pod(&corev1.Pod{Status: corev1.PodStatus{PodIP: "10.244.0.9"}}).IPs, []string{"10.244.0.9"})
 }

@@ -17,7 +17,7 @@ var alone = map[string]bool{}
 // deviations are the cases in which a client of the lab sees something else
 // than the case says, with the reason.
 var deviations = map[string]struct{ sees, why string }{
-	"selector-removed-stale":      {"refused", "no node of the lab has a route to 10.9.9.9, and curl has one exit code for unreachable and refused"},
+	"selector-removed-stale":      {"timeout", "nobody answers at 10.9.9.9, whither a part of the connections goes"},
 	"etp-local-pod-to-other-node": {"ok", "the lab's network plugin masquerades what leaves the Pods' range, as kindnet and flannel do: the answer comes back the way it went"},
 	"env-collision":               {"refused", "the Pod never becomes an endpoint, so that there is nobody to answer with an error"},
 	"sts-service-not-headless":    {"ok", "CoreDNS' own code answers the name of an endpoint with a hostname for every Service, headless or not (plugin/kubernetes, findServices)"},

@@ -36,7 +36,7 @@ var cluster struct{ kubeconfig, dir string }
 // TestMain lets this test binary be svctour, for the lab's process and for
 // kubectl, and runs one lab for all cases.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == "lab" || os.Args[1] == "kubectl") {
+	if len(os.Args) > 1 && (os.Args[1] == "lab" || os.Args[1] == "kubectl" || os.Args[1] == "doctor") {
 		os.Exit(cli.Main(context.Background(), cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args))
 	}
 	os.Exit(run(m))
@@ -66,16 +66,8 @@ func run(m *testing.M) int {
 
 // TestCases holds every case against what it says that its client sees.
 func TestCases(t *testing.T) {
-	data, err := os.ReadFile("testdata/cases.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []failing
-	if err := yaml.Unmarshal(data, &list); err != nil {
-		t.Fatal(err)
-	}
 	kubectl(t, "", "wait", "--namespace=kube-system", "--for=condition=Available", "deployment/coredns", "--timeout=60s")
-	for i, c := range list {
+	for i, c := range list(t) {
 		t.Run(c.ID, func(t *testing.T) {
 			if why := elsewhere[c.ID]; why != "" {
 				t.Skip(why)
@@ -92,6 +84,20 @@ func TestCases(t *testing.T) {
 			p.try(want)
 		})
 	}
+}
+
+// list are the cases.
+func list(t *testing.T) []failing {
+	t.Helper()
+	data, err := os.ReadFile("testdata/cases.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []failing
+	if err := yaml.Unmarshal(data, &list); err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 // place is one case in namespaces of its own.
@@ -139,6 +145,7 @@ func (p *place) try(want string) {
 		}
 		return nil
 	})
+	p.consult()
 }
 
 // apply creates the case's objects, and a client beside them, each namespace
@@ -279,17 +286,26 @@ func kubectl(t *testing.T, stdin string, args ...string) string {
 }
 
 func tryKubectl(stdin string, args ...string) (string, error) {
+	return trySvctour(stdin, append([]string{"kubectl"}, args...)...)
+}
+
+// trySvctour runs this program on the lab, and gives what it prints; what the
+// doctor says on stderr is left out.
+func trySvctour(stdin string, args ...string) (string, error) {
 	executable, err := os.Executable()
 	if err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	command := exec.CommandContext(ctx, executable, append([]string{"kubectl"}, args...)...)
+	command := exec.CommandContext(ctx, executable, args...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+cluster.kubeconfig, "SVCTOUR_HOME="+cluster.dir)
 	command.Stdin = strings.NewReader(stdin)
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
+	if args[0] == "doctor" {
+		command.Stderr = os.Stderr
+	}
 	err = command.Run()
 	return out.String(), err
 }
