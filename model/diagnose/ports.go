@@ -241,7 +241,9 @@ var targetPortSwapped = Rule{
 		for i := range s.Service.Ports {
 			p := &s.Service.Ports[i]
 			pod := s.ready[0]
-			if !numeric(p.TargetPort) || p.TargetPort == strconv.Itoa(int(p.Port)) || declared(pod, p.TargetPort) || !declared(pod, strconv.Itoa(int(p.Port))) {
+			target, err := strconv.Atoi(p.TargetPort)
+			// What clients ask for is the lower number: 80, not 8080.
+			if err != nil || target >= int(p.Port) || declared(pod, p.TargetPort) || !declared(pod, strconv.Itoa(int(p.Port))) {
 				continue
 			}
 			return []Finding{{

@@ -1,0 +1,367 @@
+package diagnose
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"svctour/model"
+)
+
+func TestHealthyApplication(t *testing.T) {
+	for _, policy := range []string{"Cluster", "Local"} {
+		w := newWorld()
+		for _, s := range w.Services {
+			if s.Name == "door" || s.Name == "balanced" {
+				s.ExternalTrafficPolicy = policy
+			}
+		}
+		for _, r := range New(w.settle()).All("") {
+			if !r.Healthy {
+				t.Errorf("%s, %s/%s: %s", policy, r.Namespace, r.Name, r.Findings[0].Headline)
+			}
+		}
+	}
+}
+
+// breakage is one thing that is wrong with the application.
+type breakage struct {
+	name    string
+	service string
+	rule    string
+	change  func(*world)
+	others  []string // Services that it breaks too
+}
+
+// breakages takes each thing that a person gets wrong to each Service that can
+// have it.
+func breakages() []breakage {
+	var out []breakage
+	add := func(name, service, rule string, change func(*world)) {
+		out = append(out, breakage{name: name + " of " + service, service: service, rule: rule, change: change})
+	}
+	deployed := []string{"web", "api", "cache", "door", "balanced", "names"}
+	for _, name := range deployed {
+		selector := func(change func(map[string]string)) func(*world) {
+			return func(w *world) {
+				s := w.find(name)
+				s.Selector = maps.Clone(s.Selector)
+				change(s.Selector)
+			}
+		}
+		add("typo in the selector's value", name, "selector-near-miss", selector(func(m map[string]string) { m["app"] += "x" }))
+		add("swapped letters in the selector", name, "selector-near-miss", selector(func(m map[string]string) {
+			v := []byte(m["app"])
+			v[0], v[1] = v[1], v[0]
+			m["app"] = string(v)
+		}))
+		add("case of the selector", name, "selector-near-miss", selector(func(m map[string]string) { m["app"] = strings.ToUpper(m["app"]) }))
+		add("typo in the selector's key", name, "selector-near-miss", selector(func(m map[string]string) { m["ap"] = m["app"]; delete(m, "app") }))
+		add("another key in the selector", name, "selector-near-miss", selector(func(m map[string]string) { m["app.kubernetes.io/name"] = m["app"]; delete(m, "app") }))
+		add("key and value swapped", name, "selector-near-miss", selector(func(m map[string]string) { m[m["app"]] = "app"; delete(m, "app") }))
+		add("a pair too many", name, "selector-near-miss", selector(func(m map[string]string) { m["release"] = "stable" }))
+		add("label on the Deployment only", name, "selector-near-miss", func(w *world) {
+			w.find(name).Selector = map[string]string{"team": "blue"}
+			w.maker(name).Labels = map[string]string{"team": "blue"}
+		})
+		add("scaled to zero", name, "scaled-to-zero", func(w *world) { w.maker(name).Replicas = 0; w.drop(name) })
+		add("quota", name, "pods-not-created", func(w *world) {
+			w.maker(name).Conditions = []model.Condition{{Type: "ReplicaFailure", Status: "True", Message: "exceeded quota: pods"}}
+			w.drop(name)
+		})
+		add("nothing alike", name, "selector-matches-nothing", func(w *world) { w.find(name).Selector = map[string]string{"component": "somewhere-else"} })
+		add("Pods in another namespace", name, "selector-other-namespace", func(w *world) {
+			labels := w.maker(name).TemplateLabels
+			w.drop(name)
+			w.Deployments = slices.DeleteFunc(w.Deployments, func(d *model.Deployment) bool { return d.Name == name })
+			w.ReplicaSets = slices.DeleteFunc(w.ReplicaSets, func(d *model.ReplicaSet) bool { return d.Name == name })
+			w.pod("other", name, labels, container(name, "", "TCP", 8080))
+		})
+		add("no selector", name, "selector-none", func(w *world) { w.find(name).Selector = nil })
+		add("crash loop", name, "pod-crashes", func(w *world) {
+			w.broken(name, func(p *model.Pod) {
+				c := &p.Containers[0]
+				c.State, c.Reason, c.Restarts, c.LastReason, c.LastExitCode = "waiting", "CrashLoopBackOff", 4, "Error", 1
+			})
+		})
+		add("memory", name, "pod-out-of-memory", func(w *world) {
+			w.broken(name, func(p *model.Pod) {
+				c := &p.Containers[0]
+				c.State, c.Reason, c.Restarts, c.LastReason, c.LastExitCode = "waiting", "CrashLoopBackOff", 4, "OOMKilled", 137
+			})
+		})
+		add("image", name, "pod-image", func(w *world) {
+			w.broken(name, func(p *model.Pod) {
+				p.Phase, p.Containers[0].State, p.Containers[0].Reason = "Pending", "waiting", "ImagePullBackOff"
+			})
+		})
+		add("missing ConfigMap", name, "pod-config", func(w *world) {
+			w.broken(name, func(p *model.Pod) {
+				p.Phase, p.Containers[0].State, p.Containers[0].Reason = "Pending", "waiting", "CreateContainerConfigError"
+			})
+		})
+		add("no room", name, "pod-unschedulable", func(w *world) {
+			w.broken(name, func(p *model.Pod) {
+				p.Node, p.IPs, p.Phase = "", nil, "Pending"
+				p.Conditions = append(p.Conditions, model.Condition{Type: "PodScheduled", Status: "False", Reason: "Unschedulable", Message: "0/3 nodes are available: 3 Insufficient cpu. no"})
+			})
+		})
+		add("probe of another port", name, "probe-port", func(w *world) {
+			w.broken(name, func(p *model.Pod) { p.Containers[0].Readiness = &model.Probe{Kind: "http", Port: "9999", Path: "/"} })
+		})
+		add("failing probe", name, "probe-fails", func(w *world) {
+			w.broken(name, func(p *model.Pod) { p.Containers[0].Readiness = &model.Probe{Kind: "exec", Command: []string{"false"}} })
+		})
+		add("readiness gate", name, "readiness-gate", func(w *world) {
+			w.broken(name, func(p *model.Pod) { p.ReadinessGates = []string{"example.com/open"} })
+		})
+		add("policy without rules", name, "policy-ingress", func(w *world) {
+			w.Policies = append(w.Policies, &model.NetworkPolicy{Meta: model.Meta{Namespace: ns, Name: "deny"}, Pods: model.LabelSelector{Labels: w.find(name).Selector}, Ingress: &[]model.PolicyRule{}})
+		})
+		add("policy for another port", name, "policy-ingress", func(w *world) {
+			w.Policies = append(w.Policies, &model.NetworkPolicy{
+				Meta: model.Meta{Namespace: ns, Name: "only"}, Pods: model.LabelSelector{Labels: w.find(name).Selector},
+				Ingress: &[]model.PolicyRule{{Ports: []model.PolicyPort{{Protocol: "TCP", Port: "1"}}}},
+			})
+		})
+		add("target port not declared", name, "targetport-undeclared", func(w *world) {
+			for i := range w.find(name).Ports {
+				w.find(name).Ports[i].TargetPort = "7777"
+			}
+		})
+		add("target port by an unknown name", name, "targetport-name", func(w *world) { w.find(name).Ports[0].TargetPort = "grpc" })
+		add("endpoints lag", name, "endpoints-lag", func(*world) {})
+	}
+	return out
+}
+
+// TestMutations breaks one thing at a time: the doctor has to name it first,
+// and to leave the other nine Services alone.
+func TestMutations(t *testing.T) {
+	all := breakages()
+	right := 0
+	for _, b := range all {
+		w := newWorld()
+		b.change(w)
+		var snapshot *model.Snapshot
+		if b.rule == "endpoints-lag" {
+			w.settle()
+			w.Slices = slices.DeleteFunc(w.Slices, func(s *model.EndpointSlice) bool { return s.Service() == b.service })
+			snapshot = model.NewSnapshot(w.Snapshot)
+		} else {
+			snapshot = w.settle()
+		}
+		good := true
+		for _, r := range New(snapshot).All(ns) {
+			switch {
+			case r.Name == b.service && (len(r.Findings) == 0 || r.Findings[0].Rule != b.rule):
+				good = false
+				t.Errorf("%s: the first finding is %s, want %s", b.name, first(r), b.rule)
+			case r.Name != b.service && !r.Healthy:
+				good = false
+				t.Errorf("%s: %s is flagged: %s", b.name, r.Name, first(r))
+			}
+		}
+		if good {
+			right++
+		}
+	}
+	t.Logf("%d of %d are named first, with no other Service flagged", right, len(all))
+}
+
+func first(r ServiceReport) string {
+	if len(r.Findings) == 0 {
+		return "none"
+	}
+	return r.Findings[0].Rule + ": " + r.Findings[0].Headline
+}
+
+// TestSingle are causes that one Service only can have.
+func TestSingle(t *testing.T) {
+	for _, c := range []struct {
+		service, rule string
+		options       Options
+		change        func(*world)
+	}{
+		{"nobody", "service-missing", Options{}, func(*world) {}},
+		{"web", "service-port-missing", Options{Port: "8080"}, func(*world) {}},
+		{"web", "dns-down", Options{}, func(w *world) { w.broken("coredns", func(*model.Pod) {}) }},
+		{"web", "dns-domain", Options{}, func(w *world) { w.DNS.Domain = "corp.example" }},
+		{"out", "externalname-address", Options{}, func(w *world) { w.find("out").ExternalName = "192.0.2.1" }},
+		{"web", "service-no-clusterip", Options{}, func(w *world) { w.find("web").ClusterIPs = nil }},
+		{"legacy", "selector-removed-stale-slice", Options{}, func(w *world) { w.Slices[0].Labels[managedBy] = controllerName }},
+		{"web", "selector-too-broad", Options{}, func(w *world) {
+			w.find("web").Selector = map[string]string{"app": "web"}
+			w.deployment(ns, "web-admin", 1, map[string]string{"app": "web", "tier": "admin"}, container("admin", "", "TCP", 9000))
+		}},
+		{"web", "workloads-share-selector", Options{}, func(w *world) {
+			w.deployment(ns, "web2", 1, map[string]string{"app": "web", "tier": "front"}, container("web", "", "TCP", 8080))
+		}},
+		{"cache", "pods-ended", Options{}, func(w *world) { w.broken("cache", func(p *model.Pod) { p.Phase = "Failed" }) }},
+		{"cache", "pod-node-down", Options{}, func(w *world) {
+			w.broken("cache", func(p *model.Pod) {
+				for _, n := range w.Nodes {
+					if n.Name == p.Node {
+						n.Conditions[0].Status = "Unknown"
+					}
+				}
+			})
+		}},
+		{"cache", "pods-not-ready", Options{}, func(w *world) {
+			w.broken("cache", func(p *model.Pod) { p.Containers[0].State, p.Containers[0].Reason = "waiting", "ContainerCreating" })
+		}},
+		{"cache", "pod-init", Options{}, func(w *world) {
+			w.broken("cache", func(p *model.Pod) {
+				p.Phase = "Pending"
+				p.Containers[0].State, p.Containers[0].Reason = "waiting", "PodInitializing"
+				p.InitContainers = []model.Container{{Name: "wait", State: "running"}}
+			})
+		}},
+		{"web", "some-pods-not-ready", Options{}, func(w *world) {
+			p := w.backends("web")[0]
+			p.Conditions[0].Status = "False"
+			p.Containers[0].Ready, p.Containers[0].State, p.Containers[0].Reason = false, "waiting", "ImagePullBackOff"
+		}},
+		{"names", "targetport-protocol", Options{}, func(w *world) {
+			for _, p := range w.backends("names") {
+				p.Containers[0].Ports = p.Containers[0].Ports[1:]
+			}
+		}},
+		{"cache", "targetport-swapped", Options{}, func(w *world) { w.find("cache").Ports[0] = port("", "TCP", 6379, "80") }},
+		{"db", "headless-port", Options{}, func(w *world) { w.find("db").Ports[0].Port = 80 }},
+		{"db", "statefulset-not-headless", Options{}, func(w *world) { w.find("db").ClusterIPs = []string{"10.96.9.9"} }},
+		{"db", "statefulset-service", Options{}, func(w *world) {
+			for _, p := range w.backends("db") {
+				p.Subdomain = "database"
+			}
+		}},
+		{"door", "external-local", Options{}, func(w *world) {
+			for _, p := range w.backends("door") {
+				p.Node = "node-1"
+			}
+		}},
+		{"agent", "internal-local", Options{}, func(w *world) {
+			w.Pods = slices.DeleteFunc(w.Pods, func(p *model.Pod) bool { return p.Name == "agent-1" })
+		}},
+		{"web", "topology-hints", Options{}, func(w *world) {
+			w.find("web").Annotations = map[string]string{"service.kubernetes.io/topology-mode": "Auto"}
+		}},
+		{"web", "proxy-down", Options{}, func(w *world) {
+			w.Pods = slices.DeleteFunc(w.Pods, func(p *model.Pod) bool { return p.Name == "kube-proxy-node-2" })
+		}},
+		{"balanced", "load-balancer-pending", Options{}, func(w *world) { w.find("balanced").Ingress = nil }},
+		{"balanced", "load-balancer-pending", Options{}, func(w *world) {
+			w.find("balanced").Ingress, w.find("balanced").LoadBalancerClass = nil, "example.com/lb"
+		}},
+		{"balanced", "load-balancer-failed", Options{}, func(w *world) {
+			w.find("balanced").Ingress = nil
+			w.Events = append(w.Events, &model.Event{
+				Meta: model.Meta{Namespace: ns, Name: "e"}, Type: "Warning", Reason: "AllocationFailed", Message: `Failed to allocate IP for "shop/balanced": no available IPs`,
+				Object: model.Ref{Kind: "Service", Namespace: ns, Name: "balanced"}, Source: "metallb-controller",
+			})
+		}},
+		{"web", "client-ndots", Options{}, func(w *world) {
+			w.Pods[slices.IndexFunc(w.Pods, func(p *model.Pod) bool { return p.Name == "client" })].DNS = &model.PodDNS{Options: []model.DNSOption{{Name: "ndots", Value: "1"}}}
+		}},
+		{"web", "client-not-running", Options{Client: &model.Pod{Meta: model.Meta{Namespace: ns, Name: "c"}, Phase: "Pending"}}, func(*world) {}},
+		{"web", "client-egress-dns", Options{}, func(w *world) {
+			w.Policies = append(w.Policies, &model.NetworkPolicy{
+				Meta: model.Meta{Namespace: ns, Name: "egress"}, Pods: model.LabelSelector{Labels: map[string]string{"run": "client"}},
+				Egress: &[]model.PolicyRule{{Peers: []model.PolicyPeer{{Pods: &model.LabelSelector{Labels: map[string]string{"app": "web"}}}}}},
+			})
+		}},
+		{"cache", "pod-service-variable", Options{}, func(w *world) {
+			w.broken("cache", func(p *model.Pod) {
+				c := &p.Containers[0]
+				c.State, c.Reason, c.LastReason, c.LastExitCode, c.Command = "waiting", "CrashLoopBackOff", "Error", 1, []string{"sh", "-c", "serve --port=$CACHE_PORT"}
+			})
+		}},
+		{"db", "peers-not-published", Options{}, func(w *world) {
+			w.broken("db", func(p *model.Pod) {
+				p.Containers[0].Readiness = &model.Probe{Kind: "exec", Command: []string{"connect", "db-1.db:5432"}}
+			})
+		}},
+		{"balanced", "source-ranges", Options{Client: &model.Pod{Meta: model.Meta{Namespace: ns, Name: "c"}, Phase: "Running", IPs: []string{"10.244.0.9"}}}, func(w *world) { w.find("balanced").SourceRanges = []string{"192.0.2.0/24"} }},
+		{"door", "nodeport-reach", Options{}, func(*world) {}},
+	} {
+		w := newWorld()
+		c.change(w)
+		r := New(w.settle()).Service(ns, c.service, c.options)
+		if len(r.Findings) == 0 || r.Findings[0].Rule != c.rule {
+			t.Errorf("%s: the first finding is %s, want %s", c.service, first(r), c.rule)
+		}
+	}
+}
+
+// TestRulesAreDocumented wants every rule to explain itself.
+func TestRulesAreDocumented(t *testing.T) {
+	seen := map[string]bool{}
+	for _, rule := range Rules {
+		if seen[rule.ID] || rule.ID == "" || rule.Title == "" || rule.Explain == "" || rule.Source == "" || !slices.Contains(Lanes, rule.Lane) {
+			t.Errorf("rule %q lacks something, or is there twice", rule.ID)
+		}
+		seen[rule.ID] = true
+	}
+	t.Logf("%d rules", len(Rules))
+}
+
+// FuzzHostile diagnoses clusters of odd objects: nothing may panic, and every
+// report has to be JSON.
+func FuzzHostile(f *testing.F) {
+	f.Add("web", "app", "web\x1b[31m", "8080", int32(80), uint8(3))
+	f.Add("", "", "", "", int32(-1), uint8(255))
+	f.Add("a%s%d", "%", "'\"$(rm)", "%!", int32(0), uint8(17))
+	f.Fuzz(func(t *testing.T, name, key, value, target string, number int32, bits uint8) {
+		w := newWorld()
+		s := w.service(ns, name, map[string]string{key: value}, port(key, value, number, target))
+		if bits&1 != 0 {
+			s.ClusterIPs = []string{model.None}
+		}
+		if bits&2 != 0 {
+			s.Type = model.LoadBalancer
+		}
+		p := w.pod(ns, name, map[string]string{key: target}, model.Container{Name: value, Command: []string{name, target}})
+		if bits&4 != 0 {
+			p.Conditions, p.Containers = nil, nil
+		}
+		if bits&8 != 0 {
+			p.Owners = []model.Owner{{Kind: "ReplicaSet", Name: name, UID: p.UID, Controller: true}}
+		}
+		if bits&16 != 0 {
+			w.Policies = append(w.Policies, &model.NetworkPolicy{
+				Meta: model.Meta{Namespace: ns, Name: name}, Ingress: &[]model.PolicyRule{{Peers: []model.PolicyPeer{{CIDR: value, Except: []string{key}}}, Ports: []model.PolicyPort{{Port: target}}}},
+				Egress: &[]model.PolicyRule{},
+			})
+		}
+		w.Deployments = append(w.Deployments, &model.Deployment{Meta: model.Meta{Namespace: ns, Name: value}})
+		for _, r := range New(model.NewSnapshot(w.Snapshot)).All("") {
+			if _, err := json.Marshal(r); err != nil {
+				t.Error(err)
+			}
+			for _, finding := range r.Findings {
+				if strings.Contains(finding.Headline, "%!") && !strings.Contains(name+key+value+target, "%") {
+					t.Errorf("a format went wrong: %s", finding.Headline)
+				}
+			}
+		}
+	})
+}
+
+// BenchmarkAll is doctor -A on 5,000 Services with 10 Pods each.
+func BenchmarkAll(b *testing.B) {
+	w := newWorld()
+	for i := range 5000 {
+		name := fmt.Sprintf("s%d", i)
+		space := fmt.Sprintf("n%d", i%50)
+		w.service(space, name, map[string]string{"app": name}, port("", "TCP", 80, "8080"))
+		w.deployment(space, name, 10, map[string]string{"app": name}, container("c", "", "TCP", 8080))
+	}
+	s := w.settle()
+	b.ReportAllocs()
+	for b.Loop() {
+		New(s).All("")
+	}
+}
