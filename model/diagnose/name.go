@@ -2,23 +2,6 @@ package diagnose
 
 import "fmt"
 
-// The cluster's DNS does not answer.
-var dnsDown = Rule{
-	ID: "dns-down", Lane: LaneName,
-	Title:   "The cluster's DNS has no ready endpoint",
-	Explain: "Pods ask the address of Service kube-dns for names. Without a ready CoreDNS Pod behind it no name resolves, while addresses go on working.",
-	Source:  "https://kubernetes.io/docs/tasks/administer-cluster/dns-debugging-resolution/",
-	Check: func(s *Subject) []Finding {
-		if !s.dnsKnown {
-			s.dnsKnown, s.dns = true, s.findDNSDown()
-		}
-		if s.dns == nil || s.Service == nil {
-			return nil
-		}
-		return []Finding{*s.dns}
-	},
-}
-
 func (d *Doctor) findDNSDown() *Finding {
 	service := d.dnsService()
 	if service == nil || d.unread("endpointslices") {
@@ -49,24 +32,4 @@ func (d *Doctor) findDNSDown() *Finding {
 		}
 	}
 	return f
-}
-
-// The cluster's domain is not the one that everybody types.
-var clusterDomain = Rule{
-	ID: "dns-domain", Lane: LaneName,
-	Title:   "The cluster's domain is not cluster.local",
-	Explain: "Names end with the domain that kubelets are told (clusterDomain). A name that ends in cluster.local does not exist in such a cluster.",
-	Source:  "KubeletConfiguration, clusterDomain",
-	Check: func(s *Subject) []Finding {
-		if s.Service == nil || s.domain() == "cluster.local" {
-			return nil
-		}
-		return []Finding{{
-			Severity: Info, Confidence: Certain,
-			Headline: fmt.Sprintf("Names here end in %s, not in cluster.local", s.domain()),
-			Cause:    "A client that asks for a name in cluster.local gets NXDOMAIN.",
-			Evidence: []Fact{{Object: s.snapshot.DNS.Source, Field: "clusterDomain", Value: s.domain(), Kind: s.snapshot.DNS.Evidence}},
-			Fix:      Fix{Explain: fmt.Sprintf("Ask for %s.%s.svc, without a suffix, or with .%s.", s.Name, s.Namespace, s.domain())},
-		}}
-	},
 }
