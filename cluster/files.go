@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 v1 Endpoints are read beside the slices, with their deprecation.
+
 package cluster
 
 import (
@@ -136,7 +138,7 @@ func (f *fileReader) put(decoded runtime.Object) {
 		s.Services = append(s.Services, convert.Service(o))
 	case *discoveryv1.EndpointSlice:
 		s.Slices = append(s.Slices, convert.EndpointSlice(o))
-	case *corev1.Endpoints: //nolint:staticcheck // a dump may hold them
+	case *corev1.Endpoints:
 		s.Endpoints = append(s.Endpoints, convert.Endpoints(o))
 	case *corev1.Pod:
 		if o.UID == "" { // written down, not running

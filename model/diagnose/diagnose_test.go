@@ -33,7 +33,6 @@ type breakage struct {
 	service string
 	rule    string
 	change  func(*world)
-	others  []string // Services that it breaks too
 }
 
 // breakages takes each thing that a person gets wrong to each Service that can

@@ -43,8 +43,6 @@ type miss struct {
 	rank   int
 	reason string
 	change map[string]string // the selector that would match
-	labels map[string]string
-	source string // "Pod shop/web-1", "Deployment web's template"
 	pods   int
 	fact   Fact
 	fix    *Fix
