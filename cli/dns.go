@@ -17,6 +17,7 @@ type dnsOptions struct {
 	Name string
 	From string
 	Type string // "" asks for A and AAAA, as an application does
+	Libc string // glibc or musl
 }
 
 func newDNS(g *globals) *cobra.Command {
@@ -28,9 +29,12 @@ func newDNS(g *globals) *cobra.Command {
 cluster's DNS server answers, by the Services and endpoints as they are now.
 
 Nothing is sent: the Pod's resolv.conf is derived from its dnsPolicy, the
-queries from glibc's search algorithm, the answers from CoreDNS' rules.`,
+queries from the search algorithm of a C library, the answers from CoreDNS'
+rules. Which C library a Pod's image has is in no API object: glibc is assumed,
+and the notes say where musl (Alpine) would do something else.`,
 		Example: `  svctour dns web
   svctour dns web.shop --from pod/client
+  svctour dns a.b.c.d.e.example.com --libc musl
   svctour dns _http._tcp.web --type SRV -o json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -45,6 +49,7 @@ queries from glibc's search algorithm, the answers from CoreDNS' rules.`,
 	}
 	cmd.Flags().StringVar(&o.From, "from", "", "the Pod that asks: pod/NAME or pod/NAMESPACE/NAME")
 	cmd.Flags().StringVar(&o.Type, "type", "", "ask for one record type as dig does: A, AAAA, CNAME, SRV, PTR, TXT")
+	cmd.Flags().StringVar(&o.Libc, "libc", string(dns.Glibc), "the C library of the Pod's program: glibc or musl")
 	return cmd
 }
 
@@ -58,7 +63,7 @@ func runDNS(ctx context.Context, g *globals, o dnsOptions) error {
 		return err
 	}
 	resolution, err := dns.Resolve(snapshot, dns.Request{
-		From: o.From, Name: o.Name, Namespace: namespace, Type: o.Type,
+		From: o.From, Name: o.Name, Namespace: namespace, Type: o.Type, Libc: dns.Libc(o.Libc),
 	})
 	if err != nil {
 		return err
@@ -78,6 +83,9 @@ func resolutionText(r *dns.Resolution, width int) string {
 	p.resolvConf("nameserver", conf.Nameservers)
 	p.resolvConf("search", conf.Search)
 	p.resolvConf("options", conf.Options)
+	if r.Libc != "" {
+		p.line("  resolver " + string(r.Libc) + " (the image's is not known)")
+	}
 
 	asked := 0
 	name := ""
@@ -87,8 +95,11 @@ func resolutionText(r *dns.Resolution, width int) string {
 			asked++
 			p.blank()
 			p.paragraph(fmt.Sprintf("%d  ", asked), "   ", q.Name)
+			if q.Why != "" {
+				p.paragraph("   ", "   ", q.Why)
+			}
 		}
-		p.line(fmt.Sprintf("     %-5s %-9s %s", q.Type, rcodeText(&q), q.Evidence))
+		p.line(strings.TrimRight(fmt.Sprintf("     %-5s %-9s %-8s %s", q.Type, rcodeText(&q), q.Evidence, q.Server), " "))
 		for _, a := range q.Answers {
 			p.record("           ", a)
 		}

@@ -282,12 +282,11 @@ func (c *course) musl(name string) {
 			c.End = NoName
 			return
 		}
-		o := c.muslQuery(p)
-		if o == "" {
+		c.End = c.muslQuery(p)
+		if c.End == "" {
 			c.Rest = rest(plan, i)
-			return
 		}
-		if c.End = o; o != NoName {
+		if c.End != NoName {
 			return
 		}
 	}

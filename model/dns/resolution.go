@@ -9,6 +9,7 @@ import "svctour/model"
 type Resolution struct {
 	From       string     `json:"from"` // "pod/NAMESPACE/NAME", or "namespace/NAME" for a Pod that is assumed there
 	Name       string     `json:"name"` // as asked
+	Libc       Libc       `json:"libc"` // whose search algorithm this is: chosen, not observed
 	ResolvConf ResolvConf `json:"resolvConf"`
 	Queries    []Query    `json:"queries"`
 	Answers    []Record   `json:"answers"` // what the application gets; empty when the look-up fails
@@ -28,9 +29,10 @@ type Query struct {
 	Name     string         `json:"name"` // fully qualified, with the final dot
 	Type     string         `json:"type"` // A, AAAA, or the type that was asked for
 	Server   string         `json:"server"`
-	Rcode    string         `json:"rcode"` // NOERROR, NXDOMAIN, SERVFAIL; "" when unknown
+	Rcode    string         `json:"rcode"` // NOERROR, NXDOMAIN, SERVFAIL, "timeout"; "" when unknown
 	Answers  []Record       `json:"answers"`
 	Evidence model.Evidence `json:"evidence"`
+	Why      string         `json:"why"` // why this name is asked for
 }
 
 // Record is one resource record.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"sort"
+	"slices"
 	"strings"
 
 	"svctour/model"
@@ -20,12 +20,16 @@ type Request struct {
 	// Type asks for one record type as dig does (A, AAAA, CNAME, SRV, PTR, …).
 	// "" asks for addresses as an application does: A and AAAA.
 	Type string
+	// Libc is the C library of the Pod's program; "" means Glibc. The API does
+	// not say which an image has.
+	Libc Libc
 }
 
-// Resolve predicts a look-up with glibc's resolver: the Pod's resolv.conf, each
-// name it tries, each query and answer, and what the application gets. A name
-// outside the cluster's zone has no predictable answer, and whether the search
-// goes on after it is not predictable either: the queries end there.
+// Resolve predicts a look-up: the Pod's resolv.conf, each name that its
+// resolver tries (Libc.Lookup), each query and answer (Answer), and what the
+// application gets. A name outside the cluster's zone has no predictable
+// answer, and whether the search goes on after it is not predictable either:
+// the queries end there.
 //
 // Errors name what is wrong with the request: an unknown Pod, or a name that
 // no DNS message can carry.
@@ -40,12 +44,18 @@ func Resolve(s *model.Snapshot, r Request) (*Resolution, error) {
 	if strings.Trim(kind, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
 		return nil, fmt.Errorf("record type %q: want A, AAAA, CNAME, SRV, PTR or TXT", r.Type)
 	}
+	if r.Libc == "" {
+		r.Libc = Glibc
+	}
+	if r.Libc != Glibc && r.Libc != Musl {
+		return nil, fmt.Errorf("C library %q: want %s or %s", string(r.Libc), Glibc, Musl)
+	}
 	name := strings.TrimSpace(r.Name)
 	pod, from, notes, err := client(s, r)
 	if err != nil {
 		return nil, err
 	}
-	out := &Resolution{From: from, Name: r.Name, Queries: []Query{}, Answers: []Record{}}
+	out := &Resolution{From: from, Name: r.Name, Libc: r.Libc, Queries: []Query{}, Answers: []Record{}}
 	var more []string
 	out.ResolvConf, more = ResolvConfOf(s, pod)
 	out.Notes = append(notes, more...)
@@ -60,7 +70,7 @@ func Resolve(s *model.Snapshot, r Request) (*Resolution, error) {
 	if err := checkName(name); err != nil {
 		return nil, fmt.Errorf("name %q: %w", r.Name, err)
 	}
-	l := &lookup{snapshot: s, pod: pod, out: out, types: []string{"A", "AAAA"}}
+	l := &lookup{snapshot: s, pod: pod, out: out, types: []string{"A", "AAAA"}, replies: map[[2]string]Reply{}}
 	if kind != "" {
 		l.types = []string{kind}
 	} else if l.hosts(name) {
@@ -149,8 +159,9 @@ type lookup struct {
 	pod      *model.Pod
 	out      *Resolution
 	types    []string
-	name     string // as it is looked up
-	searched bool   // search domains came before the name as it is
+	replies  map[[2]string]Reply // by name and type
+	name     string              // as it is looked up
+	searched bool                // search domains came before the name as it is
 	shuffled bool
 }
 
@@ -188,54 +199,127 @@ func (l *lookup) hosts(name string) bool {
 	return true
 }
 
-// search tries the candidates until one succeeds or cannot be predicted.
+// search walks the search list.
 func (l *lookup) search(name string) {
-	candidates := Candidates(l.out.ResolvConf, name)
-	l.name, l.searched = name, candidates[0] != name && candidates[0] != name+"."
-	for i, candidate := range candidates {
-		if len(strings.TrimSuffix(candidate, ".")) > 253 {
-			continue // the resolver cannot build it and goes on
+	conf := ParseResolvConf(l.out.ResolvConf.String(), l.out.Libc)
+	if n := len(l.out.ResolvConf.Search) - len(conf.Search); n > 0 {
+		l.out.note("musl reads no line of more than %d bytes: it ignores the Pod's search domains.", muslLine)
+	}
+	plan := l.out.Libc.plan(conf, name)
+	l.name, l.searched = name, plan[0].name != strings.TrimSuffix(name, ".")+"."
+	course := l.out.Libc.Lookup(conf, name, l.types, l.question)
+	last := "" // the latest name
+	for _, sent := range course.Sent {
+		query := Query{Name: sent.Name, Type: sent.Type, Server: l.serverName(sent.Server), Answers: []Record{}, Why: sent.Why}
+		if reply, asked := l.replies[[2]string{sent.Name, sent.Type}]; asked {
+			query.Rcode, query.Evidence = reply.Rcode, reply.Evidence
+			query.Answers = append(query.Answers, reply.Answers...)
+		} else if sent.Outcome == Silent {
+			query.Rcode, query.Evidence = string(Silent), model.Derived
 		}
-		found, known := l.ask(candidate)
-		if found {
-			return
+		if sent.Name != last {
+			l.out.Answers = l.out.Answers[:0]
 		}
-		if known {
-			continue
+		last = sent.Name
+		l.out.Queries = append(l.out.Queries, query)
+		l.out.Answers = withoutRepeats(append(l.out.Answers, query.Answers...))
+	}
+	if l.out.Answers == nil {
+		l.out.Answers = []Record{}
+	}
+	l.shuffled = len(l.out.Answers) > 1
+	if len(course.Rest) > 0 {
+		l.out.note("The answer for %s is not predictable. If it fails, the resolver goes on with %s.", last, strings.Join(course.Rest, ", "))
+	}
+	l.cost(name, plan)
+	l.otherLibc(conf, name, course)
+}
+
+// serverName is a nameserver of the Pod; "" when none is known.
+func (l *lookup) serverName(i int) string {
+	if i < len(l.out.ResolvConf.Nameservers) {
+		return l.out.ResolvConf.Nameservers[i]
+	}
+	return ""
+}
+
+// question answers for a nameserver; "" when that cannot be predicted.
+func (l *lookup) question(server int, name, kind string) Outcome {
+	if !l.ours(l.serverName(server)) {
+		return ""
+	}
+	key := [2]string{name, kind}
+	reply, asked := l.replies[key]
+	if !asked {
+		reply = l.snapshotAnswer(name, kind)
+		l.replies[key] = reply
+		if reply.Rcode == "" {
+			l.unpredictable(name, reply.Upstream)
 		}
-		if rest := candidates[i+1:]; len(rest) > 0 {
-			l.out.note("The answer for %s is not predictable. If it fails, the resolver goes on with %s.", candidate, strings.Join(rest, ", "))
+		if reply.Alias != "" && kind != "AAAA" {
+			l.out.note("The addresses of %s come from outside the cluster and are not predicted.", reply.Alias)
 		}
+	}
+	if reply.Rcode == "NOERROR" && len(reply.Answers) == 0 {
+		return NoData
+	}
+	return Outcome(reply.Rcode)
+}
+
+// cost notes what the search list costs a name that it does not belong to.
+func (l *lookup) cost(name string, plan []candidate) {
+	asIs := strings.TrimSuffix(name, ".") + "."
+	n := len(l.out.Queries)
+	if !l.searched || n == 0 || l.out.Queries[n-1].Name != asIs || len(plan) < 2 {
 		return
+	}
+	own := 0
+	for _, q := range l.out.Queries {
+		if q.Name == asIs {
+			own++
+		}
+	}
+	l.out.note("%d queries, %d of them for names of the search list: %s has %s, fewer than ndots:%d. With a final dot, %s, it would be %s.",
+		n, n-own, name, counted(strings.Count(name, "."), "dot"), l.out.ResolvConf.Ndots(), asIs, countedQueries(own))
+}
+
+func countedQueries(n int) string {
+	if n == 1 {
+		return "1 query"
+	}
+	return fmt.Sprintf("%d queries", n)
+}
+
+// otherLibc notes when the other C library would do something else: which one
+// a Pod's image has is in no API object.
+func (l *lookup) otherLibc(conf ResolvConf, name string, ours Course) {
+	other := Musl
+	if l.out.Libc == Musl {
+		other = Glibc
+	}
+	notes := l.out.Notes
+	theirs := other.Lookup(ParseResolvConf(l.out.ResolvConf.String(), other), name, l.types, l.question)
+	l.out.Notes = notes
+	if a, b := asked(ours.Sent), asked(theirs.Sent); !slices.Equal(a, b) || ours.End != theirs.End {
+		names := "no name"
+		if len(b) > 0 {
+			names = strings.Join(b, ", ")
+		}
+		end := map[Outcome]string{Found: "finds it", "": "depends on the answer", ServFail: "gives up (EAI_AGAIN)"}[theirs.End]
+		if end == "" {
+			end = "does not find it"
+		}
+		l.out.note("A program with %s would ask for %s, and %s. Which C library the Pod's image has is not known; %s is assumed.", other, names, end, l.out.Libc)
 	}
 }
 
-// ask sends one name's queries; found means the application gets an answer,
-// known that every answer could be predicted.
-func (l *lookup) ask(name string) (found, known bool) {
-	known = true
-	ours, server := l.server()
-	var answers []Record
-	for _, kind := range l.types {
-		query := Query{Name: name, Type: kind, Server: server, Answers: []Record{}}
-		if ours {
-			reply := Answer(l.snapshot, name, kind)
-			query.Rcode, query.Evidence = reply.Rcode, reply.Evidence
-			query.Answers = append(query.Answers, reply.Answers...)
-			if reply.Rcode == "" {
-				l.unpredictable(name, reply.Upstream)
-			}
-			if reply.Alias != "" && kind != "AAAA" {
-				l.out.note("The addresses of %s come from outside the cluster and are not predicted.", reply.Alias)
-			}
-		}
-		known = known && query.Rcode != ""
-		answers = append(answers, query.Answers...)
-		l.out.Queries = append(l.out.Queries, query)
+// asked are the names of queries, without repeats that follow each other.
+func asked(sent []Sent) []string {
+	var out []string
+	for _, q := range sent {
+		out = append(out, q.Name)
 	}
-	l.out.Answers = append(l.out.Answers, withoutRepeats(answers)...)
-	l.shuffled = l.shuffled || len(answers) > 1
-	return len(answers) > 0, known
+	return slices.Compact(out)
 }
 
 // unpredictable notes once per name why there is no answer.
@@ -265,25 +349,69 @@ func withoutRepeats(records []Record) []Record {
 	return out
 }
 
-// server is the nameserver that is asked first, and whether it is the cluster's.
-func (l *lookup) server() (ours bool, server string) {
-	servers := l.out.ResolvConf.Nameservers
-	if len(servers) == 0 {
+// nodeLocal is where NodeLocal DNSCache listens on every node that runs it
+// (cluster/addons/dns/nodelocaldns/nodelocaldns.yaml, KEP-1024).
+const nodeLocal = "169.254.20.10"
+
+// ours says whether a nameserver answers as the cluster's DNS does.
+func (l *lookup) ours(server string) bool {
+	switch {
+	case server == "":
 		// Unknown, but a cluster's when the Pod's policy asks the cluster's DNS.
-		return len(l.out.ResolvConf.Search) > 0 && l.pod.DNSPolicy != "None" && l.pod.DNSPolicy != "Default" && len(l.snapshot.DNS.Servers) == 0, ""
+		return len(l.out.ResolvConf.Search) > 0 && l.pod.DNSPolicy != "None" && l.pod.DNSPolicy != "Default" && len(l.snapshot.DNS.Servers) == 0
+	case server == nodeLocal:
+		return true
 	}
-	for _, s := range l.snapshot.DNS.Servers {
-		if s == servers[0] {
-			return true, servers[0]
+	return slices.Contains(l.snapshot.DNS.Servers, server)
+}
+
+// cached says whether NodeLocal DNSCache answers the Pod: by its address, or on
+// the cluster DNS' address as well, where its Pods run.
+func (l *lookup) cached(server string) bool {
+	if server == nodeLocal {
+		return true
+	}
+	return l.ours(server) && slices.ContainsFunc(l.snapshot.PodsIn("kube-system"), func(p *model.Pod) bool {
+		return p.Labels["k8s-app"] == "node-local-dns" && p.Ready() && (p.Node == l.pod.Node || l.pod.Node == "")
+	})
+}
+
+// snapshotAnswer is Answer, with CoreDNS' autopath plugin before it where the
+// Corefile has it (plugin/autopath/autopath.go, plugin/kubernetes/autopath.go):
+// a name of the Pod's first search domain is looked for in all of them at once.
+func (l *lookup) snapshotAnswer(name, kind string) Reply {
+	first := Answer(l.snapshot, name, kind)
+	corefile := corefileOf(l.snapshot)
+	domain := strings.ToLower(domainOf(l.snapshot))
+	base, inside := strings.CutSuffix(strings.ToLower(name), "."+l.pod.Namespace+".svc."+domain+".")
+	if !corefile.Autopath || corefile.Pods != "verified" || !inside || len(l.pod.IPs) == 0 || first.Rcode != "NXDOMAIN" {
+		return first
+	}
+	for _, search := range []string{".svc." + domain + ".", "." + domain + ".", "."} {
+		reply := Answer(l.snapshot, base+search, kind)
+		if reply.Rcode == "NXDOMAIN" {
+			continue
 		}
+		if len(reply.Answers) > 0 {
+			found := reply.Answers[0]
+			reply.Answers = append([]Record{{Name: name, Type: "CNAME", TTL: found.TTL, Data: found.Name}}, reply.Answers...)
+		}
+		return reply
 	}
-	return false, servers[0]
+	return first
 }
 
 // remarks adds what the prediction rests on.
 func (l *lookup) remarks() {
 	dns := &l.snapshot.DNS
-	ours, server := l.server()
+	server := l.serverName(0)
+	ours := l.ours(server)
+	if l.cached(server) {
+		l.out.note("NodeLocal DNSCache answers on the Pod's own node: no rule of kube-proxy applies to these queries. A cached answer has a lower TTL and may be that much older; others are asked of CoreDNS over TCP.")
+	}
+	if corefile := corefileOf(l.snapshot); ours && corefile.Autopath && corefile.Pods == "verified" {
+		l.out.note("CoreDNS' autopath walks the search list itself and answers the first query, with a CNAME to the name that it found.")
+	}
 	switch {
 	case !ours && server != "":
 		l.out.note("The Pod asks %s, which is not the cluster's DNS server: its answers are not predictable.", server)
@@ -309,13 +437,9 @@ func countType(records []Record) int {
 	for _, r := range records {
 		counts[r.Type]++
 	}
-	sorted := make([]int, 0, len(counts))
+	most := 0
 	for _, n := range counts {
-		sorted = append(sorted, n)
+		most = max(most, n)
 	}
-	sort.Ints(sorted)
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[len(sorted)-1]
+	return most
 }
