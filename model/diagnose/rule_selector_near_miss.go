@@ -26,7 +26,7 @@ var selectorNearMiss = Rule{
 		if best.fix != nil {
 			f.Fix = *best.fix
 		} else {
-			f.Fix = s.selectInstead(best.change, fmt.Sprintf("Select what %s have.", count(best.pods, "Pod")))
+			f.Fix = s.selectInstead(best.change, "Select what the Pods have.")
 		}
 		return []Finding{f}
 	},

@@ -37,7 +37,7 @@ var selectorOtherNamespace = Rule{
 		}
 		return []Finding{{
 			Severity: Error, Confidence: Likely,
-			Headline: fmt.Sprintf("Selector %s matches no Pod in %s; %s of namespace %s have it", pairs(s.Service.Selector), s.Namespace, count(len(pods), "Pod"), best),
+			Headline: fmt.Sprintf("Selector %s matches no Pod in %s; in namespace %s %s it", pairs(s.Service.Selector), s.Namespace, best, podsHave(len(pods))),
 			Cause:    "A Service sees Pods of its own namespace only.",
 			Evidence: []Fact{
 				observed("Service", s.Service.Meta, "spec.selector", pairs(s.Service.Selector)),

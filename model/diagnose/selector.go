@@ -82,7 +82,7 @@ func (s *Subject) nearest() *miss {
 		pod := group.pods[0]
 		m.pods = len(group.pods)
 		m.fact = observed("Pod", pod.Meta, "metadata.labels", pairs(pod.Labels))
-		m.reason = fmt.Sprintf(m.reason, count(len(group.pods), "Pod"))
+		m.reason = fmt.Sprintf(m.reason, podsHave(len(group.pods)))
 		if m.change == nil {
 			continue
 		}
@@ -124,7 +124,7 @@ func (s *Subject) groups() []*group {
 }
 
 // compare says how labels miss a selector; nil when they are not alike. The
-// reason has one %s for how many Pods it is about.
+// reason has one %s, for "2 Pods have".
 func compare(selector, labels map[string]string) *miss {
 	var wrong []string
 	for key, value := range selector {
@@ -143,7 +143,7 @@ func compare(selector, labels map[string]string) *miss {
 			if len(wrong) < len(selector) && len(wrong) == 1 { // the rest fits: one pair too many
 				delete(m.change, key)
 				m.rank = max(m.rank, 50)
-				m.reason = joined(m.reason, fmt.Sprintf("%%s lack only %s=%s", escape(key), escape(selector[key])))
+				m.reason = joined(m.reason, fmt.Sprintf("%%s everything but %s=%s", escape(key), escape(selector[key])))
 				continue
 			}
 			return nil
@@ -163,7 +163,14 @@ func joined(a, b string) string {
 	if a == "" {
 		return b
 	}
-	return a + "; " + strings.ReplaceAll(b, "%s ", "they ")
+	return a + "; " + strings.ReplaceAll(b, "%s ", "")
+}
+
+func podsHave(n int) string {
+	if n == 1 {
+		return "1 Pod has"
+	}
+	return count(n, "Pod") + " have"
 }
 
 // escape keeps a cluster's text from being taken for a format.
@@ -175,14 +182,14 @@ func comparePair(key, value string, labels map[string]string) *miss {
 	e := escape
 	switch {
 	case is && strings.EqualFold(have, value):
-		return &miss{rank: 1, change: map[string]string{key: have}, reason: fmt.Sprintf("%%s have %s=%s, in other case", e(key), e(have))}
+		return &miss{rank: 1, change: map[string]string{key: have}, reason: fmt.Sprintf("%%s %s=%s, in other case", e(key), e(have))}
 	case is && strings.TrimSpace(value) == have:
-		return &miss{rank: 1, change: map[string]string{key: have}, reason: fmt.Sprintf("%%s have %s=%s, without the space", e(key), e(have))}
+		return &miss{rank: 1, change: map[string]string{key: have}, reason: fmt.Sprintf("%%s %s=%s, without the space", e(key), e(have))}
 	case is && near(have, value):
-		return &miss{rank: 2 + distance(have, value), change: map[string]string{key: have}, reason: fmt.Sprintf("%%s have %s=%s", e(key), e(have))}
+		return &miss{rank: 2 + distance(have, value), change: map[string]string{key: have}, reason: fmt.Sprintf("%%s %s=%s", e(key), e(have))}
 	}
 	if other, is := labels[value]; is && other == key {
-		return &miss{rank: 6, change: map[string]string{value: key}, reason: fmt.Sprintf("%%s have %s=%s: key and value are swapped", e(value), e(key))}
+		return &miss{rank: 6, change: map[string]string{value: key}, reason: fmt.Sprintf("%%s %s=%s: key and value are swapped", e(value), e(key))}
 	}
 	var best *miss
 	for _, otherKey := range slices.Sorted(maps.Keys(labels)) {
@@ -190,13 +197,13 @@ func comparePair(key, value string, labels map[string]string) *miss {
 		var m *miss
 		switch {
 		case other == value && (near(otherKey, key) || strings.EqualFold(otherKey, key)):
-			m = &miss{rank: 3 + distance(otherKey, key), change: map[string]string{otherKey: other}, reason: fmt.Sprintf("%%s have %s=%s: another key", e(otherKey), e(other))}
+			m = &miss{rank: 3 + distance(otherKey, key), change: map[string]string{otherKey: other}, reason: fmt.Sprintf("%%s %s=%s: another key", e(otherKey), e(other))}
 		case other == value:
-			m = &miss{rank: 10, change: map[string]string{otherKey: other}, reason: fmt.Sprintf("%%s have the value under another key, %s=%s", e(otherKey), e(other))}
+			m = &miss{rank: 10, change: map[string]string{otherKey: other}, reason: fmt.Sprintf("%%s the value under another key, %s=%s", e(otherKey), e(other))}
 		case strings.EqualFold(other, value), near(other, value) && near(otherKey, key):
-			m = &miss{rank: 14, change: map[string]string{otherKey: other}, reason: fmt.Sprintf("%%s have %s=%s", e(otherKey), e(other))}
+			m = &miss{rank: 14, change: map[string]string{otherKey: other}, reason: fmt.Sprintf("%%s %s=%s", e(otherKey), e(other))}
 		case is && otherKey == key && (strings.HasPrefix(other, value) || strings.HasPrefix(value, other)) && min(len(other), len(value)) > 2:
-			m = &miss{rank: 12, change: map[string]string{key: other}, reason: fmt.Sprintf("%%s have %s=%s", e(key), e(other))}
+			m = &miss{rank: 12, change: map[string]string{key: other}, reason: fmt.Sprintf("%%s %s=%s", e(key), e(other))}
 		}
 		if m != nil && (best == nil || m.rank < best.rank) {
 			best = m

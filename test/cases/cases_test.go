@@ -145,7 +145,18 @@ func (p *place) try(want string) {
 		}
 		return nil
 	})
-	p.consult()
+	command := p.consult()
+	want, has := mended[p.ID]
+	if !has || p.Failed() {
+		return
+	}
+	p.mend(command)
+	eventually(p.T, func() error {
+		if last = ask(p); last != want {
+			return fmt.Errorf("after %s the client sees %q, want %q", command, last, want)
+		}
+		return nil
+	})
 }
 
 // apply creates the case's objects, and a client beside them, each namespace

@@ -3,6 +3,7 @@ package cases
 import (
 	"encoding/json"
 	"errors"
+	"os"
 	"os/exec"
 	"testing"
 
@@ -44,6 +45,27 @@ var causes = map[string]struct {
 	"env-collision":               {rule: "pod-service-variable"},
 }
 
+// mended are the cases whose first fix is a command that solves them alone, and
+// what the client sees then.
+var mended = map[string]string{
+	"selector-typo": "ok", "selector-case": "ok", "label-on-deployment-only": "ok", "upgrade-renamed-labels": "ok",
+	"selector-too-broad": "always the same", "targetport-name-missing": "ok", "scaled-to-zero": "ok", "readiness-wrong-port": "ok",
+	"peers-need-not-ready": "ok", "dns-egress-denied": "ok", "headless-port-remap": "ok", "env-collision": "ok", "etp-local-no-endpoint": "ok",
+}
+
+// mend does what the doctor says.
+func (p *place) mend(command string) {
+	executable, err := os.Executable()
+	if err != nil {
+		p.Fatal(err)
+	}
+	shell := exec.Command("sh", "-c", `kubectl() { "$SVCTOUR" kubectl "$@"; }; `+command)
+	shell.Env = append(os.Environ(), "SVCTOUR="+executable, "KUBECONFIG="+cluster.kubeconfig, "SVCTOUR_HOME="+cluster.dir)
+	if out, err := shell.CombinedOutput(); err != nil {
+		p.Fatalf("%s: %v\n%s", command, err, out)
+	}
+}
+
 // diagnose asks the doctor about the case's Service.
 func (p *place) diagnose() (diagnose.ServiceReport, error) {
 	cause := causes[p.ID]
@@ -65,7 +87,7 @@ func (p *place) diagnose() (diagnose.ServiceReport, error) {
 
 // consult holds the doctor against the case: its cause first, and nothing at
 // all that is worse than a hint for a control.
-func (p *place) consult() {
+func (p *place) consult() (command string) {
 	want := causes[p.ID].rule
 	if p.ID == "topology-hints-dropped" {
 		// Three endpoints are shared out over the lab's three zones; two cannot be.
@@ -87,8 +109,12 @@ func (p *place) consult() {
 			return errors.New("the doctor's first finding is " + first + ", want " + want)
 		}
 		p.Log(first)
+		if want != "" {
+			command = report.Findings[0].Fix.Command
+		}
 		return nil
 	})
+	return command
 }
 
 // TestRefused holds what the API server refuses against what the doctor says
