@@ -75,9 +75,12 @@ type course struct {
 // exists, even without addresses.
 func (l Libc) Lookup(conf ResolvConf, name string, types []string, ask func(server int, name, kind string) Outcome) Course {
 	c := &course{conf: conf, types: types, ask: ask}
-	if l == Musl {
+	switch {
+	case len(name) > 255: // no message can carry it, with or without a domain
+		c.End = NoName
+	case l == Musl:
 		c.musl(name)
-	} else {
+	default:
 		c.glibc(name)
 	}
 	return c.Course

@@ -125,6 +125,9 @@ func FuzzLookup(f *testing.F) {
 		if reply.Rcode == "" && len(reply.Answers) > 0 {
 			t.Errorf("%q %q: an unknown answer with %v", name, kind, reply.Answers)
 		}
+		if len(text) > 1<<12 {
+			text = text[:1<<12] // kubelet writes at most 2048 characters of domains
+		}
 		for _, libc := range []Libc{Glibc, Musl} {
 			conf := ParseResolvConf(text, libc)
 			if len(conf.Nameservers) > maxNameservers {
