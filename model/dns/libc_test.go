@@ -42,7 +42,7 @@ func TestLibcsDiffer(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Resolve(changed(nil), Request{Name: "web", Libc: "uclibc"}); err == nil || !strings.Contains(err.Error(), `C library "uclibc"`) {
+	if _, err := Resolve(changed(nil), Request{Name: "web", Libc: "uclibc"}); err == nil || !strings.Contains(err.Error(), `libc "uclibc"`) {
 		t.Errorf("another library: %v", err)
 	}
 }
@@ -156,5 +156,23 @@ func BenchmarkResolve(b *testing.B) {
 		if _, err := Resolve(s, Request{From: "pod/tmp", Name: "example.com"}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestClusterFirstWithHostNet(t *testing.T) {
+	s := changed(func(s *model.Snapshot) {
+		s.Pods[0].HostNetwork, s.Pods[0].DNSPolicy = true, "ClusterFirstWithHostNet"
+	})
+	got, err := Resolve(s, Request{From: "pod/tmp", Name: "web"})
+	if err != nil || data(got.Answers) != "A 10.96.0.50" || got.Queries[0].Server != "10.96.0.10" {
+		t.Errorf("%+v, error %v", got, err)
+	}
+}
+
+// Nothing takes longer than its input: thousands of search domains, all failing.
+func BenchmarkLookupLong(b *testing.B) {
+	conf := ParseResolvConf("search "+strings.Repeat("a ", 2000)+"\noptions attempts:5 ndots:9\nnameserver 10.0.0.1\nnameserver 10.0.0.2\nnameserver 10.0.0.3\n", Glibc)
+	for b.Loop() {
+		Glibc.Lookup(conf, "web", []string{"A", "AAAA"}, func(int, string, string) Outcome { return ServFail })
 	}
 }

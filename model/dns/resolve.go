@@ -48,7 +48,7 @@ func Resolve(s *model.Snapshot, r Request) (*Resolution, error) {
 		r.Libc = Glibc
 	}
 	if r.Libc != Glibc && r.Libc != Musl {
-		return nil, fmt.Errorf("C library %q: want %s or %s", string(r.Libc), Glibc, Musl)
+		return nil, fmt.Errorf("libc %q: want %s or %s", string(r.Libc), Glibc, Musl)
 	}
 	name := strings.TrimSpace(r.Name)
 	pod, from, notes, err := client(s, r)
