@@ -36,6 +36,10 @@ var known = slices.Concat([]Image{
 		Repository: "docker.io/hashicorp/http-echo", Tags: anyVersion, Size: 3_000_000, Env: path,
 		Entrypoint: []string{"/http-echo"}, Programs: programs{"/http-echo": process.Default(server.HTTPEcho)}, Files: files(nil),
 	},
+	{
+		Repository: "docker.io/traefik/whoami", Tags: anyVersion, Size: 3_000_000, Env: path,
+		Entrypoint: []string{"/whoami"}, Programs: programs{"/whoami": process.Default(server.Whoami)},
+	},
 	helloApp("1.0", "1.0.0"), helloApp("2.0", "2.0.0"),
 }, shells(), clients())
 
@@ -101,6 +105,10 @@ func shells() []Image {
 	return []Image{
 		{
 			Repository: "docker.io/library/busybox", Tags: flavours, Size: 2_200_000, Cmd: []string{"sh"}, Env: path,
+			Programs: tools(busybox()), Files: files(nil),
+		},
+		{
+			Repository: "registry.k8s.io/e2e-test-images/busybox", Tags: flavours, Size: 2_200_000, Cmd: []string{"sh"}, Env: path,
 			Programs: tools(busybox()), Files: files(nil),
 		},
 		{
