@@ -100,14 +100,15 @@ func (c *dnsCluster) drawService(t *rapid.T, i int) {
 	}
 }
 
-// drawSlice adds a slice of a Service, by hand or the controller; now and then
+// drawSlice adds a slice of a Service, named so that the model keeps the order in
+// which the index has them (CoreDNS takes them in any); now and then
 // one whose Service does not exist.
 func (c *dnsCluster) drawSlice(t *rapid.T, svc *v1.Service) {
 	service := svc.Name
 	if chance(t, 12, "no such Service") {
 		service = "gone"
 	}
-	slice := &discovery.EndpointSlice{ObjectMeta: objectMeta(svc.Namespace, fmt.Sprintf("slice-%d", len(c.Slices)))}
+	slice := &discovery.EndpointSlice{ObjectMeta: objectMeta(svc.Namespace, fmt.Sprintf("slice-%02d", len(c.Slices)))}
 	slice.Labels = map[string]string{discovery.LabelServiceName: service}
 	slice.AddressType = oneOf(t, "address type", discovery.AddressTypeIPv4, discovery.AddressTypeIPv4, discovery.AddressTypeIPv6)
 	addresses := dnsV4
