@@ -179,7 +179,7 @@ func (b *backend) Choices(context.Context) ([]shell.Choice, error) {
 }
 
 func (b *backend) options(c shell.Choice) cluster.Options {
-	o := cluster.Options{Kubeconfig: b.globals.Kubeconfig, Context: c.Context, Namespace: b.globals.Namespace}
+	o := cluster.Options{Kubeconfig: b.globals.Kubeconfig, Context: c.Context, Namespace: b.globals.Namespace, Diagnose: true}
 	if c.Lab {
 		o.Kubeconfig, o.Context, o.Namespace, o.Lab = b.labKubeconfig(), "", "", true
 	}

@@ -203,6 +203,10 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 		return a.request(in)
 	case shell.MakeClient:
 		a.askForClient(in)
+	case shell.Prompt:
+		if a.openPrompt(); a.prompt.open {
+			a.prompt.set(in.Line)
+		}
 	case shell.Save:
 		a.progress[in.Progress.Lesson] = in.Progress
 		return a.save(in.Progress)

@@ -2,6 +2,7 @@ package lesson
 
 import (
 	"fmt"
+	"strings"
 
 	"svctour/lessons"
 	"svctour/ui/layout"
@@ -53,6 +54,7 @@ func (l *Screen) Actions() []shell.Action {
 		shell.Action{ID: "page up", Keys: []string{"pgup"}, Title: "a page up", Hidden: true},
 		shell.Action{ID: "page down", Keys: []string{"pgdown"}, Title: "a page down", Hidden: true},
 		shell.Action{ID: "rules", Keys: []string{"x"}, Title: "rules", Help: "each rule as iptables-save prints it", Quiet: l.size.W < 100},
+		l.doctorAction(), l.fixAction(),
 		shell.Action{ID: "contents", Keys: []string{"l", "esc"}, Title: "lessons", Help: "the list of lessons", Quiet: l.size.W < 100},
 		shell.Action{ID: "quit", Keys: []string{"q"}, Title: "quit"},
 	)
@@ -63,6 +65,41 @@ func (l *Screen) Actions() []shell.Action {
 		})
 	}
 	return actions
+}
+
+// doctorAction shows the diagnosis, or the story again.
+func (l *Screen) doctorAction() shell.Action {
+	a := shell.Action{ID: "doctor", Keys: []string{"d"}, Title: "doctor", Help: "say what is wrong with the Service", Quiet: l.size.W < 100}
+	switch {
+	case l.doctor:
+		a.Title, a.Help = "story", "back to the story"
+	case l.view.Service == "":
+		a.Why, a.Quiet = "this step is not about a Service", true
+	}
+	return a
+}
+
+// fixAction offers the fix of the first finding at the prompt.
+func (l *Screen) fixAction() shell.Action {
+	a := shell.Action{ID: "fix", Keys: []string{"f"}, Title: "fix", Help: "put the doctor's fix into the kubectl prompt", Quiet: true}
+	if l.fix() == "" {
+		a.Why = "there is no fix by one command"
+	} else {
+		a.Quiet = false
+	}
+	return a
+}
+
+// fix is the command of the first finding, "" unless it is one of kubectl's.
+func (l *Screen) fix() string {
+	if !l.doctor || l.report == nil || len(l.report.Findings) == 0 {
+		return ""
+	}
+	command := l.report.Findings[0].Fix.Command
+	if !strings.HasPrefix(command, "kubectl ") || strings.ContainsAny(command, "\n|") {
+		return ""
+	}
+	return command
 }
 
 // goAction is what ⏎ does: the one thing that leads on.
@@ -123,6 +160,13 @@ func (l *Screen) Do(id string) shell.Intent {
 		if l.rules = !l.rules; l.rules {
 			l.lookAt(pathPane)
 		}
+	case "doctor":
+		l.doctor = !l.doctor
+		l.scroll[storyPane] = 0
+		l.lookAt(storyPane)
+		l.refresh()
+	case "fix":
+		return shell.Prompt{Line: l.fix()}
 	case "contents":
 		return shell.Contents{}
 	case "quit":

@@ -194,6 +194,9 @@ func (l *Screen) title(t *theme.Theme, p pane, text string) frame.Line {
 }
 
 func (l *Screen) storyTitle(t *theme.Theme) frame.Line {
+	if l.doctor {
+		return l.title(t, storyPane, strings.TrimSpace("Doctor "+l.view.Service))
+	}
 	return l.title(t, storyPane, l.play.Step().Title)
 }
 
@@ -270,6 +273,9 @@ func (l *Screen) paneLines(p pane, t *theme.Theme, w int) []frame.Line {
 }
 
 func (l *Screen) storyLines(t *theme.Theme, w int) []frame.Line {
+	if l.doctor {
+		return l.doctorLines(t, w)
+	}
 	step, done := l.play.Step(), l.play.Done(l.play.Index())
 	var story, result []frame.Line
 	story = widget.Story(step.Story, t, w)
@@ -299,6 +305,13 @@ func (l *Screen) storyLines(t *theme.Theme, w int) []frame.Line {
 		return append(append(story, nil), result...)
 	}
 	return append(append(result, nil), story...) // what is new comes first where room is short
+}
+
+func (l *Screen) doctorLines(t *theme.Theme, w int) []frame.Line {
+	if l.report == nil {
+		return frame.Wrap(frame.L("This step is not about a Service.", t.Muted), w, 0)
+	}
+	return widget.Doctor(l.report, t, w)
 }
 
 func (l *Screen) doneBy() string {

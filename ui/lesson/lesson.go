@@ -9,6 +9,7 @@ import (
 
 	"svctour/lessons"
 	"svctour/model"
+	"svctour/model/diagnose"
 	"svctour/model/dns"
 	"svctour/model/path"
 	"svctour/ui/layout"
@@ -55,6 +56,8 @@ type Screen struct {
 	replies   []model.Reply
 	problem   string // a check that could not be evaluated, a command that could not be made
 
+	doctor   bool                    // the diagnosis stands where the story does
+	report   *diagnose.ServiceReport // of the step's Service; nil without one
 	request  request
 	walkTick int
 	random   *rand.Rand
@@ -139,6 +142,10 @@ func (l *Screen) refresh() {
 	show := l.play.Show(v.Snapshot)
 	v.Service = show.Service
 	v.Trace, v.TraceErr, v.Resolution, v.ResolveErr = nil, "", nil, ""
+	if l.report = nil; l.doctor && v.Service != "" {
+		report := diagnose.New(v.Snapshot).Service(v.Namespace, v.Service, diagnose.Options{})
+		l.report = &report
+	}
 	if show.Target != "" {
 		trace, err := path.Do(v.Snapshot, path.Request{Namespace: v.Namespace, Target: show.Target, From: show.From})
 		if err != nil {

@@ -82,6 +82,8 @@ type (
 	// MakeClient asks the person for consent to make a client Pod in the
 	// tour's namespace, and then makes it.
 	MakeClient struct{ Invoke lessons.Invocation }
+	// Prompt opens the kubectl prompt with a line that waits for Enter.
+	Prompt struct{ Line string }
 	// Save keeps the progress of a lesson.
 	Save struct{ Progress lessons.Progress }
 	// Quit asks to leave; the app offers to keep or remove what was made.
