@@ -107,6 +107,9 @@ func (c *Connection) build(sequence uint64, now time.Time) *model.Snapshot {
 	snapshot.Proxy = proxyOf(s.proxy.list(), snapshot.Pods)
 	out := model.NewSnapshot(snapshot)
 	out.DNS = dnsOf(s.dns.list(), out)
+	if read := s.corefile.list(); len(read) > 0 && read[0].err == nil {
+		out.DNS.Corefile = &read[0].value
+	}
 	return out
 }
 

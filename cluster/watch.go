@@ -67,14 +67,16 @@ type stores struct {
 	policies     *store[*networkingv1.NetworkPolicy, model.NetworkPolicy]
 	events       *store[*corev1.Event, model.Event]
 
-	proxy *store[*corev1.ConfigMap, setting[model.Proxy]]
-	dns   *store[*corev1.ConfigMap, setting[model.DNS]]
+	proxy    *store[*corev1.ConfigMap, setting[model.Proxy]]
+	dns      *store[*corev1.ConfigMap, setting[model.DNS]]
+	corefile *store[*corev1.ConfigMap, setting[model.Corefile]]
 }
 
 // Names of the ConfigMaps as they appear in Sync.Missing.
 const (
 	proxyConfigMap   = "configmaps kube-system/kube-proxy"
 	kubeletConfigMap = "configmaps kube-system/kubelet-config"
+	corednsConfigMap = "configmaps kube-system/coredns"
 )
 
 func newStores(changed func(Event)) stores {
@@ -94,8 +96,9 @@ func newStores(changed func(Event)) stores {
 		policies:     newStore("networkpolicies", convert.NetworkPolicy, func(o *model.NetworkPolicy) *model.Meta { return &o.Meta }, changed),
 		events:       newStore("events", convert.Event, func(o *model.Event) *model.Meta { return &o.Meta }, changed),
 
-		proxy: newStore(proxyConfigMap, newSetting(convert.Proxy), func(o *setting[model.Proxy]) *model.Meta { return &o.Meta }, changed),
-		dns:   newStore(kubeletConfigMap, newSetting(convert.DNS), func(o *setting[model.DNS]) *model.Meta { return &o.Meta }, changed),
+		proxy:    newStore(proxyConfigMap, newSetting(convert.Proxy), func(o *setting[model.Proxy]) *model.Meta { return &o.Meta }, changed),
+		dns:      newStore(kubeletConfigMap, newSetting(convert.DNS), func(o *setting[model.DNS]) *model.Meta { return &o.Meta }, changed),
+		corefile: newStore(corednsConfigMap, newSetting(convert.Corefile), func(o *setting[model.Corefile]) *model.Meta { return &o.Meta }, changed),
 	}
 }
 
@@ -134,6 +137,7 @@ func (c *Connection) resources() []resource {
 		{"replicasets", s.replicaSets, &appsv1.ReplicaSet{}, apps, "replicasets", true, "", every},
 		{proxyConfigMap, s.proxy, &corev1.ConfigMap{}, core, "configmaps", false, metav1.NamespaceSystem, named("kube-proxy")},
 		{kubeletConfigMap, s.dns, &corev1.ConfigMap{}, core, "configmaps", false, metav1.NamespaceSystem, named("kubelet-config")},
+		{corednsConfigMap, s.corefile, &corev1.ConfigMap{}, core, "configmaps", false, metav1.NamespaceSystem, named("coredns")},
 	}
 	if !c.options.Diagnose {
 		return out
