@@ -33,6 +33,10 @@ const (
 	resultsEnv    = "SVCTOUR_BEHAVIOUR_RESULTS"    // a file for the results
 )
 
+// expendable is the annotation of kube-system by which a cluster other than a
+// lab allows to be disturbed.
+const expendable = "svctour/expendable"
+
 // atOnce is how many scenarios run side by side.
 const atOnce = 8
 
@@ -86,6 +90,13 @@ func open(t *testing.T) *drive.Cluster {
 		cluster, err := drive.Connect(file)
 		if err != nil {
 			t.Fatal(err)
+		}
+		system, err := cluster.CoreV1().Namespaces().Get(t.Context(), metav1.NamespaceSystem, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if system.Annotations[expendable] != "true" {
+			t.Fatalf("these tests stop kube-proxy and CoreDNS for a while: annotate namespace %s with %s=true if that is all right", system.Name, expendable)
 		}
 		return cluster
 	}

@@ -174,12 +174,12 @@ func TestOneNamespaceOnly(t *testing.T) {
 	if len(s.Services) != 1 || s.Service(mine, "web") == nil || s.Cluster.Namespace != mine {
 		t.Errorf("bob sees %d Services of %+v", len(s.Services), s.Cluster)
 	}
-	for _, resource := range []string{"nodes", "namespaces", "replicasets", "configmaps kube-system/kube-proxy", "configmaps kube-system/kubelet-config"} {
+	for _, resource := range []string{"nodes", "namespaces", "replicasets", "configmaps kube-system/kube-proxy", "configmaps kube-system/kubelet-config", "configmaps kube-system/coredns"} {
 		if words := s.Sync.Missing[resource]; !strings.Contains(words, `User "bob" cannot list resource`) {
 			t.Errorf("%s: missing because %q", resource, words)
 		}
 	}
-	if len(s.Sync.Missing) != 5 {
+	if len(s.Sync.Missing) != 6 {
 		t.Errorf("missing: %v", s.Sync.Missing)
 	}
 	createService(t, mine, "second")
@@ -187,7 +187,7 @@ func TestOneNamespaceOnly(t *testing.T) {
 
 	nobody := connect(t, cluster.Options{Kubeconfig: as("nobody"), Namespace: mine})
 	s = await(t, nobody, "an answer for nobody", live)
-	if len(s.Sync.Missing) != 10 || len(s.Services) != 0 {
+	if len(s.Sync.Missing) != 11 || len(s.Services) != 0 {
 		t.Errorf("nobody sees %d Services, missing %v", len(s.Services), s.Sync.Missing)
 	}
 	if _, err := nobody.EnsureNamespace(t.Context(), "x"); !strings.Contains(cluster.Explain(err), "403 Forbidden") {
