@@ -79,9 +79,8 @@ func (s *Subject) nearest() *miss {
 		if m == nil {
 			continue
 		}
-		pod := group.pods[0]
 		m.pods = len(group.pods)
-		m.fact = observed("Pod", pod.Meta, "metadata.labels", pairs(pod.Labels))
+		m.fact = observed("Pod", group.pods[0].Meta, "metadata.labels", pairs(group.labels))
 		m.reason = fmt.Sprintf(m.reason, podsHave(len(group.pods)))
 		if m.change == nil {
 			continue
@@ -100,7 +99,7 @@ type group struct {
 }
 
 // controllers' own labels, which no selector of a person's is about.
-var madeLabels = []string{"pod-template-hash", "controller-revision-hash", "pod-template-generation", "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"}
+var madeLabels = []string{"pod-template-hash", "controller-revision-hash", "pod-template-generation", "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index", "topology.kubernetes.io/zone", "topology.kubernetes.io/region"}
 
 func (s *Subject) groups() []*group {
 	byLabels := map[string]*group{}
