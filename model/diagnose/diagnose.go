@@ -99,13 +99,23 @@ func (d *Doctor) Service(namespace, name string, o Options) ServiceReport {
 	report.Healthy = len(report.Findings) == 0 || report.Findings[0].Severity == Info
 	if !report.Healthy {
 		report.Broken = report.Findings[0].Lane
-	} else if s.Service != nil && len(s.ready) > 0 {
+	}
+	if s.selecting() && s.unread("pods") {
+		report.NotChecked = append(report.NotChecked, Unchecked{
+			What: "the selector, the Pods and their ports: Pods may not be listed", How: fmt.Sprintf("kubectl auth can-i list pods -n %s", word(namespace)),
+		})
+	} else if report.Healthy && s.Service != nil && len(s.ready) > 0 {
 		report.NotChecked = append(report.NotChecked, Unchecked{
 			What: "whether something answers on the Pods' addresses at the target port",
 			How:  fmt.Sprintf("svctour doctor %s -n %s --probe", name, namespace),
 		})
 	}
 	return report
+}
+
+// selecting says whether the Service has a selector that is acted on.
+func (s *Subject) selecting() bool {
+	return s.Service != nil && s.Service.Type != model.ExternalName && len(s.Service.Selector) > 0
 }
 
 // lane runs the rules of a lane; the worst finding is the first. Of several
@@ -264,6 +274,10 @@ func (s *Subject) summary() string {
 	}
 	if kind == model.ExternalName {
 		return "ExternalName " + s.Service.ExternalName
+	}
+	if s.unread("pods") {
+		all, ready := s.endpointCount()
+		return fmt.Sprintf("%s %s, %d of %s ready", kind, strings.Join(ports, ","), ready, count(all, "endpoint"))
 	}
 	return fmt.Sprintf("%s %s, %d of %s ready", kind, strings.Join(ports, ","), len(s.ready), count(len(s.selected), "Pod"))
 }

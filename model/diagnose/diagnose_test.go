@@ -295,6 +295,37 @@ func TestSingle(t *testing.T) {
 	}
 }
 
+// TestWithoutRights wants a Service's broken endpoints told, and nothing made
+// up, when Pods, Nodes and policies may not be listed.
+func TestWithoutRights(t *testing.T) {
+	for service, change := range map[string]func(*world){
+		"":      func(*world) {},
+		"web":   func(w *world) { w.find("web").Selector["app"] = "wbe" },
+		"api":   func(w *world) { w.find("api").Ports[0].TargetPort = "grpc" },
+		"cache": func(w *world) { w.broken("cache", func(*model.Pod) {}) },
+	} {
+		w := newWorld()
+		change(w)
+		w.settle()
+		w.Pods, w.Nodes, w.Deployments, w.ReplicaSets, w.Workloads = nil, nil, nil, nil, nil
+		w.Sync.Missing = map[string]string{}
+		for _, resource := range []string{"pods", "nodes", "networkpolicies", "deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "events"} {
+			w.Sync.Missing[resource] = "forbidden"
+		}
+		for _, r := range New(model.NewSnapshot(w.Snapshot)).All(ns) {
+			s := w.find(r.Name)
+			switch {
+			case r.Name == service && (len(r.Findings) == 0 || r.Findings[0].Rule != "endpoints-empty"):
+				t.Errorf("%s: the first finding is %s", r.Name, first(r))
+			case r.Name != service && !r.Healthy:
+				t.Errorf("%s is flagged: %s", r.Name, first(r))
+			case len(s.Selector) > 0 && len(r.NotChecked) == 0:
+				t.Errorf("%s: nothing is said to be unchecked", r.Name)
+			}
+		}
+	}
+}
+
 // TestRulesAreDocumented wants every rule to explain itself.
 func TestRulesAreDocumented(t *testing.T) {
 	seen := map[string]bool{}

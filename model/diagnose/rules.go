@@ -21,7 +21,7 @@ var Rules = []Rule{
 	serviceMissing, externalNameIsAddress, servicePortMissing, noClusterIP,
 	noSelectorNoEndpoints, selectorRemovedStale, scaledToZero, podsNotCreated, selectorOtherNamespace, selectorNearMiss, selectorMatchesNothing, selectorTooBroad, workloadsFight,
 	podUnscheduled, podImage, podConfig, podVariableCollision, podPeersNotReady, podOutOfMemory, podCrashLoop, podInit, podProbePort, podProbeFails, podReadinessGate, podNodeDown, podEnded, podStarting, someNotReady,
-	endpointsLag,
+	endpointsLag, endpointsEmpty,
 	targetPortName, targetPortProtocol, targetPortSwapped, targetPortUndeclared, headlessPort, statefulSetService, statefulSetNotHeadless,
 	policyIngress, externalLocal, internalLocal, hintsMissing, sourceRanges,
 	proxyDown,

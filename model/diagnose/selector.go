@@ -11,7 +11,7 @@ import (
 
 // selects says whether the rules about selectors concern the Service.
 func (s *Subject) selects() bool {
-	return s.Service != nil && s.Service.Type != model.ExternalName && len(s.Service.Selector) > 0 && !s.unread("pods")
+	return s.selecting() && !s.unread("pods")
 }
 
 // noPods says whether the selector matches nothing that could serve.
