@@ -199,6 +199,10 @@ func TestSingle(t *testing.T) {
 		{"web", "workloads-share-selector", Options{}, func(w *world) {
 			w.deployment(ns, "web2", 1, map[string]string{"app": "web", "tier": "front"}, container("web", "", "TCP", 8080))
 		}},
+		{"cache", "selector-near-miss", Options{}, func(w *world) { // though another namespace has just these Pods
+			w.find("cache").Selector = map[string]string{"app.kubernetes.io/name": "cache"}
+			w.pod("other", "cache", map[string]string{"app.kubernetes.io/name": "cache"}, container("cache", "", "TCP", 6379))
+		}},
 		{"cache", "pods-ended", Options{}, func(w *world) { w.broken("cache", func(p *model.Pod) { p.Phase = "Failed" }) }},
 		{"cache", "pod-node-down", Options{}, func(w *world) {
 			w.broken("cache", func(p *model.Pod) {

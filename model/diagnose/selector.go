@@ -48,6 +48,9 @@ type miss struct {
 	fix    *Fix
 }
 
+// appKeys are the keys under which people put an application's name.
+var appKeys = []string{"app", "k8s-app", "name", "app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component", "component"}
+
 // farRank is the rank from which on a difference is less likely than that the
 // Pods are in another namespace.
 const farRank = 10
@@ -197,6 +200,8 @@ func comparePair(key, value string, labels map[string]string) *miss {
 		switch {
 		case other == value && (near(otherKey, key) || strings.EqualFold(otherKey, key)):
 			m = &miss{rank: 3 + distance(otherKey, key), change: map[string]string{otherKey: other}, reason: fmt.Sprintf("%%s %s=%s: another key", e(otherKey), e(other))}
+		case other == value && slices.Contains(appKeys, key) && slices.Contains(appKeys, otherKey):
+			m = &miss{rank: 5, change: map[string]string{otherKey: other}, reason: fmt.Sprintf("%%s the value under another key, %s=%s", e(otherKey), e(other))}
 		case other == value:
 			m = &miss{rank: 10, change: map[string]string{otherKey: other}, reason: fmt.Sprintf("%%s the value under another key, %s=%s", e(otherKey), e(other))}
 		case strings.EqualFold(other, value), near(other, value) && near(otherKey, key):
