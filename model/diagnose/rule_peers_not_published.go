@@ -31,7 +31,7 @@ var podPeersNotReady = Rule{
 						observed("Pod", pod.Meta, "spec.containers["+c.Name+"].readinessProbe.exec", short(strings.Join(probe.Command, " "))),
 						observed("Service", s.Service.Meta, "spec.publishNotReadyAddresses", "false"),
 					},
-					Fix: patched("Publish the Pods' names before they are ready.", "Service", s.Service.Meta, "merge", spec(object{"publishNotReadyAddresses": true})),
+					Fix: patched("Publish the Pods' names before they are ready. If the StatefulSet makes its Pods one after the other (podManagementPolicy OrderedReady, the default) it also needs Parallel: make it anew.", "Service", s.Service.Meta, "merge", spec(object{"publishNotReadyAddresses": true})),
 				}
 			}
 		}
