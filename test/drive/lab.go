@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+
+	_ "svctour/cli" // what is built below: a test's result is not to be kept when it changes
 )
 
 // The environment of tests that use this package.

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	_ "svctour/cli" // what is built below: a result is not to be kept when it changes
 )
 
 var binary string
