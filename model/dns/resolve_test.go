@@ -36,7 +36,7 @@ func world() model.Snapshot {
 			svc("web", "10.96.0.50", http, model.ServicePort{Name: "https", Protocol: "TCP", Port: 443}),
 			svc("dual", "10.96.0.60,fd00:10:96::3c", http),
 			svc("db", model.None, model.ServicePort{Name: "pg", Protocol: "TCP", Port: 5432}),
-			svc("six", model.None, http),
+			svc("six", model.None, http), svc("round", model.None, http), svc("about", model.None, http),
 			alias("ext", "www.example.com"), alias("extin", "web.default.svc.cluster.local"), alias("loop", "loop2.default.svc.cluster.local"),
 			alias("loop2", "loop.default.svc.cluster.local"), alias("self", "self.default.svc.cluster.local"), alias("gone", "nosuch.default.svc.cluster.local"),
 		},
@@ -45,6 +45,8 @@ func world() model.Snapshot {
 				model.Endpoint{Addresses: []string{"10.244.1.5"}, Hostname: "db-0"},
 				model.Endpoint{Addresses: []string{"10.244.2.7", "10.244.2.8"}, Hostname: "db-1"},
 				model.Endpoint{Addresses: []string{"10.244.3.8"}, Hostname: "db-2", Ready: ptr(false), Serving: ptr(true), Terminating: ptr(true)}),
+			slice("round", "FQDN", pg, model.Endpoint{Addresses: []string{"about.default.svc.cluster.local"}}),
+			slice("about", "FQDN", pg, model.Endpoint{Addresses: []string{"round.default.svc.cluster.local", "www.example.com"}}),
 			slice("six", "IPv6", pg, model.Endpoint{Addresses: []string{"fd00:10:244:1::"}}),
 		},
 		Pods: []*model.Pod{

@@ -47,7 +47,7 @@ func Answer(s *model.Snapshot, name, kind string) Reply {
 	if s.DNS.Evidence == model.Unknown {
 		evidence = model.Unknown
 	}
-	reply := z.answer(name, kind, 0)
+	reply := z.answer(name, kind, nil)
 	if reply.Rcode != "" {
 		reply.Evidence = evidence
 	}
@@ -75,9 +75,9 @@ func within(name, zone string) (base string, ok bool) {
 	return strings.CutSuffix(name, "."+zone)
 }
 
-// answer is the plugin's ServeDNS (plugin/kubernetes/handler.go). chain counts
-// the aliases before.
-func (z *zone) answer(name, kind string, chain int) Reply {
+// answer is the plugin's ServeDNS (plugin/kubernetes/handler.go). chain is
+// the aliases followed before.
+func (z *zone) answer(name, kind string, chain []string) Reply {
 	base, inside := within(name, z.domain)
 	origin, reverse := z.domain, false
 	for _, arpa := range []string{"in-addr.arpa", "ip6.arpa"} {
@@ -145,15 +145,16 @@ func (z *zone) cname(name, alias string) Record {
 // maxCnameChainLength, which is compared with ">").
 const maxAliases = 11
 
-// addresses answers A and AAAA, following aliases inside the zone.
-func (z *zone) addresses(name, kind string, found []target, chain int) Reply {
+// addresses answers A and AAAA, following aliases inside the zone; an alias is
+// followed once in a chain (plugin/pkg/dnsutil/cname.go, DuplicateCNAME).
+func (z *zone) addresses(name, kind string, found []target, chain []string) Reply {
 	reply := Reply{Rcode: "NOERROR"}
 	seen := map[netip.Addr]bool{}
 	for _, t := range found {
 		switch {
 		case t.alias != "":
 			alias := strings.ToLower(strings.TrimSuffix(t.alias, "."))
-			if _, below := within(alias, name); below || chain >= maxAliases {
+			if _, below := within(alias, name); below || len(chain) >= maxAliases || slices.Contains(chain, alias) {
 				continue
 			}
 			if _, inside := within(alias, z.domain); !inside {
@@ -161,7 +162,7 @@ func (z *zone) addresses(name, kind string, found []target, chain int) Reply {
 				reply.Alias = alias + "."
 				continue
 			}
-			if next := z.answer(alias, kind, chain+1); len(next.Answers) > 0 {
+			if next := z.answer(alias, kind, append(slices.Clip(chain), alias)); len(next.Answers) > 0 {
 				reply.Answers = append(append(reply.Answers, z.cname(name, alias)), next.Answers...)
 				reply.Alias = next.Alias
 			}

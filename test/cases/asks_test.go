@@ -11,8 +11,8 @@ var elsewhere = map[string]string{
 	"dns-coredns-down":  "scales the cluster's DNS to zero under the other cases; test/behaviour does it alone",
 }
 
-// alone are the cases that do not bear company.
-var alone = map[string]bool{}
+// alone are the cases that do not bear company: these two ask for one nodePort.
+var alone = map[string]bool{"nodeport-taken": true, "kind-no-port-mapping": true}
 
 // deviations are the cases in which a client of the lab sees something else
 // than the case says, with the reason.
