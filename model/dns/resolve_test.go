@@ -94,6 +94,7 @@ func TestAnswer(t *testing.T) {
 		"loop.default.svc.cluster.local. A":                    "NOERROR ",
 		"self.default.svc.cluster.local. A":                    "NOERROR ",
 		"gone.default.svc.cluster.local. A":                    "NOERROR ",
+		"round.default.svc.cluster.local. A":                   "NOERROR CNAME about.default.svc.cluster.local., CNAME www.example.com.",
 		"x.ext.default.svc.cluster.local. A":                   "NXDOMAIN ",
 		"web.nowhere.svc.cluster.local. A":                     "NXDOMAIN ",
 		"nowhere.svc.cluster.local. A":                         "NXDOMAIN ",

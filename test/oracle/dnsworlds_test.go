@@ -295,3 +295,29 @@ func resolveAll(t *rapid.T, c *dnsCluster, s *model.Snapshot, k *kubernetes.Kube
 	}
 	return asked
 }
+
+// TestAliasRounds asks for names whose slices of names lead back to each other.
+func TestAliasRounds(t *testing.T) {
+	c := &dnsCluster{Domain: "cluster.local", Namespaces: []string{"default"}, Corefile: model.Corefile{Pods: "insecure", TTL: 30}}
+	for name, to := range map[string][]string{
+		"round": {"about.default.svc.cluster.local"}, "about": {"round.default.svc.cluster.local", "www.example.com"}, "self": {"self.default.svc.cluster.local"},
+	} {
+		svc := &v1.Service{ObjectMeta: objectMeta("default", name)}
+		svc.Spec.ClusterIP, svc.Spec.ClusterIPs = v1.ClusterIPNone, []string{v1.ClusterIPNone}
+		svc.Spec.Ports = []v1.ServicePort{{Port: 80, Protocol: v1.ProtocolTCP}}
+		slice := &discovery.EndpointSlice{ObjectMeta: objectMeta("default", name), AddressType: discovery.AddressTypeFQDN}
+		slice.Labels = map[string]string{discovery.LabelServiceName: name}
+		slice.Ports = []discovery.EndpointPort{{Name: ptr(""), Port: ptr(int32(80)), Protocol: ptr(v1.ProtocolTCP)}}
+		slice.Endpoints = []discovery.Endpoint{{Addresses: to}}
+		c.Services, c.Slices = append(c.Services, svc), append(c.Slices, slice)
+	}
+	s, k := c.snapshot(), c.plugin(t)
+	for _, name := range []string{"round", "about", "self"} {
+		name += ".default.svc.cluster.local"
+		want, got := askPlugin(t, k, name+".", "A"), askModel(s, name, "A")
+		if got != want || !strings.HasPrefix(want, "NOERROR") {
+			t.Errorf("%s A\nCoreDNS: %s\nmodel:   %s", name, want, got)
+		}
+		t.Log(want)
+	}
+}
