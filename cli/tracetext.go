@@ -66,7 +66,7 @@ func sharedHops(outcomes []path.Outcome) int {
 	n := len(first)
 	for _, o := range outcomes[1:] {
 		i := 0
-		for i < n && i < len(o.Hops) && o.Hops[i] == first[i] {
+		for i < n && i < len(o.Hops) && o.Hops[i].Same(&first[i]) {
 			i++
 		}
 		n = i

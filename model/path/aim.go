@@ -273,7 +273,7 @@ func (q *query) walk() {
 	}
 	services, locate := q.concerned(), q.locate()
 	family := FamilyOf(q.address)
-	q.trace.Outcomes = Walk(CompileService(q.snapshot, q.node, family, services...), q.flow, locate)
+	q.trace.Outcomes = q.follow(compileMode(q.trace.Mode, q.snapshot, q.node, family, services), q.flow, locate)
 
 	other := q.nodeOf(q.address)
 	if other == "" || other == q.node || len(q.trace.Outcomes) != 1 || q.trace.Outcomes[0].Verdict != None {
@@ -286,12 +286,16 @@ func (q *query) walk() {
 	})
 	arriving := q.flow
 	arriving.Local, arriving.Interface = false, ""
-	q.trace.Outcomes = Walk(CompileService(q.snapshot, other, family, services...), arriving, locate)
+	q.trace.Outcomes = q.follow(compileMode(q.trace.Mode, q.snapshot, other, family, services), arriving, locate)
 	for i := range q.trace.Outcomes {
 		o := &q.trace.Outcomes[i]
 		o.Hops = append(first[:len(first):len(first)], o.Hops...)
 	}
 	q.note("Whether the network between the nodes changes the source address on the way to %s is not known.", other)
+}
+
+func (q *query) follow(p *Program, f Flow, locate Locate) []Outcome {
+	return walkAll(p, f, locate, q.request.Explain)
 }
 
 func (q *query) firstHook() string {

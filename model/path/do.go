@@ -18,6 +18,8 @@ type Request struct {
 	// else a node, and says so in the notes.
 	From string
 	Mode string // kube-proxy mode; "" or "auto" means the cluster's own
+	// Explain asks for the rules that did not match, too.
+	Explain bool
 }
 
 // Do gives every outcome of a request, by the rules kube-proxy would write from
@@ -69,13 +71,13 @@ func modeOf(s *model.Snapshot, asked string) (string, error) {
 		}
 	}
 	switch mode {
-	case ModeIPTables:
+	case ModeIPTables, ModeNFTables:
 		return mode, nil
-	case ModeNFTables, ModeIPVS:
+	case ModeIPVS:
 		if mode == asked {
-			return "", fmt.Errorf("kube-proxy mode %q: only the rules of mode %q are known so far", mode, ModeIPTables)
+			return "", fmt.Errorf("kube-proxy mode %q: only the rules of modes %q and %q are known so far", mode, ModeIPTables, ModeNFTables)
 		}
-		return "", fmt.Errorf("kube-proxy of this cluster runs in mode %q, and only the rules of mode %q are known so far: ask for that mode to see what it would do", mode, ModeIPTables)
+		return "", fmt.Errorf("kube-proxy of this cluster runs in mode %q, and only the rules of modes %q and %q are known so far: ask for one of them to see what it would do", mode, ModeIPTables, ModeNFTables)
 	}
 	return "", fmt.Errorf("kube-proxy mode %q: want auto, iptables, nftables or ipvs", asked)
 }

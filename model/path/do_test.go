@@ -33,6 +33,13 @@ const (
 	throughOwn = "0.50 dnat 10.244.1.5:8080 default/web-1 node-a masquerade; 0.50 dnat 10.244.2.7:8080 default/web-2 node-b"
 )
 
+// inNFTables is what is otherwise there (https://kubernetes.io/docs/reference/networking/virtual-ips,
+// "Migrating from iptables mode to nftables").
+var inNFTables = map[string]string{
+	"localhost port":        none,          // NodePorts do not answer on loopback
+	"port it does not have": "1.00 reject", // of a cluster IP
+}
+
 func TestDo(t *testing.T) {
 	for name, c := range map[string]struct {
 		request Request
@@ -121,24 +128,31 @@ func TestDo(t *testing.T) {
 		"nothing but the Service": {request: Request{Target: "web"}, want: "0.50 dnat 10.244.1.5:8080 default/web-1 node-a masquerade; 0.50 dnat 10.244.2.7:8080 default/web-2 node-b masquerade",
 			notes: []string{"the cluster has no Node"}, change: func(s *model.Snapshot) { s.Pods, s.Nodes = nil, nil }},
 	} {
-		t.Run(name, func(t *testing.T) {
-			trace := do(t, changed(c.change), c.request)
-			if got := outcomesText(trace); got != c.want {
-				t.Errorf("outcomes: %s\nwant: %s", got, c.want)
-			}
-			if c.from != "" && trace.From != c.from {
-				t.Errorf("from %q, want %q", trace.From, c.from)
-			}
-			p := trace.Packet
-			if got := fmt.Sprintf("%s → %s:%d %s %s", p.Source, p.Destination, p.Port, p.Protocol, p.Node); c.packet != "" && got != c.packet {
-				t.Errorf("packet %s, want %s", got, c.packet)
-			}
-			for _, want := range c.notes {
-				if !strings.Contains(strings.Join(trace.Notes, "\n"), want) {
-					t.Errorf("no note says %q:\n%s", want, strings.Join(trace.Notes, "\n"))
+		for _, mode := range []string{ModeIPTables, ModeNFTables} {
+			t.Run(mode+"/"+name, func(t *testing.T) {
+				c.request.Mode = mode
+				want := c.want
+				if other := inNFTables[name]; other != "" && mode == ModeNFTables {
+					want = other
 				}
-			}
-		})
+				trace := do(t, changed(c.change), c.request)
+				if got := outcomesText(trace); got != want {
+					t.Errorf("outcomes: %s\nwant: %s", got, want)
+				}
+				if c.from != "" && trace.From != c.from {
+					t.Errorf("from %q, want %q", trace.From, c.from)
+				}
+				p := trace.Packet
+				if got := fmt.Sprintf("%s → %s:%d %s %s", p.Source, p.Destination, p.Port, p.Protocol, p.Node); c.packet != "" && got != c.packet {
+					t.Errorf("packet %s, want %s", got, c.packet)
+				}
+				for _, want := range c.notes {
+					if !strings.Contains(strings.Join(trace.Notes, "\n"), want) {
+						t.Errorf("no note says %q:\n%s", want, strings.Join(trace.Notes, "\n"))
+					}
+				}
+			})
+		}
 	}
 }
 
@@ -162,7 +176,7 @@ func TestDoRefuses(t *testing.T) {
 		"unknown source node":    {request: Request{Target: "web", From: "node/nowhere"}, want: `no Node "nowhere"`},
 		"source of no kind":      {request: Request{Target: "web", From: "tmp"}, want: `from "tmp": want pod/NAME`},
 		"outside no address":     {request: Request{Target: "web", From: "outside/here"}, want: `"here" is no IP address`},
-		"mode nftables":          {request: Request{Target: "web", Mode: "nftables"}, want: `kube-proxy mode "nftables": only`},
+		"mode ipvs":              {request: Request{Target: "web", Mode: "ipvs"}, want: `kube-proxy mode "ipvs": only`},
 		"unknown mode":           {request: Request{Target: "web", Mode: "userspace"}, want: `kube-proxy mode "userspace": want auto`},
 		"cluster in mode ipvs":   {request: Request{Target: "web", Mode: "auto"}, want: `runs in mode "ipvs"`, change: func(s *model.Snapshot) { s.Proxy.Mode = "ipvs" }},
 		"Pod on no node":         {request: Request{Target: "web", From: "pod/tmp"}, want: "on no node yet", change: func(s *model.Snapshot) { s.Pods[0].Node = "" }},

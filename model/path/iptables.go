@@ -29,6 +29,14 @@ func CompileService(s *model.Snapshot, node string, family Family, services ...*
 	return compile(s, newHost(s, node, family), services)
 }
 
+// compileMode is CompileService in a mode of kube-proxy.
+func compileMode(mode string, s *model.Snapshot, node string, family Family, services []*model.Service) *Program {
+	if mode == ModeNFTables {
+		return compileNFTables(s, node, family, services)
+	}
+	return CompileService(s, node, family, services...)
+}
+
 func compile(s *model.Snapshot, h *host, services []*model.Service) *Program {
 	c := &compiler{host: h, large: isLarge(s, h)}
 	c.program = &Program{

@@ -104,6 +104,10 @@ type nftCompiler struct {
 // The feature gate KubeProxyNFTablesLocalhostNodePorts is taken as off, as it
 // is by default.
 func CompileNFTables(s *model.Snapshot, node string, family Family) *Program {
+	return compileNFTables(s, node, family, s.Services)
+}
+
+func compileNFTables(s *model.Snapshot, node string, family Family, services []*model.Service) *Program {
 	proxy := s.Proxy
 	if len(proxy.NodePortAddresses) == 0 { // pkg/proxy/apis/config/v1alpha1 defaults of this mode
 		proxy.NodePortAddresses = []string{"primary"}
@@ -119,7 +123,7 @@ func CompileNFTables(s *model.Snapshot, node string, family Family) *Program {
 	}
 	c.sets()
 	c.fixed(s.ServiceCIDRs)
-	for _, svc := range s.Services {
+	for _, svc := range services {
 		ports := servicePorts(svc, family)
 		if len(ports) == 0 {
 			continue

@@ -29,7 +29,11 @@ func (q *query) remarkService(svc *model.Service) {
 		return
 	}
 	if q.port == nil && len(svc.Ports) > 0 && q.isClusterIP() {
-		q.note("Service %s has no port %d; it has %s. A cluster IP exists in the rules only, so nothing answers.", svc.Key(), q.number, portList(svc.Ports))
+		why := "A cluster IP exists in the rules only, so nothing answers."
+		if q.trace.Mode == ModeNFTables {
+			why = "In nftables mode the rules refuse the other ports of a cluster IP."
+		}
+		q.note("Service %s has no port %d; it has %s. %s", svc.Key(), q.number, portList(svc.Ports), why)
 	}
 	if svc.HealthCheckNodePort != 0 && int32(q.number) == svc.HealthCheckNodePort && q.port == nil {
 		q.note("Port %d is the health check that load balancers ask: kube-proxy itself answers it.", q.number)

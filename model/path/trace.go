@@ -42,6 +42,26 @@ type Outcome struct {
 	Destination *Destination `json:"destination,omitempty"` // set for DNAT
 	Masquerade  bool         `json:"masquerade"`            // the source is rewritten to the node's address
 	Hops        []Hop        `json:"hops"`
+	// Conntrack is the first node's entry for the connection; nil unless it is DNAT.
+	Conntrack *Conntrack `json:"conntrack,omitempty"`
+}
+
+// Conntrack is the kernel's memory of a connection: how its packets look before
+// translation, and how the answers to them will look (conntrack(8), -L). It is
+// what translates every packet after the first.
+type Conntrack struct {
+	Protocol string `json:"protocol"` // lower case
+	Original Tuple  `json:"original"`
+	Reply    Tuple  `json:"reply"`
+}
+
+// Tuple is one direction of a conntrack entry; what is not known is zero, as the
+// client's port always is and the address that masquerading takes.
+type Tuple struct {
+	Source          string `json:"source,omitempty"`
+	SourcePort      uint16 `json:"sourcePort,omitempty"`
+	Destination     string `json:"destination,omitempty"`
+	DestinationPort uint16 `json:"destinationPort,omitempty"`
 }
 
 // Destination is where a rewritten packet goes.
@@ -63,4 +83,24 @@ type Hop struct {
 	// Chance is the probability that this rule is taken by a packet that reaches it; 1 when it is certain.
 	Chance   float64        `json:"chance"`
 	Evidence model.Evidence `json:"evidence"`
+	// Sofar is the probability that a packet gets here; Mark its mark then.
+	Sofar float64 `json:"sofar"`
+	Mark  uint32  `json:"mark,omitempty"`
+	// Passed are the rules that did not match between the hop before and this
+	// one, in order. Only Explain tells them.
+	Passed []Passed `json:"passed,omitempty"`
+}
+
+// Passed is a rule that did not match a packet, or a group of them.
+type Passed struct {
+	Chain string `json:"chain"`
+	Rule  string `json:"rule,omitempty"`  // "" for a group
+	Count int    `json:"count,omitempty"` // of a group
+	Why   string `json:"why"`
+}
+
+// Same says whether two outcomes share this hop.
+func (h *Hop) Same(other *Hop) bool {
+	return h.Node == other.Node && h.Hook == other.Hook && h.Table == other.Table && h.Chain == other.Chain &&
+		h.Rule == other.Rule && h.What == other.What && h.Chance == other.Chance && h.Evidence == other.Evidence
 }

@@ -1,8 +1,8 @@
 package path
 
 import (
-	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"svctour/model"
@@ -17,8 +17,8 @@ type Flow struct {
 	// Local packets are sent by a process of the node itself: they start at hook OUTPUT.
 	Local     bool
 	Interface string // the one a packet that is not Local comes in by; "" when unknown
-	// Sticky names the KUBE-SEP- chain whose affinity list holds Source; "" for
-	// a client that was not seen before.
+	// Sticky names the affinity list that holds Source: the KUBE-SEP- chain, or
+	// in nftables mode the affinity- set; "" for a client that was not seen before.
 	Sticky string
 }
 
@@ -45,16 +45,25 @@ const (
 // Foreign rules and policies of the base chains are not known and count as
 // accepting everything.
 func Walk(p *Program, f Flow, locate Locate) []Outcome {
+	return walkAll(p, f, locate, false)
+}
+
+// Explain is Walk with the rules that did not match: see Hop.Passed.
+func Explain(p *Program, f Flow, locate Locate) []Outcome {
+	return walkAll(p, f, locate, true)
+}
+
+func walkAll(p *Program, f Flow, locate Locate, explain bool) []Outcome {
 	if locate == nil {
 		locate = func(netip.AddrPort) Place { return Place{} }
 	}
 	f.Protocol = strings.ToLower(f.Protocol)
-	w := &walker{program: p, flow: f, locate: locate}
+	w := &walker{program: p, flow: f, locate: locate, explain: explain}
 	first := &walk{chance: 1, destination: f.Destination}
 	if f.Local {
-		first.hooks = []hook{{"nat", "OUTPUT"}, {"filter", "OUTPUT"}, {"nat", "POSTROUTING"}}
+		first.hooks = w.hooks("OUTPUT", "POSTROUTING")
 	} else {
-		first.hooks = []hook{{"nat", "PREROUTING"}}
+		first.hooks = w.hooks("PREROUTING")
 	}
 	w.pending = append(w.pending, first)
 	for len(w.pending) > 0 {
@@ -66,16 +75,52 @@ func Walk(p *Program, f Flow, locate Locate) []Outcome {
 	return w.outcomes
 }
 
-type hook struct{ table, chain string }
+// hook is a base chain: where it hangs in netfilter, and its table and name.
+type hook struct{ point, table, chain string }
+
+// nat says whether it is a chain of type nat, which only the first packet of a
+// connection meets.
+func (h hook) nat() bool { return h.table == "nat" || strings.HasPrefix(h.chain, "nat-") }
+
+// baseChains are the chains of each netfilter hook in the order of their
+// priorities (linux/netfilter_ipv4.h): destination NAT at -100, filter at 0,
+// source NAT at 100. In nftables mode they are those of nftBaseChains.
+var baseChains = map[bool]map[string][]hook{
+	false: {
+		"PREROUTING":  {{"PREROUTING", "nat", "PREROUTING"}},
+		"INPUT":       {{"INPUT", "filter", "INPUT"}},
+		"FORWARD":     {{"FORWARD", "filter", "FORWARD"}},
+		"OUTPUT":      {{"OUTPUT", "nat", "OUTPUT"}, {"OUTPUT", "filter", "OUTPUT"}},
+		"POSTROUTING": {{"POSTROUTING", "nat", "POSTROUTING"}},
+	},
+	true: {
+		"PREROUTING":  {{"PREROUTING", NFTTable, "filter-prerouting-pre-dnat"}, {"PREROUTING", NFTTable, "nat-prerouting"}},
+		"INPUT":       {{"INPUT", NFTTable, "filter-input"}},
+		"FORWARD":     {{"FORWARD", NFTTable, "filter-forward"}},
+		"OUTPUT":      {{"OUTPUT", NFTTable, "filter-output-pre-dnat"}, {"OUTPUT", NFTTable, "nat-output"}, {"OUTPUT", NFTTable, "filter-output"}},
+		"POSTROUTING": {{"POSTROUTING", NFTTable, "nat-postrouting"}},
+	},
+}
+
+// hooks are the base chains of some netfilter hooks, in order.
+func (w *walker) hooks(points ...string) []hook {
+	var out []hook
+	for _, point := range points {
+		out = append(out, baseChains[w.program.Mode == ModeNFTables][point]...)
+	}
+	return out
+}
 
 // walker holds the walks still to be made; each random rule adds one.
 type walker struct {
 	program  *Program
 	flow     Flow
 	locate   Locate
+	explain  bool // keep the rules that did not match
 	pending  []*walk
 	outcomes []Outcome
 	steps    int
+	texts    map[*Rule]string // of rules that many outcomes share
 }
 
 // walk is the state of one packet on its way.
@@ -100,14 +145,17 @@ type frame struct {
 	hops  *hopList // hops at the jump here, included
 }
 
-// hopList is a list that grows at its end and shares its beginning.
+// hopList is a list that grows at its end and shares its beginning. Its entries
+// are hops, and among them, when they are asked for, rules that were passed by.
 type hopList struct {
 	Hop
+	passed *Passed
 	before *hopList
 }
 
 func (w *walk) add(h Hop) {
-	w.hops = &hopList{h, w.hops}
+	h.Mark, h.Sofar = w.mark, w.chance
+	w.hops = &hopList{Hop: h, before: w.hops}
 	w.len++
 }
 
@@ -132,19 +180,29 @@ func (w *walker) run(k *walk) {
 			w.giveUp(k)
 			return
 		}
-		top.next = top.chain.next(top.next, k.destination)
+		from := top.next
+		top.next = top.chain.next(from, k.destination)
+		if w.explain {
+			k.passGroup(top.chain, top.next-from)
+		}
 		if top.next >= len(top.chain.Rules) {
 			w.leave(k)
 			continue
 		}
 		r := &top.chain.Rules[top.next]
 		top.next++
-		if !w.matches(k, r) {
+		if why := w.misses(k, r); why != matched {
+			if w.explain {
+				w.pass(k, top.chain, r, why)
+			}
 			continue
 		}
 		if r.Probability > 0 && r.Probability < 1 {
 			missed := k.branch()
 			missed.chance *= 1 - r.Probability
+			if w.explain {
+				w.pass(missed, top.chain, r, notDrawn)
+			}
 			w.pending = append(w.pending, missed)
 			k.chance *= r.Probability
 		}
@@ -186,28 +244,40 @@ func (w *walker) leave(k *walk) {
 		w.passed(k)
 		return
 	}
-	if k.hops == top.hops && (k.at.table == "filter" || k.at.chain == "POSTROUTING") {
-		k.hops = top.hops.before
-		k.len--
+	var inside []*Passed
+	last := k.hops
+	for ; last != nil && last.passed != nil; last = last.before {
+		inside = append(inside, last.passed)
+	}
+	if last != top.hops || last == nil || k.at.nat() && k.at.point != "POSTROUTING" {
+		return
+	}
+	k.hops = top.hops.before
+	k.len--
+	if w.explain {
+		k.hops = &hopList{passed: &Passed{Chain: last.Chain, Rule: last.Rule, Why: "nothing in " + top.chain.Name + " matches:"}, before: k.hops}
+		for _, p := range slices.Backward(inside) {
+			k.hops = &hopList{passed: p, before: k.hops}
+		}
 	}
 }
 
 // passed continues after a base chain let the packet through.
 func (w *walker) passed(k *walk) {
 	k.stack = k.stack[:0]
-	switch k.at {
-	case hook{"nat", "PREROUTING"}:
+	switch {
+	case k.at.point == "PREROUTING" && k.at.nat():
 		w.route(k)
 		if w.program.isLocal(k.destination.Addr()) {
-			k.hooks = []hook{{"filter", "INPUT"}}
+			k.hooks = w.hooks("INPUT")
 		} else {
-			k.hooks = []hook{{"filter", "FORWARD"}, {"nat", "POSTROUTING"}}
+			k.hooks = w.hooks("FORWARD", "POSTROUTING")
 		}
-	case hook{"nat", "OUTPUT"}:
+	case k.at.point == "OUTPUT" && k.at.nat():
 		w.route(k)
-	case hook{"nat", "POSTROUTING"}:
+	case k.at.point == "POSTROUTING":
 		if w.flow.Local && w.program.isLocal(k.destination.Addr()) {
-			k.hooks = []hook{{"filter", "INPUT"}} // over the loopback device, in the same connection
+			k.hooks = w.hooks("INPUT") // over the loopback device, in the same connection
 		}
 	}
 }
@@ -236,119 +306,6 @@ func (w *walker) route(k *walk) {
 	k.add(Hop{Node: w.program.Node, Hook: next, What: what, Chance: 1, Evidence: model.Derived})
 }
 
-// matches tests one rule, apart from its probability.
-func (w *walker) matches(k *walk, r *Rule) bool {
-	if r.Protocol != "" && r.Protocol != w.flow.Protocol || r.Port != 0 && r.Port != k.destination.Port() {
-		return false
-	}
-	if r.Destination.IsValid() && r.Destination.Contains(k.destination.Addr()) == r.NotDest {
-		return false
-	}
-	if r.Source.IsValid() && r.Source.Contains(w.flow.Source) == r.NotSource {
-		return false
-	}
-	if r.Interface != "" && w.comesInBy(r.Interface) == r.NotInterf {
-		return false
-	}
-	if r.SourceLocal && !w.program.isLocal(w.flow.Source) || r.DestLocal && !w.program.isLocal(k.destination.Addr()) {
-		return false
-	}
-	if r.Mark != 0 && (k.mark&r.Mark == r.Mark) == r.NotMark {
-		return false
-	}
-	if r.CTState != "" && inState(k, r.CTState) == r.NotCTState {
-		return false
-	}
-	return r.Recent == "" || r.RecentSeconds == 0 || r.Recent == w.flow.Sticky
-}
-
-// comesInBy tests -i. Packets of the node's own processes have no interface.
-func (w *walker) comesInBy(pattern string) bool {
-	if w.flow.Local || w.flow.Interface == "" {
-		return false
-	}
-	if prefix, ok := strings.CutSuffix(pattern, "+"); ok {
-		return strings.HasPrefix(w.flow.Interface, prefix)
-	}
-	return w.flow.Interface == pattern
-}
-
-// inState tests --ctstate for the first packet of a connection.
-func inState(k *walk, states string) bool {
-	for state := range strings.SplitSeq(states, ",") {
-		if state == "NEW" || state == "DNAT" && k.dnat {
-			return true
-		}
-	}
-	return false
-}
-
-// act carries out a rule that matched; true when the packet's way is over.
-func (w *walker) act(k *walk, chain *Chain, r *Rule) bool {
-	switch r.Action {
-	case ActionNone:
-	case ActionJump, ActionGoto:
-		return w.jump(k, chain, r)
-	case ActionReturn:
-		if len(k.stack) > 1 && k.stack[len(k.stack)-1].chain.Name == "KUBE-POSTROUTING" && k.dnat {
-			w.hop(k, chain, r, "not marked: the source stays (RETURN)")
-		}
-		w.leave(k)
-	case ActionMarkOr:
-		k.mark |= r.Set
-		w.hop(k, chain, r, fmt.Sprintf("set mark %#x: masquerade later", r.Set))
-	case ActionMarkXor:
-		k.mark ^= r.Set
-		w.hop(k, chain, r, fmt.Sprintf("clear mark %#x", r.Set))
-	case ActionMasquerade:
-		k.masquerade = true
-		w.hop(k, chain, r, "masquerade: source becomes node's address")
-		w.passed(k)
-	case ActionDNAT:
-		k.destination, k.dnat = r.To, true
-		w.hop(k, chain, r, "DNAT to "+r.To.String())
-		w.passed(k)
-	case ActionAccept:
-		w.hop(k, chain, r, "accept")
-		w.passed(k)
-	case ActionReject:
-		w.hop(k, chain, r, "reject: the client is refused at once")
-		w.finish(k, Reject)
-		return true
-	case ActionDrop:
-		w.hop(k, chain, r, "drop: the client waits in vain")
-		w.finish(k, Drop)
-		return true
-	}
-	return false
-}
-
-func (w *walker) jump(k *walk, chain *Chain, r *Rule) bool {
-	target := w.program.Chain(k.at.table, r.Chain)
-	if target == nil || len(k.stack) >= maxDepth {
-		w.hop(k, chain, r, "jump to a chain that is not there")
-		w.finish(k, None)
-		return true
-	}
-	w.hop(k, chain, r, "jump "+r.Chain)
-	if r.Action == ActionGoto { // a goto does not come back: its caller's end is its own
-		k.stack = k.stack[:len(k.stack)-1]
-	}
-	k.stack = append(k.stack, frame{chain: target, hops: k.hops})
-	return false
-}
-
-func (w *walker) hop(k *walk, chain *Chain, r *Rule, what string) {
-	chance := r.Probability
-	if chance == 0 {
-		chance = 1
-	}
-	k.add(Hop{
-		Node: w.program.Node, Hook: k.at.chain, Table: k.at.table, Chain: chain.Name,
-		Rule: r.String(), What: what, Chance: chance, Evidence: model.Derived,
-	})
-}
-
 // giveUp ends a packet that goes round in circles; when too many do, all that
 // are still under way end with it.
 func (w *walker) giveUp(k *walk) {
@@ -370,13 +327,23 @@ func (w *walker) finish(k *walk, verdict Verdict) {
 			IP: k.destination.Addr().String(), Port: int32(k.destination.Port()), Pod: place.Pod, Node: place.Node,
 		}
 		w.arrive(k, place)
+		out.Conntrack = w.conntrack(k)
 	} else if verdict == None {
 		w.unmatched(k)
 	}
 	w.steps += k.len
 	out.Hops = make([]Hop, k.len)
-	for i, h := k.len-1, k.hops; h != nil; i, h = i-1, h.before {
+	i := k.len
+	for h := k.hops; h != nil; h = h.before {
+		if h.passed != nil {
+			out.Hops[i].Passed = append(out.Hops[i].Passed, *h.passed)
+			continue
+		}
+		i--
 		out.Hops[i] = h.Hop
+	}
+	for i := range out.Hops {
+		slices.Reverse(out.Hops[i].Passed)
 	}
 	w.outcomes = append(w.outcomes, out)
 }
@@ -420,4 +387,23 @@ func (w *walker) arrive(k *walk, place Place) {
 		back += " and sends it on to the client's own address"
 	}
 	k.add(Hop{Node: w.program.Node, Hook: "POSTROUTING", What: back, Chance: 1, Evidence: model.Derived})
+}
+
+// conntrack is the entry that the connection gets on the first node, as
+// conntrack -L lists it. Which address masquerading takes depends on the
+// interface by which the packet leaves, and is not in the API.
+func (w *walker) conntrack(k *walk) *Conntrack {
+	source := ""
+	if w.flow.Source.IsValid() {
+		source = w.flow.Source.String()
+	}
+	entry := &Conntrack{
+		Protocol: w.flow.Protocol,
+		Original: Tuple{Source: source, Destination: w.flow.Destination.Addr().String(), DestinationPort: w.flow.Destination.Port()},
+		Reply:    Tuple{Source: k.destination.Addr().String(), SourcePort: k.destination.Port(), Destination: source},
+	}
+	if k.masquerade {
+		entry.Reply.Destination = ""
+	}
+	return entry
 }

@@ -80,6 +80,92 @@ func TestCompileServiceMeetsTheSameRules(t *testing.T) {
 	}
 }
 
+// Both modes send a packet to the same endpoints. To one that has none they do
+// not always the same: nftables mode refuses ports that a cluster IP does not
+// have, and asks loadBalancerSourceRanges first.
+func TestModesAgree(t *testing.T) {
+	const seed = 20261124
+	random := rand.New(rand.NewSource(seed))
+	destinations := []string{"10.96.0.50:80", "10.96.0.51:80", "10.96.0.51:81", "10.96.0.52:80", "10.96.0.54:53", "10.96.0.60:80", "192.0.2.10:80", "172.18.0.2:30080", "172.18.0.2:30082", "172.18.0.3:30080"}
+	verdicts := map[Verdict]int{}
+	for i := range 3000 {
+		s := changed(func(s *model.Snapshot) { shake(random, s) })
+		s.Proxy.NodePortAddresses = nil
+		f := flow([]string{"10.244.1.20", "10.244.1.5", "172.18.0.2", "203.0.113.5", "192.0.2.10"}[random.Intn(5)], destinations[random.Intn(len(destinations))], []string{"TCP", "UDP"}[random.Intn(2)])
+		if f.Local = random.Intn(3) == 0; !f.Local {
+			f.Interface = []string{"", "cali1", "eth0"}[random.Intn(3)]
+		}
+		iptables, nftables := Walk(Compile(s, "node-a", IPv4), f, nil), Walk(CompileNFTables(s, "node-a", IPv4), f, nil)
+		requireWhole(t, nftables)
+		a, b := outcomesText(&Trace{Outcomes: iptables}), outcomesText(&Trace{Outcomes: nftables})
+		if a != b && (iptables[0].Verdict == DNAT || nftables[0].Verdict == DNAT) {
+			t.Fatalf("seed %d, cluster %d, %+v:\niptables %s\nnftables %s", seed, i, f, a, b)
+		}
+		verdicts[nftables[0].Verdict]++
+	}
+	for _, v := range []Verdict{DNAT, Reject, Drop, None} {
+		if verdicts[v] == 0 {
+			t.Errorf("no packet with verdict %s: %v", v, verdicts)
+		}
+	}
+}
+
+// The rules that did not match come with the hop after them, and why.
+func TestExplain(t *testing.T) {
+	s := changed(nil)
+	for _, mode := range []string{ModeIPTables, ModeNFTables} {
+		t.Run(mode, func(t *testing.T) {
+			f := flow("10.244.1.20", "10.96.0.50:80", "TCP")
+			p := compileMode(mode, s, "node-a", IPv4, s.Services)
+			plain, told := Walk(p, f, nil), Explain(p, f, nil)
+			requireWhole(t, told)
+			reasons := map[string]bool{}
+			for i := range told {
+				for j := range told[i].Hops {
+					h := &told[i].Hops[j]
+					if !h.Same(&plain[i].Hops[j]) || len(told[i].Hops) != len(plain[i].Hops) {
+						t.Fatalf("outcome %d, hop %d: %+v with the rules passed by, %+v without", i, j, h, plain[i].Hops[j])
+					}
+					for _, passed := range h.Passed {
+						reasons[passed.Why] = true
+						if passed.Why == "" || (passed.Rule == "") != (passed.Count > 0) {
+							t.Errorf("%+v", passed)
+						}
+					}
+					h.Passed = nil
+				}
+			}
+			want := []string{"for other destinations", "not drawn: it takes 50.0% of the packets", "the source 10.244.1.20 is in 10.244.0.0/16", "nothing in KUBE-FORWARD matches:"}
+			if mode == ModeNFTables {
+				want = []string{"the source 10.244.1.20 is in 10.244.0.0/16", "the map firewall-ips has nothing for it", "mark 0x4000 is not set", "no endpoint talks to itself"}
+			}
+			for _, why := range want {
+				if !reasons[why] {
+					t.Errorf("no rule was passed by because %s: %v", why, reasons)
+				}
+			}
+		})
+	}
+}
+
+// Session affinity in nftables mode.
+func TestStickyNFTables(t *testing.T) {
+	s := changed(func(s *model.Snapshot) { s.Services[0].SessionAffinity = "ClientIP" })
+	p := CompileNFTables(s, "node-a", IPv4)
+	f := flow("10.244.1.20", "10.96.0.50:80", "TCP")
+	if outcomes := Walk(p, f, nil); len(outcomes) != 2 {
+		t.Errorf("a new client: %+v", outcomes)
+	}
+	for _, set := range p.Tables[0].Sets {
+		if strings.HasSuffix(set.Name, "10.244.2.7/8080") {
+			f.Sticky = set.Name
+		}
+	}
+	if outcomes := Walk(p, f, nil); len(outcomes) != 1 || outcomes[0].Destination.IP != "10.244.2.7" {
+		t.Errorf("a client of 10.244.2.7: %+v", outcomes)
+	}
+}
+
 // shake changes policies, endpoints and configuration at random.
 func shake(random *rand.Rand, s *model.Snapshot) {
 	policy := func() string { return []string{"", "Cluster", "Local"}[random.Intn(3)] }

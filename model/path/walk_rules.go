@@ -1,0 +1,312 @@
+package path
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"svctour/model"
+)
+
+// reason is why a rule does not match a packet.
+type reason uint8
+
+const (
+	matched reason = iota
+	elsewhere
+	otherSource
+	otherInterface
+	sourceNotLocal
+	destinationNotLocal
+	otherMark
+	otherState
+	notSeen
+	notHairpin
+	notInMap
+	notDrawn
+)
+
+// misses tests one rule, apart from its probability.
+func (w *walker) misses(k *walk, r *Rule) reason {
+	to := k.destination.Addr()
+	switch {
+	case r.Protocol != "" && r.Protocol != w.flow.Protocol || r.Port != 0 && r.Port != k.destination.Port():
+		return elsewhere
+	case r.Destination.IsValid() && r.Destination.Contains(to) == r.NotDest:
+		return elsewhere
+	case r.Source.IsValid() && r.Source.Contains(w.flow.Source) == r.NotSource:
+		return otherSource
+	case r.Interface != "" && w.comesInBy(r.Interface) == r.NotInterf:
+		return otherInterface
+	case r.SourceLocal && !w.program.isLocal(w.flow.Source):
+		return sourceNotLocal
+	case r.DestLocal && !w.program.isLocal(to):
+		return destinationNotLocal
+	case r.Mark != 0 && (k.mark&r.Mark == r.Mark) == r.NotMark:
+		return otherMark
+	case r.CTState != "" && inState(k, r.CTState) == r.NotCTState:
+		return otherState
+	case r.Recent != "" && r.RecentSeconds > 0 && r.Recent != w.flow.Sticky:
+		return notSeen
+	case r.NFT:
+		return w.missesSets(k, r)
+	}
+	return matched
+}
+
+// missesSets tests what only nftables rules have.
+func (w *walker) missesSets(k *walk, r *Rule) reason {
+	to := k.destination.Addr()
+	in := func(set string, key Key) *Element {
+		if s := w.program.Tables[0].Set(set); s != nil {
+			return s.Find(key)
+		}
+		return nil
+	}
+	contains := func(p netip.Prefix) bool { return p.Contains(to) }
+	switch {
+	case r.DestinationSet != "" && in(r.DestinationSet, Key{Address: to}) == nil:
+		return elsewhere
+	case len(r.Destinations) > 0 && !slices.ContainsFunc(r.Destinations, contains):
+		return elsewhere
+	case slices.ContainsFunc(r.NotSources, func(p netip.Prefix) bool { return p.Contains(w.flow.Source) }):
+		return otherSource
+	case r.Hairpin != "" && (!k.dnat || in(r.Hairpin, Key{w.flow.Source, to, w.flow.Protocol, k.destination.Port()}) == nil):
+		return notHairpin
+	case r.Lookup != "" && w.lookup(k, r) == nil:
+		return notInMap
+	}
+	return matched
+}
+
+// lookup asks a rule's verdict map for the packet; nil when it has nothing.
+func (w *walker) lookup(k *walk, r *Rule) *Element {
+	s := w.program.Tables[0].Set(r.Lookup)
+	if s == nil {
+		return nil
+	}
+	key := Key{Address: k.destination.Addr(), Protocol: w.flow.Protocol, Port: k.destination.Port()}
+	if r.PortOnly {
+		key.Address = netip.Addr{}
+	}
+	return s.Find(key)
+}
+
+// comesInBy tests -i. Packets of the node's own processes have no interface.
+func (w *walker) comesInBy(pattern string) bool {
+	if w.flow.Local || w.flow.Interface == "" {
+		return false
+	}
+	if prefix, ok := strings.CutSuffix(pattern, "+"); ok {
+		return strings.HasPrefix(w.flow.Interface, prefix)
+	}
+	return w.flow.Interface == pattern
+}
+
+// inState tests --ctstate for the first packet of a connection.
+func inState(k *walk, states string) bool {
+	for state := range strings.SplitSeq(states, ",") {
+		if state == "NEW" || state == "DNAT" && k.dnat {
+			return true
+		}
+	}
+	return false
+}
+
+// maxPassed bounds the rules that are kept one by one between two hops.
+const maxPassed = 64
+
+// pass keeps a rule that did not match, and why.
+func (w *walker) pass(k *walk, chain *Chain, r *Rule, why reason) {
+	if why == elsewhere || k.passes() >= maxPassed {
+		k.passGroup(chain, 1)
+		return
+	}
+	k.hops = &hopList{passed: &Passed{Chain: chain.Name, Rule: w.text(r), Why: w.why(k, r, why)}, before: k.hops}
+}
+
+// passes counts the rules passed since the last hop.
+func (k *walk) passes() int {
+	n := 0
+	for h := k.hops; h != nil && h.passed != nil; h = h.before {
+		n++
+	}
+	return n
+}
+
+// passGroup keeps the number of rules that are for other destinations.
+func (k *walk) passGroup(chain *Chain, rules int) {
+	if rules <= 0 {
+		return
+	}
+	before := k.hops
+	if last := k.hops; last != nil && last.passed != nil && last.passed.Count > 0 && last.passed.Chain == chain.Name {
+		rules += last.passed.Count
+		before = last.before
+	}
+	k.hops = &hopList{passed: &Passed{Chain: chain.Name, Count: rules, Why: "for other destinations"}, before: before}
+}
+
+// why puts a reason into words.
+func (w *walker) why(k *walk, r *Rule, why reason) string {
+	source := "the source " + w.flow.Source.String()
+	if !w.flow.Source.IsValid() {
+		source = "the source, which is not known,"
+	}
+	isnot := func(not bool) string {
+		if not {
+			return " is"
+		}
+		return " is not"
+	}
+	switch why {
+	case otherSource:
+		if len(r.NotSources) > 0 {
+			return source + " is in one of the ranges"
+		}
+		return source + isnot(r.NotSource) + " in " + r.Source.String()
+	case otherInterface:
+		return "the interface by which it comes in" + isnot(r.NotInterf) + " " + strings.Replace(r.Interface, "+", "*", 1)
+	case sourceNotLocal:
+		return source + " is not an address of this node"
+	case destinationNotLocal:
+		return "the destination " + k.destination.Addr().String() + " is not an address of this node"
+	case otherMark:
+		return fmt.Sprintf("mark %#x%s set", r.Mark, isnot(r.NotMark))
+	case otherState:
+		return "it is the first packet of a connection"
+	case notSeen:
+		return "the client was not seen at this endpoint lately"
+	case notHairpin:
+		return "no endpoint talks to itself"
+	case notInMap:
+		return "the map " + r.Lookup + " has nothing for it"
+	case notDrawn:
+		return "not drawn: it takes " + strconv.FormatFloat(100*r.Probability, 'f', 1, 64) + "% of the packets"
+	}
+	return "it is for other destinations"
+}
+
+// act carries out a rule that matched; true when the packet's way is over.
+func (w *walker) act(k *walk, chain *Chain, r *Rule) bool {
+	if len(r.Choices) > 0 {
+		return w.choose(k, chain, r)
+	}
+	switch r.Action {
+	case ActionNone:
+	case ActionJump, ActionGoto:
+		return w.jump(k, chain, r, r.Chain, r.Action == ActionGoto)
+	case ActionVMap:
+		e := w.lookup(k, r)
+		if e.Action == ActionDrop {
+			return w.drop(k, chain, r)
+		}
+		return w.jump(k, chain, r, e.Chain, true)
+	case ActionReturn:
+		if len(k.stack) > 1 && k.stack[len(k.stack)-1].chain.Name == "KUBE-POSTROUTING" && k.dnat {
+			w.hop(k, chain, r, "not marked: the source stays (RETURN)")
+		}
+		w.leave(k)
+	case ActionMarkOr:
+		k.mark |= r.Set
+		w.hop(k, chain, r, fmt.Sprintf("set mark %#x: masquerade later", r.Set))
+	case ActionMarkXor:
+		k.mark ^= r.Set
+		w.hop(k, chain, r, fmt.Sprintf("clear mark %#x", r.Set))
+	case ActionMasquerade:
+		k.masquerade = true
+		k.mark ^= r.Set // nftables: the same rule clears the mark
+		w.hop(k, chain, r, "masquerade: source becomes node's address")
+		w.passed(k)
+	case ActionDNAT:
+		w.rewrite(k, chain, r, r.To)
+	case ActionAccept:
+		w.hop(k, chain, r, "accept")
+		w.passed(k)
+	case ActionReject:
+		w.hop(k, chain, r, "reject: the client is refused at once")
+		w.finish(k, Reject)
+		return true
+	case ActionDrop:
+		return w.drop(k, chain, r)
+	}
+	return false
+}
+
+// choose follows each of a rule's choices; k takes the first.
+func (w *walker) choose(k *walk, chain *Chain, r *Rule) bool {
+	k.chance /= float64(len(r.Choices))
+	take := func(k *walk, c Choice) bool {
+		if r.Action == ActionDNAT {
+			w.rewrite(k, chain, r, c.To)
+			return false
+		}
+		return w.jump(k, chain, r, c.Chain, true)
+	}
+	for i := len(r.Choices) - 1; i > 0 && w.steps <= maxSteps; i-- {
+		w.steps++
+		if other := k.branch(); !take(other, r.Choices[i]) {
+			w.pending = append(w.pending, other)
+		}
+	}
+	return take(k, r.Choices[0])
+}
+
+func (w *walker) rewrite(k *walk, chain *Chain, r *Rule, to netip.AddrPort) {
+	k.destination, k.dnat = to, true
+	w.hop(k, chain, r, "DNAT to "+to.String())
+	w.passed(k)
+}
+
+func (w *walker) drop(k *walk, chain *Chain, r *Rule) bool {
+	w.hop(k, chain, r, "drop: the client waits in vain")
+	w.finish(k, Drop)
+	return true
+}
+
+func (w *walker) jump(k *walk, chain *Chain, r *Rule, to string, leaving bool) bool {
+	target := w.program.Chain(k.at.table, to)
+	if target == nil || len(k.stack) >= maxDepth {
+		w.hop(k, chain, r, "jump to a chain that is not there")
+		w.finish(k, None)
+		return true
+	}
+	w.hop(k, chain, r, "jump "+to)
+	if leaving { // a goto does not come back: its caller's end is its own
+		k.stack = k.stack[:len(k.stack)-1]
+	}
+	k.stack = append(k.stack, frame{chain: target, hops: k.hops})
+	return false
+}
+
+func (w *walker) hop(k *walk, chain *Chain, r *Rule, what string) {
+	chance := r.Probability
+	switch {
+	case len(r.Choices) > 0:
+		chance = 1 / float64(len(r.Choices))
+	case chance == 0:
+		chance = 1
+	}
+	k.add(Hop{
+		Node: w.program.Node, Hook: k.at.point, Table: k.at.table, Chain: chain.Name,
+		Rule: w.text(r), What: what, Chance: chance, Evidence: model.Derived,
+	})
+}
+
+// text is a rule's text; a rule of many choices is written once.
+func (w *walker) text(r *Rule) string {
+	if len(r.Choices) == 0 {
+		return r.String()
+	}
+	text, has := w.texts[r]
+	if !has {
+		if w.texts == nil {
+			w.texts = map[*Rule]string{}
+		}
+		text = r.String()
+		w.texts[r] = text
+	}
+	return text
+}
