@@ -163,17 +163,17 @@ func (g *passage) chain(table string, state *chainState, depth int) (decided ver
 			continue
 		}
 		state.rules[i].add(g.packet)
-		if r.Recent != "" && r.RecentSeconds == 0 {
-			g.node.remember(r.Recent, g.tuple.source.Addr(), g.now)
+		if r.More().Recent != "" && r.More().RecentSeconds == 0 {
+			g.node.remember(r.More().Recent, g.tuple.source.Addr(), g.now)
 		}
 		action, target, to := r.Action, r.Chain, r.To
-		if len(r.Choices) > 0 {
-			choice := r.Choices[g.node.network.random.below(len(r.Choices))]
+		if len(r.More().Choices) > 0 {
+			choice := r.More().Choices[g.node.network.random.below(len(r.More().Choices))]
 			target, to = choice.Chain, choice.To
 		}
 		if action == path.ActionVMap {
 			action = path.ActionGoto
-			if r.Lookup != "" {
+			if r.More().Lookup != "" {
 				element := g.lookup(r)
 				if element == nil {
 					continue
@@ -216,12 +216,12 @@ func (g *passage) chain(table string, state *chainState, depth int) (decided ver
 }
 
 func (g *passage) lookup(r *path.Rule) *path.Element {
-	set := g.node.rules.sets[r.Lookup]
+	set := g.node.rules.sets[r.More().Lookup]
 	if set == nil {
 		return nil
 	}
 	key := path.Key{Protocol: protocolName(g.tuple.protocol), Port: g.tuple.dest.Port()}
-	if !r.PortOnly {
+	if !r.More().PortOnly {
 		key.Address = g.tuple.dest.Addr()
 	}
 	return set.Find(key)
@@ -239,7 +239,7 @@ func (g *passage) matches(r *path.Rule) bool {
 	if r.Source.IsValid() && r.Source.Contains(t.source.Addr()) == r.NotSource {
 		return false
 	}
-	if r.Interface != "" && comesInBy(r.Interface, g.packet.in) == r.NotInterf {
+	if r.More().Interface != "" && comesInBy(r.More().Interface, g.packet.in) == r.More().NotInterf {
 		return false
 	}
 	if r.SourceLocal && !n.local(t.source.Addr()) || r.DestLocal && !n.local(t.dest.Addr()) {
@@ -248,10 +248,10 @@ func (g *passage) matches(r *path.Rule) bool {
 	if r.Mark != 0 && (g.packet.mark&r.Mark == r.Mark) == r.NotMark {
 		return false
 	}
-	if r.CTState != "" && g.inState(r.CTState) == r.NotCTState {
+	if r.More().CTState != "" && g.inState(r.More().CTState) == r.More().NotCTState {
 		return false
 	}
-	if r.Recent != "" && r.RecentSeconds > 0 && !n.remembers(r.Recent, t.source.Addr(), time.Duration(r.RecentSeconds)*time.Second, g.now) {
+	if r.More().Recent != "" && r.More().RecentSeconds > 0 && !n.remembers(r.More().Recent, t.source.Addr(), time.Duration(r.More().RecentSeconds)*time.Second, g.now) {
 		return false
 	}
 	if r.NFT && !g.inSets(r) {
@@ -263,17 +263,17 @@ func (g *passage) matches(r *path.Rule) bool {
 // inSets tests what only nftables rules have.
 func (g *passage) inSets(r *path.Rule) bool {
 	t, sets := &g.tuple, g.node.rules.sets
-	if r.DestinationSet != "" {
-		if set := sets[r.DestinationSet]; set == nil || set.Find(path.Key{Address: t.dest.Addr()}) == nil {
+	if r.More().DestinationSet != "" {
+		if set := sets[r.More().DestinationSet]; set == nil || set.Find(path.Key{Address: t.dest.Addr()}) == nil {
 			return false
 		}
 	}
-	if len(r.Destinations) > 0 && !anyContains(r.Destinations, t.dest.Addr()) || anyContains(r.NotSources, t.source.Addr()) {
+	if len(r.More().Destinations) > 0 && !anyContains(r.More().Destinations, t.dest.Addr()) || anyContains(r.More().NotSources, t.source.Addr()) {
 		return false
 	}
-	if r.Hairpin != "" {
+	if r.More().Hairpin != "" {
 		key := path.Key{Source: t.source.Addr(), Address: t.dest.Addr(), Protocol: protocolName(t.protocol), Port: t.dest.Port()}
-		if set := sets[r.Hairpin]; !g.dnat || set == nil || set.Find(key) == nil {
+		if set := sets[r.More().Hairpin]; !g.dnat || set == nil || set.Find(key) == nil {
 			return false
 		}
 	}

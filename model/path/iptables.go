@@ -124,7 +124,11 @@ func (c *compiler) fixed() {
 	)
 	kubeFirewall := filter.chain("KUBE-FIREWALL")
 	jump := func(chain, comment, state string) Rule {
-		return c.rule(Rule{Comment: comment, CTState: state, Action: ActionJump, Chain: chain})
+		r := c.rule(Rule{Comment: comment, Action: ActionJump, Chain: chain})
+		if state != "" {
+			r.own().CTState = state
+		}
+		return r
 	}
 	input.add(jump("KUBE-FIREWALL", "", ""), jump("KUBE-PROXY-FIREWALL", firewall, "NEW"),
 		jump("KUBE-NODEPORTS", "kubernetes health check service ports", ""), jump("KUBE-EXTERNAL-SERVICES", external, "NEW"))
@@ -139,13 +143,13 @@ func (c *compiler) fixed() {
 		loopback := netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 0}), 8)
 		kubeFirewall.add(c.rule(Rule{
 			Comment: "block incoming localnet connections", Destination: loopback, Source: loopback, NotSource: true,
-			CTState: "RELATED,ESTABLISHED,DNAT", NotCTState: true, Action: ActionDrop,
+			Action: ActionDrop, more: &More{CTState: "RELATED,ESTABLISHED,DNAT", NotCTState: true},
 		}))
 	}
 	kubeForward.add(
-		c.rule(Rule{CTState: "INVALID", Action: ActionDrop}),
+		c.rule(Rule{Action: ActionDrop, more: &More{CTState: "INVALID"}}),
 		c.rule(Rule{Comment: "kubernetes forwarding rules", Mark: c.mark, Action: ActionAccept}),
-		c.rule(Rule{Comment: "kubernetes forwarding conntrack rule", CTState: "RELATED,ESTABLISHED", Action: ActionAccept}),
+		c.rule(Rule{Comment: "kubernetes forwarding conntrack rule", Action: ActionAccept, more: &More{CTState: "RELATED,ESTABLISHED"}}),
 	)
 	postrouting.add(
 		c.rule(Rule{Mark: c.mark, NotMark: true, Action: ActionReturn}),
@@ -306,10 +310,8 @@ func (c *compiler) internalTraffic(l *plan) {
 	r := jumpTo(c.to(l.servicePort, l.clusterIP, l.name+" cluster IP"), "KUBE-MARK-MASQ")
 	switch {
 	case c.masqueradeAll:
-	case c.detector.interf != "":
-		r.Interface, r.NotInterf = c.detector.interf, true
-	case c.detector.source.IsValid():
-		r.Source, r.NotSource = c.detector.source, true
+	case c.detector.implemented():
+		c.detector.match(&r, true)
 	default:
 		return
 	}
@@ -324,10 +326,9 @@ func (c *compiler) externalTraffic(l *plan) {
 		chain.add(jumpTo(c.rule(Rule{Comment: "masquerade traffic for " + l.name + " external destinations"}), "KUBE-MARK-MASQ"))
 	} else {
 		if c.detector.implemented() {
-			chain.add(jumpTo(c.rule(Rule{
-				Comment: "pod traffic for " + l.name + " external destinations",
-				Source:  c.detector.source, Interface: c.detector.interf,
-			}), l.svc))
+			r := jumpTo(c.rule(Rule{Comment: "pod traffic for " + l.name + " external destinations"}), l.svc)
+			c.detector.match(&r, false)
+			chain.add(r)
 		}
 		chain.add(
 			jumpTo(c.rule(Rule{Comment: "masquerade LOCAL traffic for " + l.name + " external destinations", SourceLocal: true}), "KUBE-MARK-MASQ"),
@@ -361,7 +362,11 @@ func (c *compiler) firewallChain(l *plan) {
 // 1/(n-i) and the last always, so that each gets 1/n. Before it stand the
 // rules of ClientIP affinity.
 func (c *compiler) balance(chain *Chain, p *servicePort, endpoints []endpoint) {
-	rules := make([]Rule, 0, len(chain.Rules)+2*len(endpoints))
+	n := len(chain.Rules) + len(endpoints)
+	if p.affinity > 0 {
+		n += len(endpoints)
+	}
+	rules := make([]Rule, 0, n)
 	rules = append(rules, chain.Rules...)
 	sep := make([]Rule, len(endpoints))
 	for i := range endpoints {
@@ -372,7 +377,8 @@ func (c *compiler) balance(chain *Chain, p *servicePort, endpoints []endpoint) {
 	}
 	if p.affinity > 0 {
 		for _, r := range sep {
-			r.Recent, r.RecentSeconds = r.Chain, p.affinity
+			m := r.own()
+			m.Recent, m.RecentSeconds = r.Chain, p.affinity
 			rules = append(rules, r)
 		}
 	}
@@ -396,7 +402,7 @@ func (c *compiler) endpoint(p *servicePort, e *endpoint) {
 	hairpin := jumpTo(c.rule(Rule{Comment: comment, Source: single(e.ip)}), "KUBE-MARK-MASQ")
 	dnat := act(c.rule(Rule{Comment: comment, Protocol: p.protocol, To: e.address}), ActionDNAT)
 	if p.affinity > 0 {
-		dnat.Recent = chain.Name
+		dnat.own().Recent = chain.Name
 	}
 	chain.Rules = []Rule{hairpin, dnat}
 }

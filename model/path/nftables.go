@@ -180,45 +180,44 @@ func (c *nftCompiler) fixed(serviceCIDRs []string) {
 		for _, target := range b.jumps {
 			r := Rule{Action: ActionJump, Chain: target}
 			if b.fresh {
-				r.CTState = "NEW"
+				r.own().CTState = "NEW"
 			}
 			chain.add(c.nftRule(r))
 		}
 	}
 	c.table.chain("masquerading").add(
 		c.nftRule(Rule{Mark: c.mark, Set: c.mark, Action: ActionMasquerade, FullyRandom: true}),
-		c.nftRule(Rule{Hairpin: c.hairpins.Name, Action: ActionMasquerade, FullyRandom: true}),
+		c.nftRule(Rule{Action: ActionMasquerade, FullyRandom: true, more: &More{Hairpin: c.hairpins.Name}}),
 	)
 	check := c.table.chain("cluster-ips-check")
-	check.add(c.nftRule(Rule{Comment: "Reject traffic to invalid ports of ClusterIPs", DestinationSet: c.clusterIPs.Name, Action: ActionReject}))
+	check.add(c.nftRule(Rule{Comment: "Reject traffic to invalid ports of ClusterIPs", Action: ActionReject, more: &More{DestinationSet: c.clusterIPs.Name}}))
 	if ranges := c.prefixes(serviceCIDRs); len(ranges) > 0 {
-		check.add(c.nftRule(Rule{Comment: "Drop traffic to unallocated ClusterIPs", Destinations: ranges, Action: ActionDrop}))
+		check.add(c.nftRule(Rule{Comment: "Drop traffic to unallocated ClusterIPs", Action: ActionDrop, more: &More{Destinations: ranges}}))
 	}
 	c.table.chain("reject-chain").add(c.nftRule(Rule{Action: ActionReject}))
-	c.table.chain("service-endpoints-check").add(c.nftRule(Rule{Lookup: c.noServices.Name, Action: ActionVMap}))
+	c.table.chain("service-endpoints-check").add(c.nftRule(Rule{Action: ActionVMap, more: &More{Lookup: c.noServices.Name}}))
 	c.table.chain("nodeport-endpoints-check").add(c.toNodePort(c.noNodePorts, false))
-	c.table.chain("firewall-check").add(c.nftRule(Rule{Lookup: c.firewalled.Name, Action: ActionVMap}))
+	c.table.chain("firewall-check").add(c.nftRule(Rule{Action: ActionVMap, more: &More{Lookup: c.firewalled.Name}}))
 
 	services := c.table.chain("services")
-	mark := Rule{DestinationSet: c.clusterIPs.Name, Action: ActionMarkOr, Set: c.mark}
+	mark := Rule{Action: ActionMarkOr, Set: c.mark, more: &More{DestinationSet: c.clusterIPs.Name}}
 	switch {
 	case c.masqueradeAll:
 		mark.Comment = "masquerade all clusterIP traffic"
 		services.add(c.nftRule(mark))
 	case c.detector.implemented():
 		mark.Comment = "masquerade clusterIP traffic from outside cluster"
-		mark.Source, mark.NotSource = c.detector.source, c.detector.source.IsValid()
-		mark.Interface, mark.NotInterf = c.detector.interf, c.detector.interf != ""
+		c.detector.match(&mark, true)
 		services.add(c.nftRule(mark))
 	}
-	services.add(c.nftRule(Rule{Lookup: c.serviceIPs.Name, Action: ActionVMap}), c.toNodePort(c.nodePorts, true))
+	services.add(c.nftRule(Rule{Action: ActionVMap, more: &More{Lookup: c.serviceIPs.Name}}), c.toNodePort(c.nodePorts, true))
 }
 
 // toNodePort is the look-up of a NodePort, on the addresses that answer them.
 func (c *nftCompiler) toNodePort(in *Set, local bool) Rule {
-	r := Rule{Lookup: in.Name, PortOnly: true, Action: ActionVMap}
+	r := Rule{Action: ActionVMap, more: &More{Lookup: in.Name, PortOnly: true}}
 	if c.nodePortAddresses != nil {
-		r.DestinationSet = c.nodePortAddresses.Name
+		r.own().DestinationSet = c.nodePortAddresses.Name
 		return c.nftRule(r)
 	}
 	r.DestLocal = local
@@ -379,7 +378,8 @@ func (c *nftCompiler) externalTraffic(l *nftPlan) {
 	} else {
 		if c.detector.implemented() {
 			r := cluster
-			r.Comment, r.Source, r.Interface = "short-circuit pod traffic", c.detector.source, c.detector.interf
+			r.Comment = "short-circuit pod traffic"
+			c.detector.match(&r, false)
 			chain.add(c.nftRule(r))
 		}
 		chain.add(c.nftRule(Rule{Comment: "masquerade local traffic", SourceLocal: true, Action: ActionMarkOr, Set: c.mark}))
@@ -402,7 +402,7 @@ func (c *nftCompiler) firewall(l *nftPlan) {
 			break
 		}
 	}
-	c.table.chain("firewall-" + l.base).add(c.nftRule(Rule{NotSources: sources, Action: ActionDrop}))
+	c.table.chain("firewall-" + l.base).add(c.nftRule(Rule{Action: ActionDrop, more: &More{NotSources: sources}}))
 }
 
 // balance adds the choice among endpoints.
@@ -413,20 +413,22 @@ func (c *nftCompiler) balance(name string, p *servicePort, endpoints []endpoint)
 		if len(endpoints) == 1 {
 			r.To = endpoints[0].address
 		} else {
+			choices := make([]Choice, len(endpoints))
 			for i := range endpoints {
-				r.Choices = append(r.Choices, Choice{To: endpoints[i].address})
+				choices[i].To = endpoints[i].address
 			}
+			r.own().Choices = choices
 		}
 		chain.add(c.nftRule(r))
 		return
 	}
-	choose := Rule{Action: ActionVMap}
+	choices := make([]Choice, len(endpoints))
 	for i := range endpoints {
 		base := p.endpointBase(&endpoints[i])
-		chain.add(c.nftRule(Rule{Recent: "affinity-" + base, RecentSeconds: p.affinity, Action: ActionGoto, Chain: "endpoint-" + base}))
-		choose.Choices = append(choose.Choices, Choice{Chain: "endpoint-" + base})
+		chain.add(c.nftRule(Rule{Action: ActionGoto, Chain: "endpoint-" + base, more: &More{Recent: "affinity-" + base, RecentSeconds: p.affinity}}))
+		choices[i].Chain = "endpoint-" + base
 	}
-	chain.add(c.nftRule(choose))
+	chain.add(c.nftRule(Rule{Action: ActionVMap, more: &More{Choices: choices}}))
 }
 
 // sticky adds the chain and the set of an endpoint under ClientIP affinity.
@@ -434,7 +436,7 @@ func (c *nftCompiler) sticky(p *servicePort, e *endpoint) {
 	base := p.endpointBase(e)
 	c.set("affinity-"+base, "ADDR", "", false).Timeout = p.affinity
 	c.table.chain("endpoint-"+base).add(
-		c.nftRule(Rule{Recent: "affinity-" + base, Action: ActionNone}),
+		c.nftRule(Rule{Action: ActionNone, more: &More{Recent: "affinity-" + base}}),
 		c.nftRule(Rule{Protocol: p.protocol, Action: ActionDNAT, To: e.address}),
 	)
 }

@@ -33,6 +33,16 @@ type detector struct {
 
 func (d detector) implemented() bool { return d.source.IsValid() || d.interf != "" }
 
+// match lets a rule match the Pods' traffic, or with not all other.
+func (d detector) match(r *Rule, not bool) {
+	if d.interf != "" {
+		m := r.own()
+		m.Interface, m.NotInterf = d.interf, not
+		return
+	}
+	r.Source, r.NotSource = d.source, not
+}
+
 func newHost(s *model.Snapshot, node string, family Family) *host {
 	h := &host{family: family, node: node, masqueradeAll: s.Proxy.MasqueradeAll}
 	bit := s.Proxy.MasqueradeBit

@@ -201,7 +201,8 @@ func (r *ruleReader) option(name string, not bool) {
 		rule.Destination, rule.NotDest = r.prefix(), not
 		return
 	case "-i":
-		rule.Interface, rule.NotInterf = r.next(), not
+		m := rule.own()
+		m.Interface, m.NotInterf = r.next(), not
 		return
 	case "--mark":
 		value, mask := r.bits()
@@ -209,8 +210,9 @@ func (r *ruleReader) option(name string, not bool) {
 		rule.Mark, rule.NotMark = value, not
 		return
 	case "--ctstate":
-		rule.CTState, rule.NotCTState = r.next(), not
-		r.need(!not || rule.CTState != "NEW")
+		m := rule.own()
+		m.CTState, m.NotCTState = r.next(), not
+		r.need(!not || rule.More().CTState != "NEW")
 		return
 	}
 	r.need(!not)
@@ -236,13 +238,13 @@ func (r *ruleReader) option(name string, not bool) {
 	case "--seconds":
 		seconds, err := strconv.ParseInt(r.next(), 10, 32)
 		r.need(err == nil && seconds > 0)
-		rule.RecentSeconds = int32(seconds)
+		rule.own().RecentSeconds = int32(seconds)
 	case "--name":
-		rule.Recent = r.next()
+		rule.own().Recent = r.next()
 	case "--mask":
 		r.mask = r.next()
 	case "--nfacct-name":
-		rule.Counter = r.next()
+		rule.own().Counter = r.next()
 	case "--mode":
 		r.need(r.next() == "random")
 	case "--probability":

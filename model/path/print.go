@@ -20,9 +20,9 @@ func (r *Rule) String() string {
 	var w words
 	w.prefix("-s", r.Source, r.NotSource, true)
 	w.prefix("-d", r.Destination, r.NotDest, true)
-	w.option(r.NotInterf, "-i", r.Interface)
+	w.option(r.More().NotInterf, "-i", r.More().Interface)
 	w.option(false, "-p", r.Protocol)
-	if r.CTState == "NEW" { // kube-proxy puts it before the comment in its jumps from base chains
+	if r.More().CTState == "NEW" { // kube-proxy puts it before the comment in its jumps from base chains
 		w.add("-m", "conntrack", "--ctstate", "NEW")
 	}
 	if r.Comment != "" {
@@ -30,10 +30,10 @@ func (r *Rule) String() string {
 	}
 	w.addrtype(r)
 	switch {
-	case r.Recent != "" && r.RecentSeconds > 0:
-		w.add("-m", "recent", "--rcheck", "--seconds", strconv.Itoa(int(r.RecentSeconds)), "--reap", "--name", r.Recent, "--mask", recentMask(r), "--rsource")
-	case r.Recent != "":
-		w.add("-m", "recent", "--set", "--name", r.Recent, "--mask", recentMask(r), "--rsource")
+	case r.More().Recent != "" && r.More().RecentSeconds > 0:
+		w.add("-m", "recent", "--rcheck", "--seconds", strconv.Itoa(int(r.More().RecentSeconds)), "--reap", "--name", r.More().Recent, "--mask", recentMask(r), "--rsource")
+	case r.More().Recent != "":
+		w.add("-m", "recent", "--set", "--name", r.More().Recent, "--mask", recentMask(r), "--rsource")
 	}
 	if r.Protocol != "" {
 		w.add("-m", r.Protocol)
@@ -42,8 +42,8 @@ func (r *Rule) String() string {
 		}
 	}
 	w.state(r)
-	if r.Counter != "" {
-		w.add("-m", "nfacct", "--nfacct-name", "", r.Counter) // two blanks, as printed
+	if r.More().Counter != "" {
+		w.add("-m", "nfacct", "--nfacct-name", "", r.More().Counter) // two blanks, as printed
 	}
 	if r.Probability > 0 {
 		// The kernel keeps 31 bits of what kube-proxy wrote with ten decimals.
@@ -79,7 +79,7 @@ func recentMask(r *Rule) string {
 // "-A CHAIN" (pkg/proxy/iptables/proxier.go).
 func (r *Rule) Restore() string {
 	var w words
-	if r.CTState == "NEW" {
+	if r.More().CTState == "NEW" {
 		w.add("-m", "conntrack", "--ctstate", "NEW")
 	}
 	if r.Comment != "" {
@@ -91,10 +91,10 @@ func (r *Rule) Restore() string {
 	}
 	w.addrtype(r)
 	switch {
-	case r.Recent != "" && r.RecentSeconds > 0:
-		w.add("-m", "recent", "--name", r.Recent, "--rcheck", "--seconds", strconv.Itoa(int(r.RecentSeconds)), "--reap")
-	case r.Recent != "":
-		w.add("-m", "recent", "--name", r.Recent, "--set")
+	case r.More().Recent != "" && r.More().RecentSeconds > 0:
+		w.add("-m", "recent", "--name", r.More().Recent, "--rcheck", "--seconds", strconv.Itoa(int(r.More().RecentSeconds)), "--reap")
+	case r.More().Recent != "":
+		w.add("-m", "recent", "--name", r.More().Recent, "--set")
 	}
 	if r.Protocol != "" {
 		w.add("-m", r.Protocol, "-p", r.Protocol)
@@ -104,10 +104,10 @@ func (r *Rule) Restore() string {
 		w.add("--dport", strconv.Itoa(int(r.Port)))
 	}
 	w.prefix("-s", r.Source, r.NotSource, false)
-	w.option(r.NotInterf, "-i", r.Interface)
+	w.option(r.More().NotInterf, "-i", r.More().Interface)
 	w.state(r)
-	if r.Counter != "" {
-		w.add("-m", "nfacct", "--nfacct-name", r.Counter)
+	if r.More().Counter != "" {
+		w.add("-m", "nfacct", "--nfacct-name", r.More().Counter)
 	}
 	if r.Probability > 0 {
 		w.add("-m", "statistic", "--mode", "random", "--probability", fmt.Sprintf("%0.10f", r.Probability))
@@ -169,9 +169,9 @@ func (w *words) state(r *Rule) {
 		w.add("-m", "mark")
 		w.option(r.NotMark, "--mark", fmt.Sprintf("%#x/%#x", r.Mark, r.Mark))
 	}
-	if r.CTState != "" && r.CTState != "NEW" {
+	if r.More().CTState != "" && r.More().CTState != "NEW" {
 		w.add("-m", "conntrack")
-		w.option(r.NotCTState, "--ctstate", r.CTState)
+		w.option(r.More().NotCTState, "--ctstate", r.More().CTState)
 	}
 }
 

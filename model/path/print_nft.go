@@ -104,11 +104,11 @@ func (r *Rule) nft() string {
 	}
 	var w []string
 	add := func(words ...string) { w = append(w, words...) }
-	if r.CTState != "" {
-		add("ct state", strings.ToLower(r.CTState))
+	if r.More().CTState != "" {
+		add("ct state", strings.ToLower(r.More().CTState))
 	}
-	if r.DestinationSet != "" {
-		add(ip, "daddr @"+r.DestinationSet)
+	if r.More().DestinationSet != "" {
+		add(ip, "daddr @"+r.More().DestinationSet)
 	}
 	if r.SourceLocal {
 		add("fib saddr type local")
@@ -119,27 +119,27 @@ func (r *Rule) nft() string {
 	if r.Source.IsValid() {
 		add(ip, "saddr", unless(r.NotSource)+prefixText(r.Source))
 	}
-	if r.Interface != "" {
-		add("iifname", unless(r.NotInterf)+strings.Replace(r.Interface, "+", "*", 1))
+	if r.More().Interface != "" {
+		add("iifname", unless(r.More().NotInterf)+strings.Replace(r.More().Interface, "+", "*", 1))
 	}
 	if r.Destination.IsValid() {
 		add(ip, "daddr", unless(r.NotDest)+prefixText(r.Destination))
 	}
-	if len(r.Destinations) > 0 {
-		add(ip, "daddr {", strings.Join(prefixTexts(r.Destinations), ","), "}")
+	if len(r.More().Destinations) > 0 {
+		add(ip, "daddr {", strings.Join(prefixTexts(r.More().Destinations), ","), "}")
 	}
-	if len(r.NotSources) > 0 {
-		add(ip, "saddr != {", strings.Join(prefixTexts(r.NotSources), " , "), "}")
+	if len(r.More().NotSources) > 0 {
+		add(ip, "saddr != {", strings.Join(prefixTexts(r.More().NotSources), " , "), "}")
 	}
-	if r.Recent != "" {
-		if r.RecentSeconds > 0 {
-			add(ip, "saddr @"+r.Recent)
+	if r.More().Recent != "" {
+		if r.More().RecentSeconds > 0 {
+			add(ip, "saddr @"+r.More().Recent)
 		} else {
-			add("update @"+r.Recent+" {", ip, "saddr }")
+			add("update @"+r.More().Recent+" {", ip, "saddr }")
 		}
 	}
-	if r.Hairpin != "" {
-		add("ct status dnat", ip, "saddr .", ip, "daddr . meta l4proto . th dport @"+r.Hairpin)
+	if r.More().Hairpin != "" {
+		add("ct status dnat", ip, "saddr .", ip, "daddr . meta l4proto . th dport @"+r.More().Hairpin)
 	}
 	if r.Protocol != "" {
 		add("meta l4proto", r.Protocol)
@@ -174,11 +174,11 @@ func (r *Rule) nftVerdict(ip string) []string {
 	case ActionVMap:
 		return r.nftLookup(ip)
 	case ActionDNAT:
-		if len(r.Choices) == 0 {
+		if len(r.More().Choices) == 0 {
 			return []string{"dnat to", r.To.String()}
 		}
-		texts := make([]string, len(r.Choices))
-		for i, c := range r.Choices {
+		texts := make([]string, len(r.More().Choices))
+		for i, c := range r.More().Choices {
 			texts[i] = fmt.Sprintf("%d : %s . %d", i, c.To.Addr(), c.To.Port())
 		}
 		return []string{"dnat", ip, "addr . port to numgen random mod", strconv.Itoa(len(texts)), "map {", strings.Join(texts, " , "), "}"}
@@ -188,16 +188,16 @@ func (r *Rule) nftVerdict(ip string) []string {
 
 func (r *Rule) nftLookup(ip string) []string {
 	switch {
-	case len(r.Choices) > 0:
-		texts := make([]string, len(r.Choices))
-		for i, c := range r.Choices {
+	case len(r.More().Choices) > 0:
+		texts := make([]string, len(r.More().Choices))
+		for i, c := range r.More().Choices {
 			texts[i] = fmt.Sprintf("%d : goto %s", i, c.Chain)
 		}
 		return []string{"numgen random mod", strconv.Itoa(len(texts)), "vmap {", strings.Join(texts, " , "), "}"}
-	case r.PortOnly:
-		return []string{"meta l4proto . th dport vmap @" + r.Lookup}
+	case r.More().PortOnly:
+		return []string{"meta l4proto . th dport vmap @" + r.More().Lookup}
 	}
-	return []string{ip, "daddr . meta l4proto . th dport vmap @" + r.Lookup}
+	return []string{ip, "daddr . meta l4proto . th dport vmap @" + r.More().Lookup}
 }
 
 func unless(not bool) string {

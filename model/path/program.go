@@ -58,43 +58,52 @@ type Chain struct {
 	index *ruleIndex
 }
 
-// Rule is one iptables rule: what it matches, and what it does then. A zero
-// field matches everything.
+// Rule is one rule: what it matches, and what it does then. A zero field
+// matches everything. A big cluster has a million of them: the fields are in an
+// order that leaves no gaps, and those that few rules need are in More.
 type Rule struct {
-	V6          bool // an ip6tables rule
 	Comment     string
 	Source      netip.Prefix // -s
-	NotSource   bool
 	Destination netip.Prefix // -d
-	NotDest     bool
-	Protocol    string // -p: tcp, udp, sctp
-	Port        uint16 // --dport
-	Interface   string // -i; a final "+" matches every name that begins so
-	NotInterf   bool
-	SourceLocal bool   // -m addrtype --src-type LOCAL
-	DestLocal   bool   // -m addrtype --dst-type LOCAL
-	Mark        uint32 // -m mark --mark Mark/Mark
-	NotMark     bool
-	CTState     string // -m conntrack --ctstate, "NEW" or "RELATED,ESTABLISHED"
-	NotCTState  bool
-	Counter     string // -m nfacct --nfacct-name
-	// Recent names the list of client addresses of session affinity (-m recent
-	// --name): with RecentSeconds, the rule matches a source seen within that
-	// time (--rcheck --reap); without, it records the source (--set).
-	Recent        string
-	RecentSeconds int32
+	Protocol    string       // -p: tcp, udp, sctp
 	// Probability in (0,1) makes the match random (-m statistic); 0 means none.
 	Probability float64
 
 	Action Action
 	Chain  string         // ActionJump, ActionGoto: the chain
 	To     netip.AddrPort // ActionDNAT: the new destination
-	Set    uint32         // ActionMarkOr, ActionMarkXor: the bits
+
+	more *More
+	Mark uint32 // -m mark --mark Mark/Mark
+	Set  uint32 // ActionMarkOr, ActionMarkXor: the bits
+	Port uint16 // --dport
+
+	V6          bool // an ip6tables rule, or one of an ip6 table
+	NFT         bool // an nftables rule
+	NotSource   bool
+	NotDest     bool
+	NotMark     bool
+	SourceLocal bool // -m addrtype --src-type LOCAL
+	DestLocal   bool // -m addrtype --dst-type LOCAL
 	// FullyRandom picks masquerading's source port at random (--random-fully).
 	FullyRandom bool
+}
 
-	// What only nftables rules have. NFT says that it is one.
-	NFT            bool
+// More is what few rules have: kept apart, it makes the many small. A zero
+// field matches everything.
+type More struct {
+	Interface  string // -i; a final "+" matches every name that begins so
+	NotInterf  bool
+	CTState    string // -m conntrack --ctstate, "NEW" or "RELATED,ESTABLISHED"
+	NotCTState bool
+	Counter    string // -m nfacct --nfacct-name
+	// Recent names the list of client addresses of session affinity (-m recent
+	// --name): with RecentSeconds, the rule matches a source seen within that
+	// time (--rcheck --reap); without, it records the source (--set).
+	Recent        string
+	RecentSeconds int32
+
+	// What only nftables rules have.
 	DestinationSet string         // ip daddr @set
 	Destinations   []netip.Prefix // ip daddr { … }
 	NotSources     []netip.Prefix // ip saddr != { … }
@@ -107,6 +116,23 @@ type Rule struct {
 	PortOnly bool
 	// Choices are numgen's: one of them is taken at random, each as often as any.
 	Choices []Choice
+}
+
+var noMore More
+
+// More is what few rules have, never nil and not to be written to.
+func (r *Rule) More() *More {
+	if r.more == nil {
+		return &noMore
+	}
+	return r.more
+}
+
+// own gives the rule a copy of More, to write to: copied rules share it.
+func (r *Rule) own() *More {
+	e := *r.More()
+	r.more = &e
+	return r.more
 }
 
 // Choice is one element of an anonymous map that numgen picks from: where

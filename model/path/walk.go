@@ -58,7 +58,7 @@ func walkAll(p *Program, f Flow, locate Locate, explain bool) []Outcome {
 		locate = func(netip.AddrPort) Place { return Place{} }
 	}
 	f.Protocol = strings.ToLower(f.Protocol)
-	w := &walker{program: p, flow: f, locate: locate, explain: explain}
+	w := &walker{program: p, flow: f, locate: locate, explain: explain, texts: map[*Rule]string{}}
 	first := &walk{chance: 1, destination: f.Destination}
 	if f.Local {
 		first.hooks = w.hooks("OUTPUT", "POSTROUTING")
@@ -120,7 +120,7 @@ type walker struct {
 	pending  []*walk
 	outcomes []Outcome
 	steps    int
-	texts    map[*Rule]string // of rules that many outcomes share
+	texts    map[*Rule]string
 }
 
 // walk is the state of one packet on its way.

@@ -38,7 +38,7 @@ func (w *walker) misses(k *walk, r *Rule) reason {
 		return elsewhere
 	case r.Source.IsValid() && r.Source.Contains(w.flow.Source) == r.NotSource:
 		return otherSource
-	case r.Interface != "" && w.comesInBy(r.Interface) == r.NotInterf:
+	case r.More().Interface != "" && w.comesInBy(r.More().Interface) == r.More().NotInterf:
 		return otherInterface
 	case r.SourceLocal && !w.program.isLocal(w.flow.Source):
 		return sourceNotLocal
@@ -46,9 +46,9 @@ func (w *walker) misses(k *walk, r *Rule) reason {
 		return destinationNotLocal
 	case r.Mark != 0 && (k.mark&r.Mark == r.Mark) == r.NotMark:
 		return otherMark
-	case r.CTState != "" && inState(k, r.CTState) == r.NotCTState:
+	case r.More().CTState != "" && inState(k, r.More().CTState) == r.More().NotCTState:
 		return otherState
-	case r.Recent != "" && r.RecentSeconds > 0 && r.Recent != w.flow.Sticky:
+	case r.More().Recent != "" && r.More().RecentSeconds > 0 && r.More().Recent != w.flow.Sticky:
 		return notSeen
 	case r.NFT:
 		return w.missesSets(k, r)
@@ -67,15 +67,15 @@ func (w *walker) missesSets(k *walk, r *Rule) reason {
 	}
 	contains := func(p netip.Prefix) bool { return p.Contains(to) }
 	switch {
-	case r.DestinationSet != "" && in(r.DestinationSet, Key{Address: to}) == nil:
+	case r.More().DestinationSet != "" && in(r.More().DestinationSet, Key{Address: to}) == nil:
 		return elsewhere
-	case len(r.Destinations) > 0 && !slices.ContainsFunc(r.Destinations, contains):
+	case len(r.More().Destinations) > 0 && !slices.ContainsFunc(r.More().Destinations, contains):
 		return elsewhere
-	case slices.ContainsFunc(r.NotSources, func(p netip.Prefix) bool { return p.Contains(w.flow.Source) }):
+	case slices.ContainsFunc(r.More().NotSources, func(p netip.Prefix) bool { return p.Contains(w.flow.Source) }):
 		return otherSource
-	case r.Hairpin != "" && (!k.dnat || in(r.Hairpin, Key{w.flow.Source, to, w.flow.Protocol, k.destination.Port()}) == nil):
+	case r.More().Hairpin != "" && (!k.dnat || in(r.More().Hairpin, Key{w.flow.Source, to, w.flow.Protocol, k.destination.Port()}) == nil):
 		return notHairpin
-	case r.Lookup != "" && w.lookup(k, r) == nil:
+	case r.More().Lookup != "" && w.lookup(k, r) == nil:
 		return notInMap
 	}
 	return matched
@@ -83,12 +83,12 @@ func (w *walker) missesSets(k *walk, r *Rule) reason {
 
 // lookup asks a rule's verdict map for the packet; nil when it has nothing.
 func (w *walker) lookup(k *walk, r *Rule) *Element {
-	s := w.program.Tables[0].Set(r.Lookup)
+	s := w.program.Tables[0].Set(r.More().Lookup)
 	if s == nil {
 		return nil
 	}
 	key := Key{Address: k.destination.Addr(), Protocol: w.flow.Protocol, Port: k.destination.Port()}
-	if r.PortOnly {
+	if r.More().PortOnly {
 		key.Address = netip.Addr{}
 	}
 	return s.Find(key)
@@ -163,12 +163,12 @@ func (w *walker) why(k *walk, r *Rule, why reason) string {
 	}
 	switch why {
 	case otherSource:
-		if len(r.NotSources) > 0 {
+		if len(r.More().NotSources) > 0 {
 			return source + " is in one of the ranges"
 		}
 		return source + isnot(r.NotSource) + " in " + r.Source.String()
 	case otherInterface:
-		return "the interface by which it comes in" + isnot(r.NotInterf) + " " + strings.Replace(r.Interface, "+", "*", 1)
+		return "the interface by which it comes in" + isnot(r.More().NotInterf) + " " + strings.Replace(r.More().Interface, "+", "*", 1)
 	case sourceNotLocal:
 		return source + " is not an address of this node"
 	case destinationNotLocal:
@@ -182,7 +182,7 @@ func (w *walker) why(k *walk, r *Rule, why reason) string {
 	case notHairpin:
 		return "no endpoint talks to itself"
 	case notInMap:
-		return "the map " + r.Lookup + " has nothing for it"
+		return "the map " + r.More().Lookup + " has nothing for it"
 	case notDrawn:
 		return "not drawn: it takes " + strconv.FormatFloat(100*r.Probability, 'f', 1, 64) + "% of the packets"
 	}
@@ -191,7 +191,7 @@ func (w *walker) why(k *walk, r *Rule, why reason) string {
 
 // act carries out a rule that matched; true when the packet's way is over.
 func (w *walker) act(k *walk, chain *Chain, r *Rule) bool {
-	if len(r.Choices) > 0 {
+	if len(r.More().Choices) > 0 {
 		return w.choose(k, chain, r)
 	}
 	switch r.Action {
@@ -237,7 +237,7 @@ func (w *walker) act(k *walk, chain *Chain, r *Rule) bool {
 
 // choose follows each of a rule's choices; k takes the first.
 func (w *walker) choose(k *walk, chain *Chain, r *Rule) bool {
-	k.chance /= float64(len(r.Choices))
+	k.chance /= float64(len(r.More().Choices))
 	take := func(k *walk, c Choice) bool {
 		if r.Action == ActionDNAT {
 			w.rewrite(k, chain, r, c.To)
@@ -245,13 +245,13 @@ func (w *walker) choose(k *walk, chain *Chain, r *Rule) bool {
 		}
 		return w.jump(k, chain, r, c.Chain, true)
 	}
-	for i := len(r.Choices) - 1; i > 0 && w.steps <= maxSteps; i-- {
+	for i := len(r.More().Choices) - 1; i > 0 && w.steps <= maxSteps; i-- {
 		w.steps++
-		if other := k.branch(); !take(other, r.Choices[i]) {
+		if other := k.branch(); !take(other, r.More().Choices[i]) {
 			w.pending = append(w.pending, other)
 		}
 	}
-	return take(k, r.Choices[0])
+	return take(k, r.More().Choices[0])
 }
 
 func (w *walker) rewrite(k *walk, chain *Chain, r *Rule, to netip.AddrPort) {
@@ -284,8 +284,8 @@ func (w *walker) jump(k *walk, chain *Chain, r *Rule, to string, leaving bool) b
 func (w *walker) hop(k *walk, chain *Chain, r *Rule, what string) {
 	chance := r.Probability
 	switch {
-	case len(r.Choices) > 0:
-		chance = 1 / float64(len(r.Choices))
+	case len(r.More().Choices) > 0:
+		chance = 1 / float64(len(r.More().Choices))
 	case chance == 0:
 		chance = 1
 	}
@@ -295,16 +295,10 @@ func (w *walker) hop(k *walk, chain *Chain, r *Rule, what string) {
 	})
 }
 
-// text is a rule's text; a rule of many choices is written once.
+// text is a rule's text: outcomes share rules, and each is written once.
 func (w *walker) text(r *Rule) string {
-	if len(r.Choices) == 0 {
-		return r.String()
-	}
 	text, has := w.texts[r]
 	if !has {
-		if w.texts == nil {
-			w.texts = map[*Rule]string{}
-		}
 		text = r.String()
 		w.texts[r] = text
 	}
