@@ -2,6 +2,7 @@ package path
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"svctour/model"
@@ -62,5 +63,38 @@ func BenchmarkDo(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkUpdate is the time from a changed object to the new program, what
+// came and went, and one packet's way through it.
+func BenchmarkUpdate(b *testing.B) {
+	for _, mode := range []string{ModeIPTables, ModeNFTables} {
+		s := clusterOf(5000, 10)
+		fewer := *s
+		fewer.Slices = slices.Clone(s.Slices)
+		slice := *s.Slices[2500]
+		slice.Endpoints = slice.Endpoints[1:]
+		fewer.Slices[2500] = &slice
+		less := *s
+		less.Services = slices.Delete(slices.Clone(s.Services), 2500, 2501)
+		local := *s
+		local.Services = slices.Clone(s.Services)
+		svc := *s.Services[2500]
+		svc.ExternalTrafficPolicy, svc.Ports = "Local", []model.ServicePort{{Name: "http", Protocol: "TCP", Port: 81, NodePort: 29999}}
+		local.Services[2500] = &svc
+		for name, other := range map[string]*model.Snapshot{"endpoint": model.NewSnapshot(fewer), "Service": model.NewSnapshot(local), "one less": model.NewSnapshot(less)} {
+			b.Run(mode+"/"+name, func(b *testing.B) {
+				p := compileMode(mode, s, "node-0", IPv4, s.Services)
+				f := flow("10.244.0.20", "10.96.10.7:80", "TCP")
+				for i := 0; b.Loop(); i++ {
+					next, differences := p.Update([]*model.Snapshot{other, s}[i%2])
+					if len(differences) == 0 || len(Walk(next, f, nil)) != 10 {
+						b.Fatal(differences)
+					}
+					p = next
+				}
+			})
+		}
 	}
 }

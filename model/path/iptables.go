@@ -37,25 +37,29 @@ func compileMode(mode string, s *model.Snapshot, node string, family Family, ser
 	return CompileService(s, node, family, services...)
 }
 
-func compile(s *model.Snapshot, h *host, services []*model.Service) *Program {
+func compile(s *model.Snapshot, h *host, list []*model.Service) *Program {
 	c := &compiler{host: h, large: isLarge(s, h)}
 	c.program = &Program{
 		Mode: ModeIPTables, Family: h.family, Node: h.node,
 		Local: h.addresses, MasqueradeMark: h.mark,
 	}
 	c.fixed()
-	for _, svc := range services {
-		ports := servicePorts(svc, h.family)
-		if len(ports) == 0 {
-			continue
-		}
-		slices := s.ServiceSlices(svc.Namespace, svc.Name)
-		for i := range ports {
-			c.servicePort(&ports[i], endpointsOf(slices, &ports[i], h.family, h.node))
-		}
-	}
+	c.program.made(c, s, h, list).large = c.large
 	c.nodePortJumps()
-	return c.program.seal()
+	return c.program
+}
+
+// shared are the chains to which all Services add rules.
+func (c *compiler) shared() []**Chain {
+	return []**Chain{&c.filterServices, &c.filterExternal, &c.filterNodePorts, &c.filterFirewall, &c.natServices, &c.natNodePorts}
+}
+
+func (c *compiler) lists() lists {
+	l := lists{table: c.nat}
+	for _, chain := range c.shared() {
+		l.chains = append(l.chains, *chain)
+	}
+	return l
 }
 
 // isLarge says whether the endpoints of all service ports are more than

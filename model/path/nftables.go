@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 
 	"svctour/model"
 )
@@ -21,7 +22,11 @@ type Set struct {
 	// Elements are in the order in which kube-proxy came upon them; each key once.
 	Elements []Element
 
-	index map[Key]int
+	index  layers[Key, *Element]
+	filled sync.Once
+	puts   map[Key]int // while the set is being compiled
+	begin  int         // where the elements of the Service being compiled begin
+	common []int       // elements of Services before that it put too
 }
 
 // Key is an element's key; what a set's type lacks is zero.
@@ -42,19 +47,32 @@ type Element struct {
 
 // Find gives an element; nil when the set has none with this key.
 func (s *Set) Find(key Key) *Element {
-	if at, has := s.index[key]; has {
-		return &s.Elements[at]
+	s.filled.Do(s.fill)
+	return s.index.find(key)
+}
+
+// fill makes the index, when it is first needed.
+func (s *Set) fill() {
+	all := make(map[Key]*Element, len(s.Elements))
+	for i := range s.Elements {
+		all[s.Elements[i].Key] = &s.Elements[i]
 	}
-	return nil
+	s.index.below = all
 }
 
 // put adds an element, or replaces the one with its key.
 func (s *Set) put(e Element) {
-	if at, has := s.index[e.Key]; has {
+	if s.puts == nil {
+		s.puts = map[Key]int{}
+	}
+	if at, has := s.puts[e.Key]; has {
+		if at < s.begin {
+			s.common = append(s.common, at)
+		}
 		s.Elements[at] = e
 		return
 	}
-	s.index[e.Key] = len(s.Elements)
+	s.puts[e.Key] = len(s.Elements)
 	s.Elements = append(s.Elements, e)
 }
 
@@ -107,33 +125,21 @@ func CompileNFTables(s *model.Snapshot, node string, family Family) *Program {
 	return compileNFTables(s, node, family, s.Services)
 }
 
-func compileNFTables(s *model.Snapshot, node string, family Family, services []*model.Service) *Program {
-	proxy := s.Proxy
-	if len(proxy.NodePortAddresses) == 0 { // pkg/proxy/apis/config/v1alpha1 defaults of this mode
-		proxy.NodePortAddresses = []string{"primary"}
-	}
-	proxy.LocalhostNodePort = false
-	with := *s
-	with.Proxy = proxy
-	h := newHost(&with, node, family)
-	c := &nftCompiler{compiler: &compiler{host: h}, table: &Table{Name: NFTTable, byName: map[string]*Chain{}}}
+func compileNFTables(s *model.Snapshot, node string, family Family, list []*model.Service) *Program {
+	h := hostOf(ModeNFTables, s, node, family)
+	c := &nftCompiler{compiler: &compiler{host: h}, table: &Table{Name: NFTTable}}
 	c.program = &Program{
 		Mode: ModeNFTables, Family: family, Node: node, Tables: []*Table{c.table},
 		Local: h.addresses, MasqueradeMark: h.mark,
 	}
 	c.sets()
 	c.fixed(s.ServiceCIDRs)
-	for _, svc := range services {
-		ports := servicePorts(svc, family)
-		if len(ports) == 0 {
-			continue
-		}
-		slices := s.ServiceSlices(svc.Namespace, svc.Name)
-		for i := range ports {
-			c.servicePort(&ports[i], endpointsOf(slices, &ports[i], family, node))
-		}
-	}
+	c.program.made(c, s, h, list)
 	return c.program
+}
+
+func (c *nftCompiler) lists() lists {
+	return lists{table: c.table, sets: []*Set{c.serviceIPs, c.nodePorts, c.noServices, c.noNodePorts, c.firewalled, c.clusterIPs, c.hairpins}}
 }
 
 func (c *nftCompiler) set(name, kind, comment string, isMap bool) *Set {
@@ -141,7 +147,7 @@ func (c *nftCompiler) set(name, kind, comment string, isMap bool) *Set {
 	if c.family == IPv6 {
 		address = "ipv6_addr"
 	}
-	s := &Set{Name: name, Type: strings.ReplaceAll(kind, "ADDR", address), Map: isMap, Comment: comment, index: map[Key]int{}}
+	s := &Set{Name: name, Type: strings.ReplaceAll(kind, "ADDR", address), Map: isMap, Comment: comment}
 	c.table.Sets = append(c.table.Sets, s)
 	return s
 }

@@ -86,7 +86,7 @@ func Parse(text string, family Family) (*Observed, error) {
 				err = fmt.Errorf("table %q comes twice", line[1:])
 				break
 			}
-			table = &Table{Name: line[1:], byName: map[string]*Chain{}}
+			table = &Table{Name: line[1:]}
 			o.Program.Tables = append(o.Program.Tables, table)
 		case line == "COMMIT":
 			table = nil
@@ -112,7 +112,6 @@ func Parse(text string, family Family) (*Observed, error) {
 			}
 		}
 	}
-	o.Program.seal()
 	return o, nil
 }
 

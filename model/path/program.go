@@ -1,6 +1,12 @@
 package path
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+	"sync/atomic"
+
+	"svctour/model"
+)
 
 // Modes of kube-proxy (KubeProxyConfiguration.mode).
 const (
@@ -38,6 +44,8 @@ type Program struct {
 	Local []netip.Addr
 	// MasqueradeMark is the packet mark that asks for masquerade, 0x4000 by default.
 	MasqueradeMark uint32
+
+	maker *maker // nil for one that was not compiled for all Services
 }
 
 // Table is an iptables table, or kube-proxy's nftables table of one family.
@@ -46,7 +54,24 @@ type Table struct {
 	Chains []*Chain
 	Sets   []*Set // nftables: its named sets and maps
 
-	byName map[string]*Chain
+	names names
+}
+
+// names finds chains by name.
+type names = layers[string, *Chain]
+
+// empty is a table that will have most of t's chains; it knows all their names.
+func (t *Table) empty() *Table {
+	c := &Table{Name: t.Name}
+	c.names = t.names.next()
+	return c
+}
+
+// copied is a table that may be changed without changing t.
+func (t *Table) copied() *Table {
+	c := t.empty()
+	c.Chains, c.Sets = slices.Clone(t.Chains), slices.Clone(t.Sets)
+	return c
 }
 
 // Chain is an ordered list of rules.
@@ -55,7 +80,7 @@ type Chain struct {
 	Base  bool // the kernel starts here: PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING
 	Rules []Rule
 
-	index *ruleIndex
+	index atomic.Pointer[ruleIndex] // of a long chain, made when first needed
 }
 
 // Rule is one rule: what it matches, and what it does then. A zero field
@@ -191,28 +216,17 @@ func (p *Program) Rules() int {
 
 // Chain finds a chain; nil when there is none.
 func (t *Table) Chain(name string) *Chain {
-	if t.byName != nil {
-		return t.byName[name]
-	}
-	for _, c := range t.Chains {
-		if c.Name == name {
-			return c
-		}
-	}
-	return nil
+	return t.names.find(name)
 }
 
 // chain finds or makes a chain.
 func (t *Table) chain(name string) *Chain {
-	if c := t.byName[name]; c != nil {
+	if c := t.names.find(name); c != nil {
 		return c
-	}
-	if t.byName == nil {
-		t.byName = map[string]*Chain{}
 	}
 	c := &Chain{Name: name, Base: isHook(name)}
 	t.Chains = append(t.Chains, c)
-	t.byName[name] = c
+	t.names.put(name, c)
 	return c
 }
 
@@ -224,6 +238,21 @@ func isHook(chain string) bool {
 		return true
 	}
 	return false
+}
+
+// hostOf is what the rules of a mode depend on besides Services.
+func hostOf(mode string, s *model.Snapshot, node string, family Family) *host {
+	if mode != ModeNFTables {
+		return newHost(s, node, family)
+	}
+	proxy := s.Proxy
+	if len(proxy.NodePortAddresses) == 0 { // pkg/proxy/apis/config/v1alpha1 defaults of this mode
+		proxy.NodePortAddresses = []string{"primary"}
+	}
+	proxy.LocalhostNodePort = false
+	with := *s
+	with.Proxy = proxy
+	return newHost(&with, node, family)
 }
 
 // isLocal says whether the node holds an address (addrtype LOCAL).
@@ -240,79 +269,4 @@ func (p *Program) isLocal(address netip.Addr) bool {
 		}
 	}
 	return false
-}
-
-// indexed is the length from which a chain gets an index; below it, testing
-// every rule is cheaper.
-const indexed = 16
-
-// ruleIndex finds the rules that can match a packet by its destination.
-type ruleIndex struct {
-	byTarget map[netip.AddrPort][]int // one address and a port; or the zero address and a port
-	others   []int
-}
-
-// seal builds the indexes of long chains. Call it once, before the program is shared.
-func (p *Program) seal() *Program {
-	for _, t := range p.Tables {
-		for _, c := range t.Chains {
-			if len(c.Rules) >= indexed {
-				c.index = newRuleIndex(c.Rules)
-			}
-		}
-	}
-	return p
-}
-
-func newRuleIndex(rules []Rule) *ruleIndex {
-	index := &ruleIndex{byTarget: map[netip.AddrPort][]int{}}
-	for i := range rules {
-		r := &rules[i]
-		if r.Port == 0 {
-			index.others = append(index.others, i)
-			continue
-		}
-		key := netip.AddrPortFrom(netip.Addr{}, r.Port)
-		if r.Destination.IsSingleIP() && !r.NotDest {
-			key = netip.AddrPortFrom(r.Destination.Addr(), r.Port)
-		}
-		index.byTarget[key] = append(index.byTarget[key], i)
-	}
-	return index
-}
-
-// Next gives the position of the first rule at or after from that can match a
-// packet for destination; len(Rules) when none can.
-func (c *Chain) Next(from int, destination netip.AddrPort) int {
-	if from >= len(c.Rules) {
-		return len(c.Rules)
-	}
-	return c.next(from, destination)
-}
-
-// next gives the position of the first rule at or after from that can match a
-// packet for destination; len(Rules) when none can.
-func (c *Chain) next(from int, destination netip.AddrPort) int {
-	if c.index == nil {
-		return from
-	}
-	best := len(c.Rules)
-	for _, list := range [...][]int{
-		c.index.byTarget[destination],
-		c.index.byTarget[netip.AddrPortFrom(netip.Addr{}, destination.Port())],
-		c.index.others,
-	} {
-		lo, hi := 0, len(list)
-		for lo < hi {
-			if mid := (lo + hi) / 2; list[mid] < from {
-				lo = mid + 1
-			} else {
-				hi = mid
-			}
-		}
-		if lo < len(list) && list[lo] < best {
-			best = list[lo]
-		}
-	}
-	return best
 }

@@ -1,0 +1,517 @@
+package path
+
+import (
+	"reflect"
+	"slices"
+	"sort"
+
+	"svctour/model"
+)
+
+// maker is how a program came about, so that it can be made anew in part.
+type maker struct {
+	snapshot *model.Snapshot
+	host     *host
+	large    bool
+	lists    lists
+	// ends[i] is how far the lists were filled before Services[i] of the
+	// snapshot; one more is the end.
+	ends []extent
+	// tangled are Services that have an element of a set in common with another:
+	// what is whose cannot be told.
+	tangled map[*model.Service]bool
+}
+
+// lists are where the rules of Services go: what they share, and in the table
+// their own chains and sets.
+type lists struct {
+	chains []*Chain
+	sets   []*Set
+	table  *Table
+}
+
+// maxLists is how many chains or sets a mode has that Services share.
+const maxLists = 8
+
+// extent is how far each of the lists is filled.
+type extent struct {
+	shared                  [maxLists]int32
+	chains, sets, endpoints int32 // endpoints: of all service ports
+}
+
+func (l *lists) extent(endpoints int) extent {
+	e := extent{chains: int32(len(l.table.Chains)), sets: int32(len(l.table.Sets)), endpoints: int32(endpoints)}
+	for i, c := range l.chains {
+		e.shared[i] = int32(len(c.Rules))
+	}
+	for i, s := range l.sets {
+		e.shared[i] = int32(len(s.Elements))
+	}
+	return e
+}
+
+// serviceMaker writes the rules of service ports.
+type serviceMaker interface {
+	lists() lists
+	servicePort(*servicePort, []endpoint)
+}
+
+// services writes the rules of Services one after the other.
+func services(c serviceMaker, s *model.Snapshot, h *host, list []*model.Service) *maker {
+	into := c.lists()
+	m := &maker{snapshot: s, host: h, lists: into, tangled: map[*model.Service]bool{}}
+	ends := make([]extent, 0, len(list)+1)
+	total := 0
+	for _, svc := range list {
+		ends = append(ends, into.extent(total))
+		for _, set := range into.sets {
+			set.begin, set.common = len(set.Elements), nil
+		}
+		ports := servicePorts(svc, h.family)
+		if len(ports) == 0 {
+			continue
+		}
+		slices := s.ServiceSlices(svc.Namespace, svc.Name)
+		for i := range ports {
+			endpoints := endpointsOf(slices, &ports[i], h.family, h.node)
+			total += len(endpoints)
+			c.servicePort(&ports[i], endpoints)
+		}
+		for k, set := range into.sets {
+			for _, at := range set.common {
+				owner := sort.Search(len(ends), func(i int) bool { return int(ends[i].shared[k]) > at }) - 1
+				m.tangled[svc], m.tangled[list[owner]] = true, true
+			}
+		}
+	}
+	m.ends = append(ends, into.extent(total))
+	return m
+}
+
+// made fills a program with the rules of Services.
+func (p *Program) made(c serviceMaker, s *model.Snapshot, h *host, list []*model.Service) *maker {
+	m := services(c, s, h, list)
+	if len(list) == len(s.Services) {
+		p.maker = m
+	}
+	return m
+}
+
+// Update gives the program for a later snapshot of the same cluster, and what
+// came and went. Only Services that changed, or whose EndpointSlices did, are
+// compiled; everything else is shared with p, as in kube-proxy's partial sync
+// (pkg/proxy/iptables/proxier.go, needFullSync). What all rules depend on, the
+// node and kube-proxy's configuration, makes everything anew.
+//
+// Objects that did not change must be the same in both snapshots, by pointer.
+func (p *Program) Update(s *model.Snapshot) (*Program, []Difference) {
+	m := p.maker
+	if m == nil || m.snapshot.Proxy.Mode != s.Proxy.Mode {
+		return p.remake(s)
+	}
+	h := hostOf(p.Mode, s, p.Node, p.Family)
+	if !reflect.DeepEqual(h, m.host) || !slices.Equal(s.ServiceCIDRs, m.snapshot.ServiceCIDRs) {
+		return p.remake(s)
+	}
+	u := &update{old: p, maker: m, snapshot: s}
+	u.find()
+	if len(u.changed) == 0 && len(u.gone) == 0 {
+		next := *p
+		same := *m
+		same.snapshot = s
+		next.maker = &same
+		return &next, nil
+	}
+	if u.overlap {
+		return p.remake(s)
+	}
+	next := u.program()
+	if now := next.maker; u.overlap || p.Mode == ModeIPTables && (now.ends[len(now.ends)-1].endpoints > largeCluster) != m.large {
+		return p.remake(s)
+	}
+	return next, u.differences
+}
+
+// remake compiles everything.
+func (p *Program) remake(s *model.Snapshot) (*Program, []Difference) {
+	next := compileMode(p.Mode, s, p.Node, p.Family, s.Services)
+	return next, Compare(next, &Observed{Program: p})
+}
+
+// update makes a program out of another and a few compiled Services.
+type update struct {
+	old      *Program
+	maker    *maker
+	snapshot *model.Snapshot
+
+	segments    []segment
+	changed     []*part
+	gone        []int // Services of the old snapshot that are no more
+	differences []Difference
+	overlap     bool // a tangled Service changed
+}
+
+// segment is a run of Services in the new order: those from to to of the old
+// program, or one compiled part.
+type segment struct {
+	from, to int
+	part     *part
+}
+
+// part is what one Service adds to the lists; was is its place in the old
+// program, -1 for none.
+type part struct {
+	lists
+	extent extent
+	was    int
+}
+
+// find lays the Services of both snapshots beside each other; both are sorted.
+func (u *update) find() {
+	touched := u.touchedSlices()
+	before, after := u.maker.snapshot.Services, u.snapshot.Services
+	i := 0
+	for _, svc := range after {
+		for i < len(before) && compareMeta(&before[i].Meta, &svc.Meta) < 0 {
+			u.leave(i)
+			i++
+		}
+		was := -1
+		if i < len(before) && compareMeta(&before[i].Meta, &svc.Meta) == 0 {
+			was = i
+			i++
+		}
+		if was >= 0 && before[was] == svc && !touched[svc.Key()] {
+			if n := len(u.segments); n > 0 && u.segments[n-1].part == nil && u.segments[n-1].to == was {
+				u.segments[n-1].to++
+			} else {
+				u.segments = append(u.segments, segment{from: was, to: was + 1})
+			}
+			continue
+		}
+		if was >= 0 {
+			u.overlap = u.overlap || u.maker.tangled[before[was]]
+		}
+		made := u.compile(svc)
+		made.was = was
+		u.changed = append(u.changed, made)
+		u.segments = append(u.segments, segment{part: made})
+	}
+	for ; i < len(before); i++ {
+		u.leave(i)
+	}
+}
+
+// leave notes that a Service is no more.
+func (u *update) leave(i int) {
+	u.gone = append(u.gone, i)
+	u.overlap = u.overlap || u.maker.tangled[u.maker.snapshot.Services[i]]
+}
+
+// touchedSlices names the Services of slices that came, went or changed.
+func (u *update) touchedSlices() map[string]bool {
+	touched := map[string]bool{}
+	touch := func(s *model.EndpointSlice) { touched[s.Namespace+"/"+s.Service()] = true }
+	before, after := u.maker.snapshot.Slices, u.snapshot.Slices
+	for len(before) > 0 || len(after) > 0 {
+		switch {
+		case len(before) > 0 && len(after) > 0 && before[0] == after[0]:
+			before, after = before[1:], after[1:]
+		case len(after) == 0 || len(before) > 0 && compareMeta(&before[0].Meta, &after[0].Meta) <= 0:
+			touch(before[0])
+			before = before[1:]
+		default:
+			touch(after[0])
+			after = after[1:]
+		}
+	}
+	return touched
+}
+
+// compareMeta orders as NewSnapshot does.
+func compareMeta(a, b *model.Meta) int {
+	if a.Namespace != b.Namespace {
+		if a.Namespace < b.Namespace {
+			return -1
+		}
+		return 1
+	}
+	switch {
+	case a.Name < b.Name:
+		return -1
+	case a.Name > b.Name:
+		return 1
+	}
+	return 0
+}
+
+// compile gives what one Service adds.
+func (u *update) compile(svc *model.Service) *part {
+	m := u.blank()
+	into := m.lists()
+	first := len(into.table.Sets)
+	ends := services(m, u.snapshot, u.maker.host, []*model.Service{svc}).ends
+	into.table.Sets = into.table.Sets[first:]
+	ends[1].sets -= int32(first)
+	return &part{lists: into, extent: ends[1]}
+}
+
+// blank is a compiler that writes to empty lists.
+func (u *update) blank() serviceMaker {
+	c := &compiler{host: u.maker.host, large: u.maker.large, program: &Program{}}
+	if u.old.Mode == ModeNFTables {
+		n := &nftCompiler{compiler: c, table: &Table{Name: NFTTable}}
+		n.sets()
+		return n
+	}
+	c.nat = &Table{Name: "nat"}
+	for _, shared := range c.shared() {
+		*shared = &Chain{}
+	}
+	return c
+}
+
+// program puts the new program together.
+func (u *update) program() *Program {
+	next := *u.old
+	old := u.maker.lists
+	table := u.table()
+	next.Tables = slices.Clone(next.Tables)
+	for i, t := range next.Tables {
+		if t == old.table {
+			next.Tables[i] = table
+		} else if slices.ContainsFunc(old.chains, func(c *Chain) bool { return t.Chain(c.Name) == c }) {
+			next.Tables[i] = t.copied()
+		}
+	}
+	made := *u.maker
+	made.snapshot, made.lists.table = u.snapshot, table
+	made.lists.chains, made.lists.sets = slices.Clone(old.chains), slices.Clone(old.sets)
+	for k, c := range old.chains {
+		if rules, removed, added := splice(u, c.Rules, k, func(p *part) []Rule { return p.chains[k].Rules }, sameRule); len(removed)+len(added) > 0 {
+			for _, t := range next.Tables {
+				if t.Chain(c.Name) == c {
+					made.lists.chains[k] = t.replace(c, rules, removed, added)
+					u.compare(t.Name, c.Name, pick(c.Rules, removed), pick(rules, added))
+				}
+			}
+		}
+	}
+	for k, s := range old.sets {
+		if elements, removed, added := splice(u, s.Elements, k, func(p *part) []Element { return p.sets[k].Elements }, func(a, b *Element) bool { return *a == *b }); len(removed)+len(added) > 0 {
+			out, in := pick(s.Elements, removed), pick(elements, added)
+			now := s.with(elements, out, in)
+			if u.overlap = u.overlap || now == nil; now != nil {
+				made.lists.sets[k] = now
+				table.Sets[slices.Index(table.Sets, s)] = now
+				u.compareElements(s.Name, out, in)
+			}
+		}
+	}
+	made.ends = u.ends()
+	next.maker = &made
+	return &next
+}
+
+// splice puts a shared list together, and gives the positions in old that are
+// no more and those in the new that are new; none when all is as before.
+func splice[T any](u *update, old []T, k int, of func(*part) []T, same func(a, b *T) bool) (now []T, removed, added []int) {
+	ends := u.maker.ends
+	end := func(i int) int { return int(ends[i].shared[k]) }
+	for _, i := range u.gone {
+		removed = appendRange(removed, end(i), end(i+1))
+	}
+	alike := map[*part]bool{}
+	length := 0
+	for _, p := range u.changed {
+		after := of(p)
+		if p.was >= 0 {
+			before := old[end(p.was):end(p.was+1)]
+			if alike[p] = slices.EqualFunc(before, after, func(a, b T) bool { return same(&a, &b) }); alike[p] {
+				continue
+			}
+			removed = appendRange(removed, end(p.was), end(p.was+1))
+		}
+		length += len(after)
+	}
+	if len(removed)+length == 0 {
+		return old, nil, nil
+	}
+	slices.Sort(removed)
+	out := append(make([]T, 0, len(old)-len(removed)+length), old[:end(0)]...)
+	for _, s := range u.segments {
+		switch p := s.part; {
+		case p == nil:
+			out = append(out, old[end(s.from):end(s.to)]...)
+		case alike[p]:
+			out = append(out, old[end(p.was):end(p.was+1)]...)
+		default:
+			added = appendRange(added, len(out), len(out)+len(of(p)))
+			out = append(out, of(p)...)
+		}
+	}
+	return append(out, old[end(len(ends)-1):]...), removed, added
+}
+
+func appendRange(list []int, from, to int) []int {
+	for i := from; i < to; i++ {
+		list = append(list, i)
+	}
+	return list
+}
+
+func pick[T any](list []T, at []int) []T {
+	out := make([]T, len(at))
+	for i, k := range at {
+		out[i] = list[k]
+	}
+	return out
+}
+
+// replace puts other rules into a chain of a copied table.
+func (t *Table) replace(old *Chain, rules []Rule, removed, added []int) *Chain {
+	c := &Chain{Name: old.Name, Base: old.Base, Rules: rules}
+	if x := old.index.Load(); x != nil {
+		c.index.Store(x.relabel(old.Rules, rules, removed, added))
+	}
+	t.Chains[slices.Index(t.Chains, old)] = c
+	t.names.put(c.Name, c)
+	return c
+}
+
+// with is the set with other elements; nil when two Services have the same key.
+func (s *Set) with(elements, out, in []Element) *Set {
+	now := &Set{Name: s.Name, Type: s.Type, Map: s.Map, Comment: s.Comment, Timeout: s.Timeout, Elements: elements}
+	s.filled.Do(s.fill)
+	now.index = s.index.next()
+	now.filled.Do(func() {})
+	for i := range out {
+		now.index.put(out[i].Key, nil)
+	}
+	for i := range in {
+		if now.index.find(in[i].Key) != nil {
+			return nil
+		}
+		now.index.put(in[i].Key, &in[i])
+	}
+	return now
+}
+
+func sameRule(a, b *Rule) bool {
+	x, y := *a, *b
+	x.more, y.more = nil, nil
+	return x == y && (a.more == b.more || reflect.DeepEqual(a.More(), b.More()))
+}
+
+// table is the table that holds the Services' own chains and sets.
+func (u *update) table() *Table {
+	old, ends := u.maker.lists.table, u.maker.ends
+	t := old.empty()
+	t.Chains = append(make([]*Chain, 0, len(old.Chains)+16), old.Chains[:ends[0].chains]...)
+	t.Sets = append(make([]*Set, 0, len(old.Sets)), old.Sets[:ends[0].sets]...)
+	forget := func(i int) {
+		for _, c := range old.Chains[ends[i].chains:ends[i+1].chains] {
+			t.names.put(c.Name, nil)
+		}
+	}
+	for _, i := range u.gone {
+		forget(i)
+		u.compareOwn(i, nil)
+	}
+	for _, p := range u.changed {
+		if p.was >= 0 {
+			forget(p.was)
+		}
+	}
+	for _, s := range u.segments {
+		if s.part == nil {
+			t.Chains = append(t.Chains, old.Chains[ends[s.from].chains:ends[s.to].chains]...)
+			t.Sets = append(t.Sets, old.Sets[ends[s.from].sets:ends[s.to].sets]...)
+			continue
+		}
+		t.Chains, t.Sets = append(t.Chains, s.part.table.Chains...), append(t.Sets, s.part.table.Sets...)
+		for _, c := range s.part.table.Chains {
+			t.names.put(c.Name, c)
+		}
+		u.compareOwn(s.part.was, s.part.table.Chains)
+	}
+	t.Chains = append(t.Chains, old.Chains[ends[len(ends)-1].chains:]...)
+	t.Sets = append(t.Sets, old.Sets[ends[len(ends)-1].sets:]...)
+	return t
+}
+
+// ends are the extents of the new program.
+func (u *update) ends() []extent {
+	old := u.maker.ends
+	out := append(make([]extent, 0, len(u.snapshot.Services)+1), old[0])
+	for _, s := range u.segments {
+		if s.part != nil {
+			out = append(out, out[len(out)-1].plus(extent{}, s.part.extent))
+			continue
+		}
+		for i := s.from; i < s.to; i++ {
+			out = append(out, out[len(out)-1].plus(old[i], old[i+1]))
+		}
+	}
+	return out
+}
+
+// plus is e and what lies between two others.
+func (e extent) plus(from, to extent) extent {
+	for k := range e.shared {
+		e.shared[k] += to.shared[k] - from.shared[k]
+	}
+	e.chains += to.chains - from.chains
+	e.sets += to.sets - from.sets
+	e.endpoints += to.endpoints - from.endpoints
+	return e
+}
+
+// compareOwn notes what came and went in the chains of a Service's own.
+func (u *update) compareOwn(was int, now []*Chain) {
+	name := u.maker.lists.table.Name
+	have := map[string]*Chain{}
+	if was >= 0 {
+		ends := u.maker.ends
+		for _, c := range u.maker.lists.table.Chains[ends[was].chains:ends[was+1].chains] {
+			have[c.Name] = c
+		}
+	}
+	for _, c := range now {
+		var before []Rule
+		if h := have[c.Name]; h != nil {
+			before = h.Rules
+			delete(have, c.Name)
+		}
+		u.compare(name, c.Name, before, c.Rules)
+	}
+	for _, c := range have {
+		u.compare(name, c.Name, c.Rules, nil)
+	}
+}
+
+// compare notes what came and went in a chain: Missing is new, Extra is gone.
+func (u *update) compare(table, chain string, before, after []Rule) {
+	text := func(rules []Rule) []string {
+		out := make([]string, len(rules))
+		for i := range rules {
+			out[i] = rules[i].String()
+		}
+		return out
+	}
+	u.differences = append(u.differences, compareChain(table, chain, text(after), text(before))...)
+}
+
+// compareElements notes what came and went in a set.
+func (u *update) compareElements(set string, out, in []Element) {
+	for _, e := range in {
+		if !slices.Contains(out, e) {
+			u.differences = append(u.differences, Difference{Kind: Missing, Table: NFTTable, Chain: "@" + set, Rule: e.String()})
+		}
+	}
+	for _, e := range out {
+		if !slices.Contains(in, e) {
+			u.differences = append(u.differences, Difference{Kind: Extra, Table: NFTTable, Chain: "@" + set, Rule: e.String()})
+		}
+	}
+}
