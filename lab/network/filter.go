@@ -158,7 +158,7 @@ func (g *passage) chain(table string, state *chainState, depth int) (decided ver
 	}
 	chain := state.chain
 	for i := chain.Next(0, g.tuple.dest); i < len(chain.Rules); i = chain.Next(i+1, g.tuple.dest) {
-		r := &chain.Rules[i]
+		r := chain.Rules[i]
 		if !g.matches(r) {
 			continue
 		}

@@ -35,7 +35,7 @@ func (n *Node) Ruleset() []ChainCount {
 			state := n.rules.tables[table.Name][chain.Name]
 			count := ChainCount{Table: table.Name, Chain: chain.Name, Policy: state.policy}
 			for i := range chain.Rules {
-				count.Rules = append(count.Rules, RuleCount{chain.Rules[i], state.rules[i]})
+				count.Rules = append(count.Rules, RuleCount{*chain.Rules[i], state.rules[i]})
 			}
 			out = append(out, count)
 		}

@@ -90,7 +90,7 @@ func rulesOf(p *Program, table string) map[string][]string {
 	}
 	for _, c := range t.Chains {
 		for i := range c.Rules {
-			if r := &c.Rules[i]; proxyChain(c.Name) || c.Base && proxyChain(r.Chain) {
+			if r := c.Rules[i]; proxyChain(c.Name) || c.Base && proxyChain(r.Chain) {
 				out[c.Name] = append(out[c.Name], withoutNFAcct(r.String()))
 			}
 		}

@@ -65,11 +65,11 @@ type ruleIndex struct {
 // labelGap is the room between the labels of a new index: for halving it 32 times.
 const labelGap = 1 << 32
 
-func newRuleIndex(rules []Rule) *ruleIndex {
+func newRuleIndex(rules []*Rule) *ruleIndex {
 	x := &ruleIndex{labels: make([]uint64, len(rules))}
 	for i := range rules {
 		x.labels[i] = uint64(i+1) * labelGap
-		x.add(&rules[i], x.labels[i])
+		x.add(rules[i], x.labels[i])
 	}
 	return x
 }
@@ -115,10 +115,10 @@ func (x *ruleIndex) remove(r *Rule, label uint64) {
 // relabel is the index of a chain that was spliced; nil when there is no room
 // left between its labels. removed and added are positions in the old chain and
 // in the new one.
-func (x *ruleIndex) relabel(before, after []Rule, removed, added []int) *ruleIndex {
+func (x *ruleIndex) relabel(before, after []*Rule, removed, added []int) *ruleIndex {
 	next := &ruleIndex{labels: make([]uint64, len(after)), byTarget: x.byTarget.next(), others: slices.Clone(x.others)}
 	for _, i := range removed {
-		next.remove(&before[i], x.labels[i])
+		next.remove(before[i], x.labels[i])
 	}
 	kept := x.labels
 	at, last := 0, uint64(0) // in the old chain; the label before
@@ -146,7 +146,7 @@ func (x *ruleIndex) relabel(before, after []Rule, removed, added []int) *ruleInd
 		for range n {
 			last += step
 			next.labels[i] = last
-			next.add(&after[i], last)
+			next.add(after[i], last)
 			i++
 		}
 		added = added[n:]

@@ -2,6 +2,7 @@ package path
 
 import (
 	"net/netip"
+	"slices"
 
 	"svctour/model"
 )
@@ -366,12 +367,11 @@ func (c *compiler) firewallChain(l *plan) {
 // 1/(n-i) and the last always, so that each gets 1/n. Before it stand the
 // rules of ClientIP affinity.
 func (c *compiler) balance(chain *Chain, p *servicePort, endpoints []endpoint) {
-	n := len(chain.Rules) + len(endpoints)
+	n := len(endpoints)
 	if p.affinity > 0 {
 		n += len(endpoints)
 	}
 	rules := make([]Rule, 0, n)
-	rules = append(rules, chain.Rules...)
 	sep := make([]Rule, len(endpoints))
 	for i := range endpoints {
 		sep[i] = jumpTo(c.rule(Rule{}), endpoints[i].chain)
@@ -392,7 +392,8 @@ func (c *compiler) balance(chain *Chain, p *servicePort, endpoints []endpoint) {
 		}
 		rules = append(rules, r)
 	}
-	chain.Rules = rules
+	chain.Rules = slices.Grow(chain.Rules, n)
+	chain.add(rules...)
 }
 
 // endpoint adds a KUBE-SEP- chain: masquerade for a Pod that reaches itself
@@ -408,7 +409,8 @@ func (c *compiler) endpoint(p *servicePort, e *endpoint) {
 	if p.affinity > 0 {
 		dnat.own().Recent = chain.Name
 	}
-	chain.Rules = []Rule{hairpin, dnat}
+	chain.Rules = nil // two ports of an endpoint may be one
+	chain.add(hairpin, dnat)
 }
 
 // nodePortJumps adds the jump to KUBE-NODEPORTS, the last rule of KUBE-SERVICES.

@@ -20,7 +20,7 @@ type Set struct {
 	Comment string
 	Timeout int32 // seconds that an element stays, 0: for ever
 	// Elements are in the order in which kube-proxy came upon them; each key once.
-	Elements []Element
+	Elements []*Element // not to be written to
 
 	index  layers[Key, *Element]
 	filled sync.Once
@@ -54,8 +54,8 @@ func (s *Set) Find(key Key) *Element {
 // fill makes the index, when it is first needed.
 func (s *Set) fill() {
 	all := make(map[Key]*Element, len(s.Elements))
-	for i := range s.Elements {
-		all[s.Elements[i].Key] = &s.Elements[i]
+	for _, e := range s.Elements {
+		all[e.Key] = e
 	}
 	s.index.below = all
 }
@@ -69,11 +69,11 @@ func (s *Set) put(e Element) {
 		if at < s.begin {
 			s.common = append(s.common, at)
 		}
-		s.Elements[at] = e
+		s.Elements[at] = &e
 		return
 	}
 	s.puts[e.Key] = len(s.Elements)
-	s.Elements = append(s.Elements, e)
+	s.Elements = append(s.Elements, &e)
 }
 
 // Set finds a set or map of the table; nil when there is none.

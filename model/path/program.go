@@ -77,8 +77,8 @@ func (t *Table) copied() *Table {
 // Chain is an ordered list of rules.
 type Chain struct {
 	Name  string
-	Base  bool // the kernel starts here: PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING
-	Rules []Rule
+	Base  bool    // the kernel starts here: PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING
+	Rules []*Rule // not to be written to
 
 	index atomic.Pointer[ruleIndex] // of a long chain, made when first needed
 }
@@ -230,7 +230,11 @@ func (t *Table) chain(name string) *Chain {
 	return c
 }
 
-func (c *Chain) add(rules ...Rule) { c.Rules = append(c.Rules, rules...) }
+func (c *Chain) add(rules ...Rule) {
+	for i := range rules {
+		c.Rules = append(c.Rules, &rules[i])
+	}
+}
 
 func isHook(chain string) bool {
 	switch chain {

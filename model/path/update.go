@@ -288,7 +288,7 @@ func (u *update) program() *Program {
 	made.snapshot, made.lists.table = u.snapshot, table
 	made.lists.chains, made.lists.sets = slices.Clone(old.chains), slices.Clone(old.sets)
 	for k, c := range old.chains {
-		if rules, removed, added := splice(u, c.Rules, k, func(p *part) []Rule { return p.chains[k].Rules }, sameRule); len(removed)+len(added) > 0 {
+		if rules, removed, added := splice(u, c.Rules, k, func(p *part) []*Rule { return p.chains[k].Rules }, sameRule); len(removed)+len(added) > 0 {
 			for _, t := range next.Tables {
 				if t.Chain(c.Name) == c {
 					made.lists.chains[k] = t.replace(c, rules, removed, added)
@@ -298,7 +298,7 @@ func (u *update) program() *Program {
 		}
 	}
 	for k, s := range old.sets {
-		if elements, removed, added := splice(u, s.Elements, k, func(p *part) []Element { return p.sets[k].Elements }, func(a, b *Element) bool { return *a == *b }); len(removed)+len(added) > 0 {
+		if elements, removed, added := splice(u, s.Elements, k, func(p *part) []*Element { return p.sets[k].Elements }, sameElement); len(removed)+len(added) > 0 {
 			out, in := pick(s.Elements, removed), pick(elements, added)
 			now := s.with(elements, out, in)
 			if u.overlap = u.overlap || now == nil; now != nil {
@@ -315,7 +315,7 @@ func (u *update) program() *Program {
 
 // splice puts a shared list together, and gives the positions in old that are
 // no more and those in the new that are new; none when all is as before.
-func splice[T any](u *update, old []T, k int, of func(*part) []T, same func(a, b *T) bool) (now []T, removed, added []int) {
+func splice[T any](u *update, old []T, k int, of func(*part) []T, same func(a, b T) bool) (now []T, removed, added []int) {
 	ends := u.maker.ends
 	end := func(i int) int { return int(ends[i].shared[k]) }
 	for _, i := range u.gone {
@@ -327,7 +327,7 @@ func splice[T any](u *update, old []T, k int, of func(*part) []T, same func(a, b
 		after := of(p)
 		if p.was >= 0 {
 			before := old[end(p.was):end(p.was+1)]
-			if alike[p] = slices.EqualFunc(before, after, func(a, b T) bool { return same(&a, &b) }); alike[p] {
+			if alike[p] = slices.EqualFunc(before, after, same); alike[p] {
 				continue
 			}
 			removed = appendRange(removed, end(p.was), end(p.was+1))
@@ -369,7 +369,7 @@ func pick[T any](list []T, at []int) []T {
 }
 
 // replace puts other rules into a chain of a copied table.
-func (t *Table) replace(old *Chain, rules []Rule, removed, added []int) *Chain {
+func (t *Table) replace(old *Chain, rules []*Rule, removed, added []int) *Chain {
 	c := &Chain{Name: old.Name, Base: old.Base, Rules: rules}
 	if x := old.index.Load(); x != nil {
 		c.index.Store(x.relabel(old.Rules, rules, removed, added))
@@ -380,7 +380,7 @@ func (t *Table) replace(old *Chain, rules []Rule, removed, added []int) *Chain {
 }
 
 // with is the set with other elements; nil when two Services have the same key.
-func (s *Set) with(elements, out, in []Element) *Set {
+func (s *Set) with(elements, out, in []*Element) *Set {
 	now := &Set{Name: s.Name, Type: s.Type, Map: s.Map, Comment: s.Comment, Timeout: s.Timeout, Elements: elements}
 	s.filled.Do(s.fill)
 	now.index = s.index.next()
@@ -392,10 +392,12 @@ func (s *Set) with(elements, out, in []Element) *Set {
 		if now.index.find(in[i].Key) != nil {
 			return nil
 		}
-		now.index.put(in[i].Key, &in[i])
+		now.index.put(in[i].Key, in[i])
 	}
 	return now
 }
+
+func sameElement(a, b *Element) bool { return *a == *b }
 
 func sameRule(a, b *Rule) bool {
 	x, y := *a, *b
@@ -478,7 +480,7 @@ func (u *update) compareOwn(was int, now []*Chain) {
 		}
 	}
 	for _, c := range now {
-		var before []Rule
+		var before []*Rule
 		if h := have[c.Name]; h != nil {
 			before = h.Rules
 			delete(have, c.Name)
@@ -491,8 +493,8 @@ func (u *update) compareOwn(was int, now []*Chain) {
 }
 
 // compare notes what came and went in a chain: Missing is new, Extra is gone.
-func (u *update) compare(table, chain string, before, after []Rule) {
-	text := func(rules []Rule) []string {
+func (u *update) compare(table, chain string, before, after []*Rule) {
+	text := func(rules []*Rule) []string {
 		out := make([]string, len(rules))
 		for i := range rules {
 			out[i] = rules[i].String()
@@ -503,14 +505,14 @@ func (u *update) compare(table, chain string, before, after []Rule) {
 }
 
 // compareElements notes what came and went in a set.
-func (u *update) compareElements(set string, out, in []Element) {
+func (u *update) compareElements(set string, out, in []*Element) {
 	for _, e := range in {
-		if !slices.Contains(out, e) {
+		if !slices.ContainsFunc(out, func(o *Element) bool { return sameElement(o, e) }) {
 			u.differences = append(u.differences, Difference{Kind: Missing, Table: NFTTable, Chain: "@" + set, Rule: e.String()})
 		}
 	}
 	for _, e := range out {
-		if !slices.Contains(in, e) {
+		if !slices.ContainsFunc(in, func(o *Element) bool { return sameElement(o, e) }) {
 			u.differences = append(u.differences, Difference{Kind: Extra, Table: NFTTable, Chain: "@" + set, Rule: e.String()})
 		}
 	}

@@ -28,7 +28,7 @@ func TestUpdate(t *testing.T) {
 			s := clusterOf(30, 3)
 			p := compileMode(mode, s, "node-0", IPv4, s.Services)
 			changes := 0
-			for step := range 600 {
+			for step := range 300 {
 				s = someChange(random, s)
 				next, differences := p.Update(s)
 				whole := compileMode(mode, s, "node-0", IPv4, s.Services)
@@ -60,7 +60,7 @@ func TestUpdate(t *testing.T) {
 				changes += len(differences)
 				p = next
 			}
-			if changes < 600 {
+			if changes < 300 {
 				t.Errorf("only %d changes", changes)
 			}
 		})

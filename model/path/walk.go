@@ -189,7 +189,7 @@ func (w *walker) run(k *walk) {
 			w.leave(k)
 			continue
 		}
-		r := &top.chain.Rules[top.next]
+		r := top.chain.Rules[top.next]
 		top.next++
 		if why := w.misses(k, r); why != matched {
 			if w.explain {
