@@ -67,6 +67,8 @@ func TestTraceText(t *testing.T) {
 		"outside-to-nodeport": {path.Request{Target: "door", From: "outside"}, false},
 		"no-endpoints-rules":  {path.Request{Target: "empty"}, true},
 		"outside-clusterip":   {path.Request{Target: "web", From: "outside"}, false},
+		"nodeport-explained":  {path.Request{Target: "door", From: "outside", Explain: true}, true},
+		"nftables-explained":  {path.Request{Target: "web", From: "pod/client", Mode: path.ModeNFTables, Explain: true}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := traceText(traceOf(t, c.request), textWidth, c.rules)

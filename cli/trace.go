@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,7 @@ type traceOptions struct {
 	Target string
 	From   string
 	Mode   string // "auto" or a kube-proxy mode
+	One    bool   // follow one packet
 }
 
 func newTrace(g *globals) *cobra.Command {
@@ -27,10 +29,12 @@ rules kube-proxy writes for the cluster's Services and endpoints as they are now
 
 TARGET is what a client would use: web, web:80, web:portname, web.namespace,
 svc/web, 10.96.1.2:80, NODE-IP:30080, node/NAME:30080; a final /udp or /sctp
-chooses the protocol. With -v each rule is shown as iptables-save prints it.`,
+chooses the protocol. With -v each rule is shown as iptables-save or nft prints
+it, with the rules that were passed by and why, and the conntrack entry.`,
 		Example: `  svctour trace web
   svctour trace web:http -n shop --from pod/client
-  svctour trace node/node-a:30080 --from outside -o json`,
+  svctour trace node/node-a:30080 --from outside -o json
+  svctour trace web --one -v --proxy-mode nftables`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usageError(errors.New("trace needs one target, for example a Service: svctour trace web"))
@@ -44,6 +48,7 @@ chooses the protocol. With -v each rule is shown as iptables-save prints it.`,
 	}
 	cmd.Flags().StringVar(&o.From, "from", "", "who sends: pod/NAME, pod/NAMESPACE/NAME, node/NAME, outside or outside/IP")
 	cmd.Flags().StringVar(&o.Mode, "proxy-mode", "auto", "kube-proxy mode: auto, iptables, nftables or ipvs")
+	cmd.Flags().BoolVar(&o.One, "one", false, "follow one packet, drawn as the rules draw")
 	return cmd
 }
 
@@ -65,10 +70,13 @@ func runTrace(ctx context.Context, g *globals, o traceOptions) error {
 		return err
 	}
 	trace, err := path.Do(snapshot, path.Request{
-		Namespace: namespace, Target: o.Target, From: o.From, Mode: o.Mode,
+		Namespace: namespace, Target: o.Target, From: o.From, Mode: o.Mode, Explain: g.Verbose,
 	})
 	if err != nil {
 		return err
+	}
+	if o.One {
+		trace = trace.Sample(rand.Float64())
 	}
 	if g.Output != "text" {
 		return writeDocument(g.Out, g.Output, "Trace", trace)

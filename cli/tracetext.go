@@ -41,6 +41,9 @@ func traceText(t *path.Trace, width int, rules bool) string {
 			p.paragraph("      ", "      ", where)
 		}
 		p.hops(o.Hops[shared:], "  ", rules)
+		if rules && o.Conntrack != nil {
+			p.paragraph("  conntrack  ", "             ", conntrackText(o.Conntrack))
+		}
 	}
 	p.notes(t.Notes)
 	return p.String()
@@ -119,6 +122,9 @@ func (p *page) hops(hops []path.Hop, indent string, rules bool) {
 		}
 		if h.Table == "" {
 			p.paragraph(indent+"  ", indent+"    ", what)
+			if rules {
+				p.passed(h.Passed, indent+"      ")
+			}
 			continue
 		}
 		chain := fmt.Sprintf("%s  %-6s %-25s ", indent, h.Table, model.Printable(h.Chain))
@@ -126,7 +132,45 @@ func (p *page) hops(hops []path.Hop, indent string, rules bool) {
 		if rules && h.Rule != "" {
 			p.paragraph(indent+"      ", indent+"        ", h.Rule)
 		}
+		if rules {
+			p.passed(h.Passed, indent+"      ")
+		}
 	}
+}
+
+// passed lists rules that did not match.
+func (p *page) passed(list []path.Passed, indent string) {
+	for _, x := range list {
+		text := x.Rule + ": " + x.Why
+		switch {
+		case x.Count == 1:
+			text = "1 rule: " + x.Why
+		case x.Rule == "":
+			text = fmt.Sprintf("%d rules: %s", x.Count, x.Why)
+		}
+		p.paragraph(indent+"passed by: ", indent+"  ", x.Chain+" "+text)
+	}
+}
+
+// conntrackText is an entry in the words of conntrack -L; what is not known is left out.
+func conntrackText(c *path.Conntrack) string {
+	words := []string{c.Protocol}
+	for _, t := range []path.Tuple{c.Original, c.Reply} {
+		for _, f := range [][2]string{{"src", t.Source}, {"dst", t.Destination}} {
+			if f[1] != "" {
+				words = append(words, f[0]+"="+f[1])
+			}
+		}
+		for _, f := range []struct {
+			name string
+			port uint16
+		}{{"sport", t.SourcePort}, {"dport", t.DestinationPort}} {
+			if f.port != 0 {
+				words = append(words, fmt.Sprintf("%s=%d", f.name, f.port))
+			}
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func percent(p float64) string {

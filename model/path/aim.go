@@ -335,6 +335,9 @@ func (q *query) isClusterIP() bool {
 
 // concerned gives the Services whose rules can match the packet.
 func (q *query) concerned() []*model.Service {
+	if q.request.Explain { // then the rules of the others are told, too
+		return q.snapshot.Services
+	}
 	var out []*model.Service
 	for _, svc := range q.snapshot.Services {
 		if svc == q.service || q.matches(svc) {

@@ -1,6 +1,11 @@
 package path
 
-import "svctour/model"
+import (
+	"fmt"
+	"slices"
+
+	"svctour/model"
+)
 
 // Verdict is what becomes of a packet.
 type Verdict string
@@ -22,6 +27,22 @@ type Trace struct {
 	Outcomes []Outcome `json:"outcomes"`
 	// Notes says what the picture rests on and what it cannot know, one sentence each.
 	Notes []string `json:"notes,omitempty"`
+}
+
+// Sample is the trace of one packet: the outcome at draw, between 0 and 1, when
+// they are laid end to end by their probabilities.
+func (t *Trace) Sample(draw float64) *Trace {
+	one := *t
+	for i := range t.Outcomes {
+		one.Outcomes = t.Outcomes[i : i+1]
+		if draw -= t.Outcomes[i].Probability; draw < 0 {
+			break
+		}
+	}
+	if len(t.Outcomes) > 1 {
+		one.Notes = append(slices.Clip(t.Notes), fmt.Sprintf("This is one packet's way, drawn from %d.", len(t.Outcomes)))
+	}
+	return &one
 }
 
 // Packet is what somebody is about to send: the first packet of a new connection.

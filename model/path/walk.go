@@ -255,7 +255,7 @@ func (w *walker) leave(k *walk) {
 	k.hops = top.hops.before
 	k.len--
 	if w.explain {
-		k.hops = &hopList{passed: &Passed{Chain: last.Chain, Rule: last.Rule, Why: "nothing in " + top.chain.Name + " matches:"}, before: k.hops}
+		k.hops = &hopList{passed: &Passed{Chain: last.Chain, Rule: last.Rule, Why: "nothing in " + top.chain.Name + " matches"}, before: k.hops}
 		for _, p := range slices.Backward(inside) {
 			k.hops = &hopList{passed: p, before: k.hops}
 		}

@@ -135,7 +135,7 @@ func TestExplain(t *testing.T) {
 					h.Passed = nil
 				}
 			}
-			want := []string{"for other destinations", "not drawn: it takes 50.0% of the packets", "the source 10.244.1.20 is in 10.244.0.0/16", "nothing in KUBE-FORWARD matches:"}
+			want := []string{"for other destinations", "not drawn: it takes 50.0% of the packets", "the source 10.244.1.20 is in 10.244.0.0/16", "nothing in KUBE-FORWARD matches"}
 			if mode == ModeNFTables {
 				want = []string{"the source 10.244.1.20 is in 10.244.0.0/16", "the map firewall-ips has nothing for it", "mark 0x4000 is not set", "no endpoint talks to itself"}
 			}
@@ -286,4 +286,30 @@ func dropNil[T any](list *[]*T) {
 		}
 	}
 	*list = kept
+}
+
+// A sampled packet goes each way as often as its probability says.
+func TestSample(t *testing.T) {
+	trace := do(t, changed(nil), Request{Target: "web"})
+	count := map[string]int{}
+	for i := range 100 {
+		one := trace.Sample(float64(i) / 100)
+		if len(one.Outcomes) != 1 || len(one.Notes) != len(trace.Notes)+1 {
+			t.Fatalf("%+v", one)
+		}
+		count[one.Outcomes[0].Destination.IP]++
+	}
+	if count["10.244.1.5"] != 50 || count["10.244.2.7"] != 50 {
+		t.Errorf("%v", count)
+	}
+	if one := trace.Sample(1); len(one.Outcomes) != 1 { // rounding leaves the last
+		t.Errorf("%+v", one)
+	}
+	c := trace.Outcomes[0].Conntrack
+	if want := (Conntrack{"tcp", Tuple{"10.244.1.20", 0, "10.96.0.50", 80}, Tuple{"10.244.1.5", 8080, "10.244.1.20", 0}}); *c != want {
+		t.Errorf("conntrack %+v, want %+v", *c, want)
+	}
+	if c := do(t, changed(nil), Request{Target: "np", From: "outside"}).Outcomes[0].Conntrack; c.Reply.Destination != "" {
+		t.Errorf("the address that masquerading takes is known: %+v", c)
+	}
 }
