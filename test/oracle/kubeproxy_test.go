@@ -85,6 +85,23 @@ type rules map[string][]string
 // conntrack, nfacct counters, network interfaces) are replaced by fakes.
 func kubeProxy(t testing.TB, w *world, family v1.IPFamily) rules {
 	t.Helper()
+	proxier, ipt := newKubeProxy(t, w, family)
+	proxier.OnEndpointSlicesSynced() // writes the rules before it returns
+
+	var text bytes.Buffer
+	if err := ipt.SaveInto("", &text); err != nil {
+		t.Fatal(err)
+	}
+	dump, err := iptablestest.ParseIPTablesDump(text.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dumped(dump)
+}
+
+// newKubeProxy is a proxier that knows a world's objects and has written nothing yet.
+func newKubeProxy(t testing.TB, w *world, family v1.IPFamily) (*iptables.Proxier, *iptablestest.FakeIPTables) {
+	t.Helper()
 	ipt := iptablestest.NewFake()
 	if family == v1.IPv6Protocol {
 		ipt = iptablestest.NewIPv6Fake()
@@ -131,17 +148,7 @@ func kubeProxy(t testing.TB, w *world, family v1.IPFamily) rules {
 	}
 	proxier.OnTopologyChange(labels)
 	proxier.OnServiceSynced()
-	proxier.OnEndpointSlicesSynced() // writes the rules before it returns
-
-	var text bytes.Buffer
-	if err := ipt.SaveInto("", &text); err != nil {
-		t.Fatal(err)
-	}
-	dump, err := iptablestest.ParseIPTablesDump(text.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dumped(dump)
+	return proxier, ipt
 }
 
 func dumped(dump *iptablestest.IPTablesDump) rules {
