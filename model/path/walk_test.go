@@ -271,9 +271,18 @@ func FuzzCompile(f *testing.F) {
 			if p := Compile(snapshot, "node-a", family); p.Rules() > 0 && !strings.Contains(Print(p), "KUBE-MARK-MASQ") {
 				t.Error("the fixed rules are missing")
 			}
+			empty := model.NewSnapshot(model.Snapshot{Proxy: s.Proxy, Nodes: s.Nodes})
+			for _, mode := range []string{ModeIPTables, ModeNFTables} {
+				whole := compileMode(mode, snapshot, "node-a", family, snapshot.Services)
+				if next, _ := compileMode(mode, empty, "node-a", family, nil).Update(snapshot); printed(next) != printed(whole) {
+					t.Errorf("%s: updated:\n%s\ncompiled:\n%s", mode, printed(next), printed(whole))
+				}
+			}
 		}
-		if trace, err := Do(snapshot, Request{Target: target, From: from}); err == nil {
-			requireWhole(t, trace.Outcomes)
+		for _, mode := range []string{"", ModeIPTables, ModeNFTables} {
+			if trace, err := Do(snapshot, Request{Target: target, From: from, Mode: mode, Explain: mode != ""}); err == nil {
+				requireWhole(t, trace.Outcomes)
+			}
 		}
 	})
 }
