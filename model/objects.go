@@ -71,7 +71,8 @@ type Service struct {
 	Ingress               []Ingress         `json:"ingress,omitempty"` // status.loadBalancer.ingress
 }
 
-// ClusterIP gives the primary cluster IP, "" when none is assigned.
+// ClusterIP gives the primary cluster IP, "" when none is assigned: the first of
+// spec.clusterIPs (KEP-563, dual-stack).
 func (s *Service) ClusterIP() string {
 	if len(s.ClusterIPs) == 0 {
 		return ""
@@ -79,7 +80,8 @@ func (s *Service) ClusterIP() string {
 	return s.ClusterIPs[0]
 }
 
-// Headless says whether the Service asked for no cluster IP (clusterIP: None).
+// Headless says whether the Service asked for no cluster IP (clusterIP: None;
+// pkg/apis/core/v1/helper, IsServiceIPSet).
 func (s *Service) Headless() bool { return s.Type != ExternalName && s.ClusterIP() == None }
 
 // ServicePort is one element of spec.ports.
@@ -110,7 +112,8 @@ type EndpointSlice struct {
 	Endpoints   []Endpoint     `json:"endpoints,omitempty"`
 }
 
-// Service is the name of the Service the slice belongs to, from its label; "" when it has none.
+// Service is the name of the Service the slice belongs to, from its label
+// kubernetes.io/service-name (KEP-752); "" when it has none.
 func (s *EndpointSlice) Service() string { return s.Labels[ServiceNameLabel] }
 
 // EndpointPort is one element of a slice's ports.
@@ -144,13 +147,13 @@ type Ref struct {
 	UID       string `json:"uid,omitempty"`
 }
 
-// IsReady is the ready condition with its default.
+// IsReady is the ready condition with its default (discovery/v1, EndpointConditions).
 func (e *Endpoint) IsReady() bool { return e.Ready == nil || *e.Ready }
 
-// IsServing is the serving condition with its default.
+// IsServing is the serving condition with its default (discovery/v1; KEP-1672).
 func (e *Endpoint) IsServing() bool { return e.Serving == nil || *e.Serving }
 
-// IsTerminating is the terminating condition with its default.
+// IsTerminating is the terminating condition with its default (discovery/v1; KEP-1672).
 func (e *Endpoint) IsTerminating() bool { return e.Terminating != nil && *e.Terminating }
 
 // Endpoints is the deprecated core/v1 Endpoints object: shown, never a source of truth.
@@ -188,7 +191,8 @@ type Pod struct {
 	ReadinessGates []string `json:"readinessGates,omitempty"`
 }
 
-// IP is the primary Pod IP, "" before one is assigned.
+// IP is the primary Pod IP, "" before one is assigned: the first of
+// status.podIPs (KEP-563).
 func (p *Pod) IP() string {
 	if len(p.IPs) == 0 {
 		return ""
@@ -196,7 +200,7 @@ func (p *Pod) IP() string {
 	return p.IPs[0]
 }
 
-// Ready says whether the Pod's Ready condition is True.
+// Ready says whether the Pod's Ready condition is True (pkg/api/v1/pod, IsPodReady).
 func (p *Pod) Ready() bool { return conditionTrue(p.Conditions, "Ready") }
 
 // PodDNS is spec.dnsConfig.
@@ -277,13 +281,14 @@ type NodeAddress struct {
 	Address string `json:"address"`
 }
 
-// Ready says whether the Node's Ready condition is True.
+// Ready says whether the Node's Ready condition is True (core/v1, NodeReady).
 func (n *Node) Ready() bool { return conditionTrue(n.Conditions, "Ready") }
 
 // Zone is the node's topology.kubernetes.io/zone label.
 func (n *Node) Zone() string { return n.Labels["topology.kubernetes.io/zone"] }
 
-// InternalIP is the first InternalIP address, "" when there is none.
+// InternalIP is the first InternalIP address, "" when there is none (core/v1,
+// NodeAddressType).
 func (n *Node) InternalIP() string {
 	for _, a := range n.Addresses {
 		if a.Type == "InternalIP" {

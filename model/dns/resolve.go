@@ -29,7 +29,8 @@ type Request struct {
 // resolver tries (Libc.Lookup), each query and answer (Answer), and what the
 // application gets. A name outside the cluster's zone has no predictable
 // answer, and whether the search goes on after it is not predictable either:
-// the queries end there.
+// the queries end there. The resolvers are glibc's (resolv/res_query.c) and
+// musl's (src/network/lookup_name.c), the server CoreDNS' (plugin/kubernetes).
 //
 // Errors name what is wrong with the request: an unknown Pod, or a name that
 // no DNS message can carry.

@@ -30,7 +30,8 @@ func reverseAddr(name string) (netip.Addr, bool) {
 	return ip.Unmap(), err == nil && ip.Zone() == ""
 }
 
-// ReverseName is the name whose PTR record belongs to an address.
+// ReverseName is the name whose PTR record belongs to an address (RFC 1035 3.5,
+// RFC 3596 2.5).
 func ReverseName(ip netip.Addr) string {
 	if ip = ip.Unmap(); ip.Is4() {
 		b := ip.As4()

@@ -24,7 +24,8 @@ func Compile(s *model.Snapshot, node string, family Family) *Program {
 	return compile(s, newHost(s, node, family), s.Services)
 }
 
-// CompileService is Compile restricted to some Services: the fixed rules and
+// CompileService is Compile restricted to some Services, as kube-proxy's partial
+// sync is (pkg/proxy/iptables/proxier.go, needFullSync): the fixed rules and
 // theirs. A packet addressed to one of them meets the same rules in both.
 func CompileService(s *model.Snapshot, node string, family Family, services ...*model.Service) *Program {
 	return compile(s, newHost(s, node, family), services)

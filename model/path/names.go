@@ -19,7 +19,8 @@ const (
 )
 
 // PortName is the name kube-proxy gives one port of a Service: "namespace/name",
-// followed by ":port" when the port has a name.
+// followed by ":port" when the port has a name (pkg/proxy/types.go,
+// ServicePortName.String).
 func PortName(namespace, service, port string) string {
 	name := namespace + "/" + service
 	if port != "" {
@@ -31,7 +32,8 @@ func PortName(namespace, service, port string) string {
 // ChainName is the name of a Service port's chain: the kind, followed by the
 // first 16 characters of base32(sha256(portName + protocol + endpoint)).
 // portName is PortName's, protocol is TCP, UDP or SCTP in either case, and
-// endpoint is "ip:port" or "[ipv6]:port" for ChainEndpoint and "" otherwise.
+// endpoint is "ip:port" or "[ipv6]:port" for ChainEndpoint and "" otherwise
+// (pkg/proxy/iptables/proxier.go, portProtoHash and servicePortEndpointChainName).
 //
 // Neither cluster IP nor port number is part of the name, so a Service that is
 // recreated gets the same chains, and renaming a port gives it new ones.

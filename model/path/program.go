@@ -23,7 +23,8 @@ const (
 	IPv6 Family = "IPv6"
 )
 
-// FamilyOf is the family of an address; IPv4-mapped IPv6 counts as IPv4.
+// FamilyOf is the family of an address; IPv4-mapped IPv6 counts as IPv4
+// (k8s.io/utils/net, IPFamilyOf).
 func FamilyOf(address netip.Addr) Family {
 	if address.Unmap().Is4() {
 		return IPv4

@@ -28,7 +28,9 @@ var errTarget = errors.New("want SERVICE, SERVICE.NAMESPACE, svc/SERVICE, IP:POR
 // ParseTarget reads a target: "web", "web.ns", "web.ns.svc.cluster.local",
 // "svc/web", "svc/web.ns", each with an optional ":80" or ":portname";
 // "10.96.1.2:80", "[fd00::1]:80", "node/NAME:30080". A final "/udp" or "/sctp"
-// chooses the protocol. domain is the cluster domain, "" for cluster.local.
+// chooses the protocol. domain is the cluster domain, "" for cluster.local. The
+// names are those of the DNS specification (kubernetes/dns, docs/specification.md
+// 2.3) and of kubectl's resource arguments.
 func ParseTarget(text, domain string) (Target, error) {
 	fail := func(err error) (Target, error) { return Target{}, fmt.Errorf("target %q: %w", text, err) }
 	var t Target

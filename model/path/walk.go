@@ -42,13 +42,19 @@ const (
 // outcome; their probabilities add up to 1. Rules that were tested and did not
 // match are not among the hops, except where that decides.
 //
+// The order of hooks, what a chain's end, a jump, a goto and a verdict mean, and
+// that only a connection's first packet meets rules of type nat are netfilter's
+// (iptables(8); iptables-extensions(8), statistic and addrtype; nft(8), VERDICT
+// STATEMENTS and NAT STATEMENTS; net/netfilter/nf_nat_core.c).
+//
 // Foreign rules and policies of the base chains are not known and count as
 // accepting everything.
 func Walk(p *Program, f Flow, locate Locate) []Outcome {
 	return walkAll(p, f, locate, false)
 }
 
-// Explain is Walk with the rules that did not match: see Hop.Passed.
+// Explain is Walk, by the same rules of netfilter, with the rules that did not
+// match: see Hop.Passed.
 func Explain(p *Program, f Flow, locate Locate) []Outcome {
 	return walkAll(p, f, locate, true)
 }
