@@ -16,8 +16,10 @@ const (
 type Difference struct {
 	Kind  string `json:"kind"`
 	Table string `json:"table"`
-	Chain string `json:"chain"`
-	Rule  string `json:"rule,omitempty"` // as iptables-save prints it; "" for Order
+	Chain string `json:"chain"` // or, in nftables mode, a set after an "@"
+	// Rule is a rule or an element of a set as iptables-save or nft list prints
+	// it, or the declaration of a base chain or a set; "" for Order.
+	Rule string `json:"rule,omitempty"`
 }
 
 // Compare lays the rules of a node beside those that kube-proxy should have
@@ -25,12 +27,21 @@ type Difference struct {
 // the jumps to them; what others write is none of its business. The order of
 // rules counts in the chains that choose an endpoint: kube-proxy walks its
 // Services in no order (pkg/proxy/iptables/proxier.go, syncProxyRules).
+//
+// In nftables mode the whole table is kube-proxy's, a chain's rules are of one
+// Service or fixed, and the elements of sets have no order. A chain without
+// rules makes no difference: kube-proxy empties a chain some time before it
+// deletes it (pkg/proxy/nftables/proxier.go, staleChains).
 func Compare(derived *Program, observed *Observed) []Difference {
 	var out []Difference
-	for _, table := range []string{"filter", "nat"} {
+	tables := []string{"filter", "nat"}
+	if derived.Mode == ModeNFTables {
+		tables = []string{NFTTable}
+	}
+	for _, table := range tables {
 		want, have := rulesOf(derived, table), rulesOf(observed.Program, table)
 		for _, f := range observed.Foreign {
-			if f.Table == table && proxyChain(f.Chain) {
+			if f.Table == table && (table == NFTTable || proxyChain(f.Chain)) {
 				have[f.Chain] = append(have[f.Chain], f.Text)
 			}
 		}
@@ -70,7 +81,7 @@ func compareChain(table, chain string, want, have []string) []Difference {
 			out = append(out, Difference{Extra, table, chain, r})
 		}
 	}
-	if len(out) > 0 || !strings.HasPrefix(chain, "KUBE-SVC-") && !strings.HasPrefix(chain, "KUBE-SVL-") {
+	if len(out) > 0 || !ordered(table, chain) {
 		return out
 	}
 	for i := range want {
@@ -81,7 +92,16 @@ func compareChain(table, chain string, want, have []string) []Difference {
 	return nil
 }
 
-// rulesOf gives the texts of the rules that kube-proxy is to answer for, by chain.
+// ordered says whether the order of a chain's rules is kube-proxy's to decide.
+func ordered(table, chain string) bool {
+	if table == NFTTable {
+		return !strings.HasPrefix(chain, "@")
+	}
+	return strings.HasPrefix(chain, "KUBE-SVC-") || strings.HasPrefix(chain, "KUBE-SVL-")
+}
+
+// rulesOf gives the texts of the rules that kube-proxy is to answer for, by
+// chain, and of an nftables table the rest.
 func rulesOf(p *Program, table string) map[string][]string {
 	out := map[string][]string{}
 	t := p.Table(table)
@@ -89,11 +109,25 @@ func rulesOf(p *Program, table string) map[string][]string {
 		return out
 	}
 	for _, c := range t.Chains {
-		for i := range c.Rules {
-			if r := c.Rules[i]; proxyChain(c.Name) || c.Base && proxyChain(r.Chain) {
+		if table == NFTTable && c.Base {
+			out[c.Name] = append(out[c.Name], c.declared())
+		}
+		for _, r := range c.Rules {
+			if table == NFTTable || proxyChain(c.Name) || c.Base && proxyChain(r.Chain) {
 				out[c.Name] = append(out[c.Name], withoutNFAcct(r.String()))
 			}
 		}
+	}
+	for _, s := range t.Sets {
+		declared := "type " + s.Type
+		if s.Timeout > 0 {
+			declared += " timeout " + nftDuration(s.Timeout)
+		}
+		texts := []string{declared}
+		for _, e := range s.Elements {
+			texts = append(texts, e.String())
+		}
+		out["@"+s.Name] = texts
 	}
 	return out
 }

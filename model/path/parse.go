@@ -19,21 +19,21 @@ type Counter struct {
 // Foreign is a rule with a match or target that kube-proxy does not write.
 type Foreign struct {
 	Table, Chain string
-	Text         string // as printed, without "-A CHAIN"
+	Text         string // as printed, without "-A CHAIN" or handle
 }
 
-// Observed is what iptables-save(8) printed on a node. It is immutable.
+// Observed is what iptables-save(8) or nft(8) printed on a node. It is immutable.
 type Observed struct {
 	// Program holds the rules that this package understands; see Foreign. It
 	// may be compared and printed; to walk it is only right without Foreign rules.
 	Program *Program
 	Foreign []Foreign
-	Counted bool // the dump had counters (-c)
+	Counted bool // the dump had counters
 
 	counters map[ruleID]Counter
 }
 
-// ruleID names a rule by what iptables-save prints of it.
+// ruleID names a rule by what iptables-save or nft list prints of it.
 type ruleID struct{ table, chain, text string }
 
 // Counter gives the counter of a rule, by Rule.String. false when the node has

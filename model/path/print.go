@@ -11,11 +11,11 @@ import (
 )
 
 // String is the rule as iptables-save prints it (verified with 1.8.9 on both
-// back ends), without "-A CHAIN". It differs in spelling from what kube-proxy
-// hands to iptables-restore, see Restore.
+// back ends), without "-A CHAIN", or as nft list does (1.0.6). It differs in
+// spelling from what kube-proxy hands to these tools, see Restore.
 func (r *Rule) String() string {
 	if r.NFT {
-		return r.nft()
+		return r.nft(asListed)
 	}
 	var w words
 	w.prefix("-s", r.Source, r.NotSource, true)
@@ -76,8 +76,12 @@ func recentMask(r *Rule) string {
 }
 
 // Restore is the rule as kube-proxy writes it for iptables-restore, without
-// "-A CHAIN" (pkg/proxy/iptables/proxier.go).
+// "-A CHAIN" (pkg/proxy/iptables/proxier.go), or for nft
+// (pkg/proxy/nftables/proxier.go).
 func (r *Rule) Restore() string {
+	if r.NFT {
+		return r.nft(asWritten)
+	}
 	var w words
 	if r.More().CTState == "NEW" {
 		w.add("-m", "conntrack", "--ctstate", "NEW")

@@ -12,12 +12,8 @@ import (
 // chains with their rules, and the elements. nft -f takes it.
 func PrintNFT(p *Program) string {
 	var b strings.Builder
-	family := "ip"
-	if p.Family == IPv6 {
-		family = "ip6"
-	}
 	for _, t := range p.Tables {
-		in := family + " " + t.Name
+		in := p.Family.nft() + " " + t.Name
 		fmt.Fprintf(&b, "add table %s { comment \"rules for kube-proxy\" ; }\n", in)
 		for _, c := range t.Chains {
 			fmt.Fprintf(&b, "add chain %s %s%s\n", in, c.Name, nftChainOptions(c.Name))
@@ -27,7 +23,7 @@ func PrintNFT(p *Program) string {
 		}
 		for _, c := range t.Chains {
 			for i := range c.Rules {
-				fmt.Fprintf(&b, "add rule %s %s %s\n", in, c.Name, c.Rules[i].nft())
+				fmt.Fprintf(&b, "add rule %s %s %s\n", in, c.Name, c.Rules[i].Restore())
 			}
 		}
 		for _, s := range t.Sets {
@@ -96,8 +92,16 @@ func (e *Element) String() string {
 
 func quote(text string) string { return `"` + text + `"` }
 
-// nft is an nftables rule in kube-proxy's own spelling.
-func (r *Rule) nft() string {
+// spelling tells who writes a rule.
+type spelling bool
+
+const (
+	asWritten spelling = false // kube-proxy, for nft to read
+	asListed  spelling = true  // nft list
+)
+
+// nft is an nftables rule.
+func (r *Rule) nft(as spelling) string {
 	ip := "ip"
 	if r.V6 {
 		ip = "ip6"
@@ -120,16 +124,20 @@ func (r *Rule) nft() string {
 		add(ip, "saddr", unless(r.NotSource)+prefixText(r.Source))
 	}
 	if r.More().Interface != "" {
-		add("iifname", unless(r.More().NotInterf)+strings.Replace(r.More().Interface, "+", "*", 1))
+		name := strings.Replace(r.More().Interface, "+", "*", 1)
+		if as == asListed {
+			name = quote(name)
+		}
+		add("iifname", unless(r.More().NotInterf)+name)
 	}
 	if r.Destination.IsValid() {
 		add(ip, "daddr", unless(r.NotDest)+prefixText(r.Destination))
 	}
 	if len(r.More().Destinations) > 0 {
-		add(ip, "daddr {", strings.Join(prefixTexts(r.More().Destinations), ","), "}")
+		add(ip, "daddr", as.prefixes(r.More().Destinations, ","))
 	}
 	if len(r.More().NotSources) > 0 {
-		add(ip, "saddr != {", strings.Join(prefixTexts(r.More().NotSources), " , "), "}")
+		add(ip, "saddr !=", as.prefixes(r.More().NotSources, " , "))
 	}
 	if r.More().Recent != "" {
 		if r.More().RecentSeconds > 0 {
@@ -144,7 +152,7 @@ func (r *Rule) nft() string {
 	if r.Protocol != "" {
 		add("meta l4proto", r.Protocol)
 	}
-	add(r.nftVerdict(ip)...)
+	add(r.nftVerdict(ip, as)...)
 	out := strings.Join(w, " ")
 	if r.Comment != "" {
 		out += " comment " + quote(r.Comment)
@@ -153,8 +161,7 @@ func (r *Rule) nft() string {
 }
 
 // nftVerdict is what the rule does.
-func (r *Rule) nftVerdict(ip string) []string {
-	mark := func(bits uint32) string { return fmt.Sprintf("%#08x", bits) }
+func (r *Rule) nftVerdict(ip string, as spelling) []string {
 	switch r.Action {
 	case ActionJump:
 		return []string{"jump", r.Chain}
@@ -164,15 +171,24 @@ func (r *Rule) nftVerdict(ip string) []string {
 		return []string{"reject"}
 	case ActionDrop:
 		return []string{"drop"}
+	case ActionAccept:
+		return []string{"accept"}
+	case ActionReturn:
+		return []string{"return"}
 	case ActionMarkOr:
-		return []string{"mark set mark or", mark(r.Set)}
+		return []string{as.setMark("or", r.Set)}
 	case ActionMasquerade:
+		var out []string
 		if r.Mark != 0 {
-			return []string{"mark and", mark(r.Mark), "!= 0 mark set mark xor", mark(r.Set), "masquerade fully-random"}
+			out = []string{as.marked(r.Mark), as.setMark("xor", r.Set)}
 		}
-		return []string{"masquerade fully-random"}
+		out = append(out, "masquerade")
+		if r.FullyRandom {
+			out = append(out, "fully-random")
+		}
+		return out
 	case ActionVMap:
-		return r.nftLookup(ip)
+		return r.nftLookup(ip, as)
 	case ActionDNAT:
 		if len(r.More().Choices) == 0 {
 			return []string{"dnat to", r.To.String()}
@@ -181,23 +197,68 @@ func (r *Rule) nftVerdict(ip string) []string {
 		for i, c := range r.More().Choices {
 			texts[i] = fmt.Sprintf("%d : %s . %d", i, c.To.Addr(), c.To.Port())
 		}
-		return []string{"dnat", ip, "addr . port to numgen random mod", strconv.Itoa(len(texts)), "map {", strings.Join(texts, " , "), "}"}
+		to := "addr . port to"
+		if as == asListed {
+			to = "to"
+		}
+		return []string{"dnat", ip, to, "numgen random mod", strconv.Itoa(len(texts)), "map {", as.join(texts), "}"}
 	}
 	return nil
 }
 
-func (r *Rule) nftLookup(ip string) []string {
+func (r *Rule) nftLookup(ip string, as spelling) []string {
 	switch {
 	case len(r.More().Choices) > 0:
 		texts := make([]string, len(r.More().Choices))
 		for i, c := range r.More().Choices {
 			texts[i] = fmt.Sprintf("%d : goto %s", i, c.Chain)
 		}
-		return []string{"numgen random mod", strconv.Itoa(len(texts)), "vmap {", strings.Join(texts, " , "), "}"}
+		return []string{"numgen random mod", strconv.Itoa(len(texts)), "vmap {", as.join(texts), "}"}
 	case r.More().PortOnly:
 		return []string{"meta l4proto . th dport vmap @" + r.More().Lookup}
 	}
 	return []string{ip, "daddr . meta l4proto . th dport vmap @" + r.More().Lookup}
+}
+
+func (as spelling) join(texts []string) string {
+	if as == asListed {
+		return strings.Join(texts, ", ")
+	}
+	return strings.Join(texts, " , ")
+}
+
+// marked matches packets that have all of the bits, of which there is one.
+func (as spelling) marked(bits uint32) string {
+	switch {
+	case as == asWritten:
+		return fmt.Sprintf("mark and %#08x != 0", bits)
+	case bits == 1<<31: // a mask from the top down is a prefix to nft
+		return "meta mark != 0x00000000/1"
+	}
+	return fmt.Sprintf("meta mark & 0x%08x != 0x00000000", bits)
+}
+
+func (as spelling) setMark(how string, bits uint32) string {
+	if as == asWritten {
+		return fmt.Sprintf("mark set mark %s %#08x", how, bits)
+	}
+	return fmt.Sprintf("meta mark set meta mark %s 0x%08x", map[string]string{"or": "|", "xor": "^"}[how], bits)
+}
+
+// prefixes is an anonymous set of addresses.
+func (as spelling) prefixes(list []netip.Prefix, comma string) string {
+	if as == asWritten {
+		return "{ " + strings.Join(prefixTexts(list), comma) + " }"
+	}
+	ranges := merged(list)
+	texts := make([]string, len(ranges))
+	for i, r := range ranges {
+		texts[i] = r.String()
+	}
+	if len(list) == 1 {
+		return texts[0]
+	}
+	return "{ " + strings.Join(texts, ", ") + " }"
 }
 
 func unless(not bool) string {
