@@ -53,7 +53,7 @@ func (l *Screen) Actions() []shell.Action {
 		shell.Action{ID: "down", Keys: []string{"down", "j"}, Title: "scroll down", Hidden: true},
 		shell.Action{ID: "page up", Keys: []string{"pgup"}, Title: "a page up", Hidden: true},
 		shell.Action{ID: "page down", Keys: []string{"pgdown"}, Title: "a page down", Hidden: true},
-		shell.Action{ID: "rules", Keys: []string{"x"}, Title: "rules", Help: "each rule as iptables-save prints it", Quiet: l.size.W < 100},
+		shell.Action{ID: "rules", Keys: []string{"x"}, Title: "rules", Help: "each rule as the node's tools print it", Quiet: l.size.W < 100},
 		l.doctorAction(), l.fixAction(),
 		shell.Action{ID: "contents", Keys: []string{"l", "esc"}, Title: "lessons", Help: "the list of lessons", Quiet: l.size.W < 100},
 		shell.Action{ID: "quit", Keys: []string{"q"}, Title: "quit"},

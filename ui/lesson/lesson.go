@@ -179,7 +179,11 @@ func (l *Screen) refresh() {
 // sentence writes an error as people do.
 func sentence(err error) string {
 	text := err.Error()
-	return strings.ToUpper(text[:1]) + text[1:] + "."
+	text = strings.ToUpper(text[:1]) + text[1:]
+	if strings.HasSuffix(text, "?") { // a name that may have been meant
+		return text
+	}
+	return text + "."
 }
 
 // anyPod names a Pod of the namespace that a look-up can be asked from.
