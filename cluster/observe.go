@@ -21,25 +21,30 @@ import (
 // maxDump bounds what is read of a node's rules, in bytes: some 300 000 rules.
 const maxDump = 64 << 20
 
-// Observe reads the rules and counters of one IP family from a node: it runs
-// iptables-save -c (ip6tables-save) in the node's kube-proxy Pod, which kubeadm
-// labels k8s-app=kube-proxy, through the API server. It changes nothing. The
-// rules are kube-proxy's only where its mode is iptables. The error says for
-// people why the node cannot be looked at.
-func (c *Connection) Observe(ctx context.Context, node string, family path.Family) (*path.Observed, error) {
+// Observe reads the rules of one IP family from a node, with their counters
+// where they have any: it runs iptables-save -c (ip6tables-save), or in mode
+// nftables nft list table, in the node's kube-proxy Pod, which kubeadm labels
+// k8s-app=kube-proxy, through the API server. It changes nothing. The error
+// says for people why the node cannot be looked at.
+func (c *Connection) Observe(ctx context.Context, node, mode string, family path.Family) (*path.Observed, error) {
 	pod, err := c.proxyPod(ctx, node)
 	if err != nil {
 		return nil, err
 	}
-	save := "iptables-save"
-	if family == path.IPv6 {
-		save = "ip6tables-save"
+	command, parse := []string{"iptables-save", "-c"}, path.Parse
+	switch {
+	case mode == path.ModeNFTables && family == path.IPv6:
+		command, parse = []string{"nft", "list", "table", "ip6", path.NFTTable}, path.ParseNFT
+	case mode == path.ModeNFTables:
+		command, parse = []string{"nft", "list", "table", "ip", path.NFTTable}, path.ParseNFT
+	case family == path.IPv6:
+		command[0] = "ip6tables-save"
 	}
-	text, err := c.exec(ctx, pod, []string{save, "-c"})
+	text, err := c.exec(ctx, pod, command)
 	if err != nil {
-		return nil, fmt.Errorf("run %s in Pod %q: %w", save, pod.Namespace+"/"+pod.Name, err)
+		return nil, fmt.Errorf("run %s in Pod %q: %w", command[0], pod.Namespace+"/"+pod.Name, err)
 	}
-	return path.Parse(text, family)
+	return parse(text, family)
 }
 
 // proxyPod finds a kube-proxy Pod that runs on a node.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,18 +65,24 @@ func TestObserve(t *testing.T) {
 	var ran []string
 	c := execServer(t, answer(200, proxyPods), func(command []string) (string, string, string) {
 		ran = append(ran, strings.Join(command, " "))
+		if command[0] == "nft" {
+			return "table " + command[3] + " kube-proxy {\n\tchain services {\n\t\tcounter packets 3 bytes 180 drop\n\t}\n}\n", "", success
+		}
 		return "*nat\n:KUBE-SERVICES - [0:0]\n[3:180] -A KUBE-SERVICES -j RETURN\nCOMMIT\n", "", success
 	})
 	for _, family := range []path.Family{path.IPv4, path.IPv6} {
-		o, err := c.Observe(t.Context(), "node-1", family)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, ok := o.Counter("nat", "KUBE-SERVICES", "-j RETURN"); !ok || got != (path.Counter{Packets: 3, Bytes: 180}) {
-			t.Errorf("%v %v", got, ok)
+		for mode, rule := range map[string][3]string{"": {"nat", "KUBE-SERVICES", "-j RETURN"}, path.ModeNFTables: {"kube-proxy", "services", "drop"}} {
+			o, err := c.Observe(t.Context(), "node-1", mode, family)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, ok := o.Counter(rule[0], rule[1], rule[2]); !ok || got != (path.Counter{Packets: 3, Bytes: 180}) {
+				t.Errorf("%v %v", got, ok)
+			}
 		}
 	}
-	if got := strings.Join(ran, ", "); got != "iptables-save -c, ip6tables-save -c" {
+	slices.Sort(ran)
+	if got := strings.Join(ran, ", "); got != "ip6tables-save -c, iptables-save -c, nft list table ip kube-proxy, nft list table ip6 kube-proxy" {
 		t.Errorf("ran %s", got)
 	}
 }
@@ -100,7 +107,7 @@ func TestObserveSaysWhyItCannot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := execServer(t, test.list, test.run)
-			_, err := c.Observe(t.Context(), "node-1", path.IPv4)
+			_, err := c.Observe(t.Context(), "node-1", "", path.IPv4)
 			for _, want := range test.want {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("%v, want %q", err, want)

@@ -214,7 +214,7 @@ func (b *scripted) Kubectl(_ context.Context, namespace string, args []string, _
 	b.ran = append(b.ran, append([]string{namespace}, args...))
 	return b.reply
 }
-func (b *scripted) Observe(ctx context.Context, node string, family path.Family) (*path.Observed, error) {
+func (b *scripted) Observe(ctx context.Context, node, _ string, family path.Family) (*path.Observed, error) {
 	if b.observe != nil {
 		return b.observe(node, family)
 	}

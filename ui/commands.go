@@ -196,13 +196,13 @@ func look(ctx context.Context, s shell.Session, w watch, world *model.Snapshot) 
 	ctx, cancel := context.WithTimeout(ctx, observeTime)
 	defer cancel()
 	rules := shell.Rules{Node: w.node, Family: w.family}
-	observed, err := s.Observe(ctx, w.node, w.family)
+	observed, err := s.Observe(ctx, w.node, world.Proxy.Mode, w.family)
 	if err != nil {
 		rules.Err = err.Error()
 		return rules
 	}
 	rules.Observed = observed
-	rules.Differences = path.Compare(path.Compile(world, w.node, w.family), observed)
+	rules.Differences = path.Compare(path.CompileAs(world.Proxy.Mode, world, w.node, w.family), observed)
 	return rules
 }
 

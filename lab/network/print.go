@@ -126,7 +126,7 @@ func (n *Node) ListRuleset() string {
 	case program == nil:
 		return ""
 	case program.Mode == path.ModeNFTables:
-		return path.PrintNFT(program)
+		return path.ListNFT(program)
 	}
 	return "# Warning: table ip filter is managed by iptables-nft, do not touch!\n# Warning: table ip nat is managed by iptables-nft, do not touch!\n# see iptables-save\n"
 }

@@ -31,7 +31,13 @@ func CompileService(s *model.Snapshot, node string, family Family, services ...*
 	return compile(s, newHost(s, node, family), services)
 }
 
-// compileMode is CompileService in a mode of kube-proxy.
+// CompileAs is Compile in a mode of kube-proxy (KubeProxyConfiguration.mode);
+// any but those that are known counts as iptables, kube-proxy's default on Linux.
+func CompileAs(mode string, s *model.Snapshot, node string, family Family) *Program {
+	return compileMode(mode, s, node, family, s.Services)
+}
+
+// compileMode is CompileAs restricted to some Services.
 func compileMode(mode string, s *model.Snapshot, node string, family Family, services []*model.Service) *Program {
 	if mode == ModeNFTables {
 		return compileNFTables(s, node, family, services)

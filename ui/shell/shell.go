@@ -203,7 +203,7 @@ type Session interface {
 	// Terminal prepares a kubectl command that takes the terminal over.
 	Terminal(ctx context.Context, namespace string, args []string) (Child, error)
 	// Observe reads the rules of a node's kube-proxy from the node.
-	Observe(ctx context.Context, node string, family path.Family) (*path.Observed, error)
+	Observe(ctx context.Context, node, mode string, family path.Family) (*path.Observed, error)
 	// Clean removes every object that svctour made.
 	Clean(ctx context.Context) error
 	// Close ends the session and waits for its goroutines.

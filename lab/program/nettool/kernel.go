@@ -53,17 +53,35 @@ func saveNoRules(c *command) int {
 	return 0
 }
 
-// nft lists the ruleset.
+// nft lists the ruleset, its tables, or one of them.
 func nft(c *command) int {
 	words := slices.DeleteFunc(slices.Clone(c.args), func(arg string) bool { return strings.HasPrefix(arg, "-") })
-	if len(words) < 2 || words[0] != "list" || words[1] != "ruleset" {
-		return c.fail("the lab's nft knows only: list ruleset")
+	if len(words) < 2 || words[0] != "list" || !slices.Contains([]string{"ruleset", "tables", "table"}, words[1]) || words[1] == "table" && len(words) < 3 {
+		return c.fail("the lab's nft knows only: list ruleset, list tables, list table [FAMILY] NAME")
 	}
 	if c.Kernel == nil {
 		c.errorf("Operation not permitted (you must be root)\nnetlink: Error: cache initialization failed: Operation not permitted\n")
 		return 1
 	}
-	c.printf("%s", c.Kernel.ListRuleset())
+	ruleset := c.Kernel.ListRuleset()
+	head, _, has := strings.Cut(ruleset, " {\n") // of its only table, if it has one
+	switch {
+	case words[1] == "ruleset":
+		c.printf("%s", ruleset)
+	case words[1] == "tables" && has:
+		c.printf("%s\n", head)
+	case words[1] == "table":
+		family, name := "ip", words[2]
+		if len(words) > 3 {
+			family, name = words[2], words[3]
+		}
+		if head != "table "+family+" "+name {
+			line := strings.Join(words, " ")
+			c.errorf("Error: No such file or directory\n%s\n%s%s\n", line, strings.Repeat(" ", strings.LastIndex(line, name)), strings.Repeat("^", len(name)))
+			return 1
+		}
+		c.printf("%s", ruleset)
+	}
 	return 0
 }
 
