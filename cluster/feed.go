@@ -9,6 +9,7 @@ import (
 
 	"svctour/cluster/convert"
 	"svctour/model"
+	"svctour/model/path"
 )
 
 // Next gives the next snapshot. The first comes at once, before anything was
@@ -79,6 +80,10 @@ func (c *Connection) build(sequence uint64, now time.Time) *model.Snapshot {
 		snapshot.Workloads = slices.Concat(s.statefulSets.list(), s.daemonSets.list(), s.jobs.list())
 		snapshot.Policies, snapshot.Events = s.policies.list(), s.events.list()
 	}
+	for _, r := range s.cidrs.list() {
+		snapshot.ServiceCIDRs = append(snapshot.ServiceCIDRs, r.ranges...)
+	}
+	snapshot.Proxy = proxyOf(s.proxy.list(), snapshot.Pods)
 	var newest uint64
 	snapshot.Sync.Synced = true
 	c.mu.Lock()
@@ -88,6 +93,7 @@ func (c *Connection) build(sequence uint64, now time.Time) *model.Snapshot {
 		newest = max(newest, r.sink.revision())
 		st := c.statuses[r.name]
 		switch {
+		case r.name == serviceCIDRs && snapshot.Proxy.Mode != path.ModeNFTables && st.missing != "":
 		case st.missing != "":
 			if snapshot.Sync.Missing == nil {
 				snapshot.Sync.Missing = map[string]string{}
@@ -104,7 +110,6 @@ func (c *Connection) build(sequence uint64, now time.Time) *model.Snapshot {
 	if newest > 0 {
 		snapshot.Revision = strconv.FormatUint(newest, 10)
 	}
-	snapshot.Proxy = proxyOf(s.proxy.list(), snapshot.Pods)
 	out := model.NewSnapshot(snapshot)
 	out.DNS = dnsOf(s.dns.list(), out)
 	if read := s.corefile.list(); len(read) > 0 && read[0].err == nil {

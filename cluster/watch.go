@@ -49,6 +49,16 @@ func newSetting[T any](read func(*corev1.ConfigMap) (T, error)) func(*corev1.Con
 	}
 }
 
+// serviceCIDR is a range that cluster IPs come from.
+type serviceCIDR struct {
+	model.Meta
+	ranges []string
+}
+
+func newServiceCIDR(o *networkingv1.ServiceCIDR) *serviceCIDR {
+	return &serviceCIDR{convert.Meta(&o.ObjectMeta), o.Spec.CIDRs}
+}
+
 // stores hold everything that is watched.
 type stores struct {
 	services    *store[*corev1.Service, model.Service]
@@ -67,6 +77,7 @@ type stores struct {
 	policies     *store[*networkingv1.NetworkPolicy, model.NetworkPolicy]
 	events       *store[*corev1.Event, model.Event]
 
+	cidrs    *store[*networkingv1.ServiceCIDR, serviceCIDR]
 	proxy    *store[*corev1.ConfigMap, setting[model.Proxy]]
 	dns      *store[*corev1.ConfigMap, setting[model.DNS]]
 	corefile *store[*corev1.ConfigMap, setting[model.Corefile]]
@@ -78,6 +89,10 @@ const (
 	kubeletConfigMap = "configmaps kube-system/kubelet-config"
 	corednsConfigMap = "configmaps kube-system/coredns"
 )
+
+// serviceCIDRs is a resource that only rules of mode nftables depend on; servers
+// before v1.33 do not have it.
+const serviceCIDRs = "servicecidrs"
 
 func newStores(changed func(Event)) stores {
 	return stores{
@@ -96,6 +111,7 @@ func newStores(changed func(Event)) stores {
 		policies:     newStore("networkpolicies", convert.NetworkPolicy, func(o *model.NetworkPolicy) *model.Meta { return &o.Meta }, changed),
 		events:       newStore("events", convert.Event, func(o *model.Event) *model.Meta { return &o.Meta }, changed),
 
+		cidrs:    newStore(serviceCIDRs, newServiceCIDR, func(o *serviceCIDR) *model.Meta { return &o.Meta }, changed),
 		proxy:    newStore(proxyConfigMap, newSetting(convert.Proxy), func(o *setting[model.Proxy]) *model.Meta { return &o.Meta }, changed),
 		dns:      newStore(kubeletConfigMap, newSetting(convert.DNS), func(o *setting[model.DNS]) *model.Meta { return &o.Meta }, changed),
 		corefile: newStore(corednsConfigMap, newSetting(convert.Corefile), func(o *setting[model.Corefile]) *model.Meta { return &o.Meta }, changed),
@@ -135,6 +151,7 @@ func (c *Connection) resources() []resource {
 		{"namespaces", s.namespaces, &corev1.Namespace{}, core, "namespaces", false, "", every},
 		{"deployments", s.deployments, &appsv1.Deployment{}, apps, "deployments", true, "", every},
 		{"replicasets", s.replicaSets, &appsv1.ReplicaSet{}, apps, "replicasets", true, "", every},
+		{serviceCIDRs, s.cidrs, &networkingv1.ServiceCIDR{}, c.client.NetworkingV1().RESTClient(), "servicecidrs", false, "", every},
 		{proxyConfigMap, s.proxy, &corev1.ConfigMap{}, core, "configmaps", false, metav1.NamespaceSystem, named("kube-proxy")},
 		{kubeletConfigMap, s.dns, &corev1.ConfigMap{}, core, "configmaps", false, metav1.NamespaceSystem, named("kubelet-config")},
 		{corednsConfigMap, s.corefile, &corev1.ConfigMap{}, core, "configmaps", false, metav1.NamespaceSystem, named("coredns")},
