@@ -90,7 +90,7 @@ func TestIPTablesTakesThePrint(t *testing.T) {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
 			version := requireTools(t, fmt.Sprintf(`iptables-%[1]s --version; for t in iptables ip6tables; do
-				printf '*nat\n:A - [0:0]\n-A A -m statistic --mode random --probability 0.5 -m recent --name x --set -j MASQUERADE\nCOMMIT\n' | $t-%[1]s-restore; done`, backend))
+				printf '*nat\n:A - [0:0]\n-A A -m statistic --mode random --probability 0.5 -m recent --name x --set -j MASQUERADE\nCOMMIT\n' | $t-%[1]s-restore; $t-%[1]s-save >/dev/null; done`, backend))
 			dir, rules := t.TempDir(), 0
 			for i := range int64(*toolWorlds) {
 				for _, p := range programs(*seed+i, path.ModeIPTables) {
