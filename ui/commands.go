@@ -202,6 +202,9 @@ func look(ctx context.Context, s shell.Session, w watch, world *model.Snapshot) 
 		return rules
 	}
 	rules.Observed = observed
+	if w.before != nil {
+		rules.Changed = observed.Since(w.before)
+	}
 	rules.Differences = path.Compare(path.CompileAs(world.Proxy.Mode, world, w.node, w.family), observed)
 	return rules
 }

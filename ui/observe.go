@@ -15,6 +15,7 @@ type watch struct {
 	node   string
 	family path.Family
 	serial int
+	before *path.Observed // the last look; nil before it
 }
 
 // follow keeps looking at the node that the present screen watches, and at no
@@ -49,6 +50,9 @@ func (a *App) unwatch() {
 func (a *App) rulesRead(msg rulesMsg) tea.Cmd {
 	if msg.serial != a.watch.serial {
 		return nil
+	}
+	if msg.rules.Observed != nil {
+		a.watch.before = msg.rules.Observed
 	}
 	pace := observePace
 	if msg.rules.Err != "" {

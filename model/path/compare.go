@@ -33,18 +33,21 @@ type Difference struct {
 // rules makes no difference: kube-proxy empties a chain some time before it
 // deletes it (pkg/proxy/nftables/proxier.go, staleChains).
 func Compare(derived *Program, observed *Observed) []Difference {
+	return compare(&Observed{Program: derived}, observed)
+}
+
+// Since says what came to a node (Extra) and what went (Missing) since it was
+// looked at before, by the same measure as Compare.
+func (o *Observed) Since(before *Observed) []Difference { return compare(before, o) }
+
+func compare(wanted, observed *Observed) []Difference {
 	var out []Difference
 	tables := []string{"filter", "nat"}
-	if derived.Mode == ModeNFTables {
+	if wanted.Program.Mode == ModeNFTables {
 		tables = []string{NFTTable}
 	}
 	for _, table := range tables {
-		want, have := rulesOf(derived, table), rulesOf(observed.Program, table)
-		for _, f := range observed.Foreign {
-			if f.Table == table && (table == NFTTable || proxyChain(f.Chain)) {
-				have[f.Chain] = append(have[f.Chain], f.Text)
-			}
-		}
+		want, have := wanted.rulesOf(table), observed.rulesOf(table)
 		chains := map[string]bool{}
 		for c := range want {
 			chains[c] = true
@@ -98,6 +101,16 @@ func ordered(table, chain string) bool {
 		return !strings.HasPrefix(chain, "@")
 	}
 	return strings.HasPrefix(chain, "KUBE-SVC-") || strings.HasPrefix(chain, "KUBE-SVL-")
+}
+
+func (o *Observed) rulesOf(table string) map[string][]string {
+	out := rulesOf(o.Program, table)
+	for _, f := range o.Foreign {
+		if f.Table == table && (table == NFTTable || proxyChain(f.Chain)) {
+			out[f.Chain] = append(out[f.Chain], f.Text)
+		}
+	}
+	return out
 }
 
 // rulesOf gives the texts of the rules that kube-proxy is to answer for, by

@@ -57,6 +57,7 @@ func (l *Screen) readRules(rules *shell.Rules) {
 		l.view.Seen = seen
 	}
 	seen.Take(rules.Observed, rules.Differences, rules.Err, l.view.Trace)
+	seen.Note(rules.Changed)
 }
 
 // send sends a request from the client Pod, offers to make one, or walks the

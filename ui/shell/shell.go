@@ -110,6 +110,7 @@ type (
 		Family      path.Family
 		Observed    *path.Observed    // nil with Err
 		Differences []path.Difference // against the rules derived for the node
+		Changed     []path.Difference // since the look before: Extra came, Missing went
 		Err         string
 	}
 	// Answered is the answer to a Request. Rules are as of right after it; nil

@@ -27,6 +27,7 @@ func Path(v *View, t *theme.Theme, w int, rules bool) []frame.Line {
 	d.add(d.packetLine(tr), none)
 	d.lines = append(d.lines, seenNotes(v, t, w)...)
 	d.outcomes(tr)
+	d.lines = append(d.lines, v.Seen.changes(t, w, rules)...)
 	for _, text := range tr.Notes {
 		for _, l := range frame.Wrap(frame.L(text, t.Muted), w, 0) {
 			d.add(l, none)

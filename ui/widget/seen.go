@@ -18,6 +18,68 @@ type Seen struct {
 	Err         string // why the last look failed; Rules may be older
 
 	tallies map[string]*tally
+	changed []path.Difference // what last came and went
+	age     int               // looks since
+}
+
+// calmLooks is for how many looks a change is told.
+const calmLooks = 4
+
+// Note takes in what came and went on the node since the look before.
+func (s *Seen) Note(changed []path.Difference) {
+	switch s.age++; {
+	case len(changed) > 0:
+		s.changed, s.age = changed, 0
+	case s.age >= calmLooks:
+		s.changed = nil
+	}
+}
+
+// changes says what came and went on the node; with rules, which ones.
+func (s *Seen) changes(t *theme.Theme, w int, rules bool) []frame.Line {
+	if s == nil {
+		return nil
+	}
+	came, went := 0, 0
+	for _, d := range s.changed {
+		switch d.Kind {
+		case path.Extra:
+			came++
+		case path.Missing:
+			went++
+		}
+	}
+	if came+went == 0 {
+		return nil
+	}
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		what string
+	}{{came, "came"}, {went, "went"}} {
+		switch {
+		case p.n == 1:
+			parts = append(parts, "1 rule "+p.what)
+		case p.n > 1:
+			parts = append(parts, fmt.Sprintf("%d rules %s", p.n, p.what))
+		}
+	}
+	lines := []frame.Line{line(sp(" On "+s.Node+" just now: "+strings.Join(parts, ", ")+".", t.Observed))}
+	const most = 6
+	for i, d := range s.changed {
+		if !rules || d.Rule == "" {
+			continue
+		}
+		if i == most {
+			return append(lines, line(sp(fmt.Sprintf("   and %d more", len(s.changed)-most), t.Muted)))
+		}
+		mark, style := " + ", t.Added
+		if d.Kind == path.Missing {
+			mark, style = " - ", t.Removed
+		}
+		lines = append(lines, frame.Wrap(line(sp(mark+d.Chain+" "+d.Rule, style)), w, 3)...)
+	}
+	return lines
 }
 
 // tally follows one counter over the times when kube-proxy writes its rule

@@ -2,9 +2,11 @@ package widget
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"svctour/model/path"
+	"svctour/ui/theme"
 )
 
 func TestGrowthOutlivesAReset(t *testing.T) {
@@ -32,5 +34,40 @@ func TestGrowthOutlivesAReset(t *testing.T) {
 	s.Take(nil, nil, "no answer", trace)
 	if s.Err == "" || s.Rules == nil {
 		t.Error("a look that failed takes away what was seen before")
+	}
+}
+
+// What came and went on the node is told for a few looks, with the rules where
+// rules are shown.
+func TestChangesOnTheNode(t *testing.T) {
+	dump := func(rules ...string) *path.Observed {
+		o, err := path.Parse("*nat\n:KUBE-SVC-A - [0:0]\n:KUBE-SEP-A - [0:0]\n:KUBE-SEP-B - [0:0]\n"+strings.Join(rules, "\n")+"\nCOMMIT\n", path.IPv4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	const a, b = "-A KUBE-SVC-A -j KUBE-SEP-A", "-A KUBE-SVC-A -m comment --comment \"\x1b[31m\" -m tcp17 -j KUBE-SEP-B" // of no kind that kube-proxy writes
+	before, after := dump(a), dump(b)
+	if same := before.Since(dump(a)); len(same) > 0 {
+		t.Errorf("%v", same)
+	}
+	text := func(s *Seen, rules bool) string { return plain(s.changes(theme.New(theme.Options{}), 60, rules)) }
+	s := &Seen{Node: "node-1"}
+	s.Note(after.Since(before))
+	if got, want := text(s, false), " On node-1 just now: 1 rule came, 1 rule went."; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := text(s, true); !strings.Contains(got, "- KUBE-SVC-A -j KUBE-SEP-A") || !strings.Contains(got, "+ KUBE-SVC-A -m comment") {
+		t.Errorf("%q", got)
+	}
+	for range calmLooks {
+		if text(s, false) == "" {
+			t.Error("it is not told for long enough")
+		}
+		s.Note(nil)
+	}
+	if got := text(s, true); got != "" {
+		t.Errorf("still told: %q", got)
 	}
 }
