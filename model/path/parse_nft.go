@@ -46,6 +46,8 @@ type token struct {
 
 func (t token) is(word string) bool { return !t.quoted && t.text == word }
 
+func (t token) isWord() bool { return !t.quoted && !strings.ContainsAny(t.text, "{};,\n") }
+
 // lexer cuts nft's output into tokens.
 type lexer struct {
 	text string
@@ -196,7 +198,7 @@ func (r *nftReader) content() error {
 			continue
 		}
 		kind, name := "", ""
-		if len(r.tokens) == 2 {
+		if len(r.tokens) == 2 && r.tokens[1].isWord() {
 			kind, name = r.tokens[0].text, r.tokens[1].text
 		}
 		switch kind {
@@ -239,14 +241,22 @@ func (r *nftReader) chain(c *Chain) error {
 	}
 }
 
+// joined are tokens with one blank between them; "" when one is no word.
+func joined(t []token) string {
+	out := make([]string, len(t))
+	for i := range t {
+		if !t[i].isWord() {
+			return ""
+		}
+		out[i] = t[i].text
+	}
+	return strings.Join(out, " ")
+}
+
 // declares says whether a declaration "type T hook H priority P" is that of
 // kube-proxy's base chain of this name.
 func declares(name string, t []token) bool {
-	words := make([]string, len(t))
-	for i := range t {
-		words[i] = t[i].text
-	}
-	text := strings.Join(words, " ")
+	text := joined(t)
 	for _, b := range nftBaseChains {
 		if b.name == name {
 			begin := fmt.Sprintf("type %s hook %s priority ", b.kind, b.hook)
@@ -286,7 +296,11 @@ func (r *nftReader) set(kind, name string) error {
 		if len(t) > 1 {
 			switch t[0].text {
 			case "type":
-				s.Type = strings.Join(strings.Fields(r.written(t[1:])), " ")
+				if s.Type == "" {
+					s.Type = joined(t[1:])
+				} else {
+					r.foreign("@"+s.Name, r.written(t))
+				}
 			case "timeout":
 				s.Timeout = parseNFTDuration(t[1].text)
 			case "comment":
@@ -296,6 +310,9 @@ func (r *nftReader) set(kind, name string) error {
 			}
 		}
 		if end.is("}") {
+			if s.Timeout > 0 { // clients
+				s.Elements = nil
+			}
 			return nil
 		}
 	}
@@ -310,7 +327,7 @@ func (r *nftReader) elements(s *Set, t []token) {
 		r.foreign("@"+s.Name, r.written(t))
 		return
 	}
-	parts := strings.Fields(s.Type)
+	parts := strings.Split(s.Type, " ")
 	for t = t[3:]; len(t) > 0; {
 		end := slices.IndexFunc(t, func(t token) bool { return t.is(",") || t.is("}") })
 		if end < 0 {
@@ -352,7 +369,7 @@ func (r *nftRuleReader) element(parts []string) Element {
 		r.number(64)
 	}
 	if r.is("comment") {
-		e.Comment = r.word()
+		e.Comment = r.quoted()
 	}
 	if !slices.Contains(parts, "verdict") {
 		r.need(len(r.tokens) == 0)

@@ -34,15 +34,29 @@ func (r *nftRuleReader) is(words ...string) bool {
 	return true
 }
 
-// word takes one, quoted or not; a missing one makes the rule foreign.
-func (r *nftRuleReader) word() string {
+// next takes what comes next; nothing makes the rule foreign.
+func (r *nftRuleReader) next() token {
 	if len(r.tokens) == 0 {
 		r.ok = false
-		return ""
+		return token{}
 	}
-	text := r.tokens[0].text
+	t := r.tokens[0]
 	r.tokens = r.tokens[1:]
-	return text
+	return t
+}
+
+// word takes a word; anything else makes the rule foreign.
+func (r *nftRuleReader) word() string {
+	t := r.next()
+	r.need(t.isWord())
+	return t.text
+}
+
+// quoted takes a quoted text.
+func (r *nftRuleReader) quoted() string {
+	t := r.next()
+	r.need(t.quoted)
+	return t.text
 }
 
 func (r *nftRuleReader) number(bits int) uint64 {
@@ -90,7 +104,7 @@ func (r *nftRuleReader) read() bool {
 			r.counter.Bytes = r.number(64)
 			r.counted = true
 		case r.is("comment"):
-			rule.Comment = r.word()
+			rule.Comment = r.quoted()
 			r.need(len(r.tokens) == 0)
 		case rule.Action != ActionNone:
 			r.ok = false // nothing comes after what kube-proxy's rules do
@@ -134,7 +148,7 @@ func (r *nftRuleReader) match() bool {
 		r.need(m.Interface == "")
 		more := rule.own()
 		more.NotInterf = r.is("!=")
-		more.Interface = r.word()
+		more.Interface = r.next().text
 		if name, any := strings.CutSuffix(more.Interface, "*"); any {
 			more.Interface = name + "+"
 		}
