@@ -52,7 +52,7 @@ func playLesson(t *testing.T, term *terminal, l *lessons.Lesson) {
 			term.press("Enter")
 			continue
 		}
-		term.await("⏎ run")
+		term.await("⏎ run ")
 		term.press("Enter")
 		term.await("Done.", fmt.Sprintf("step %d/%d", i+1, len(l.Steps)))
 		term.press("Enter")
@@ -66,7 +66,7 @@ func TestAnotherTerminalCounts(t *testing.T) {
 	term := open(t, home, 120, 40, nil, "--lab")
 	term.await("Lessons")
 	term.press("Enter")
-	term.await("step 1/", "⏎ run")
+	term.await("step 1/", "⏎ run ")
 	list, err := lessons.Builtin()
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func TestKeptLab(t *testing.T) {
 	term := open(t, home, 120, 40, nil, "--lab")
 	term.await("Lessons")
 	term.press("Enter")
-	term.await("step 1/", "⏎ run")
+	term.await("step 1/", "⏎ run ")
 	term.press("Enter")
 	term.await("Done.")
 	term.press("q")
