@@ -277,6 +277,9 @@ func TestLessonFrames(t *testing.T) {
 		t.Run(fmt.Sprintf("%dx%d", size.w, size.h), func(t *testing.T) {
 			d := tourStart(t, size.w, size.h, Options{})
 			golden(t, fmt.Sprintf("lesson-empty-%dx%d", size.w, size.h), d.frame())
+			d.press("?")
+			golden(t, fmt.Sprintf("keys-%dx%d", size.w, size.h), d.frame())
+			d.press("?")
 			d.show(world(threePods()...))
 			d.calm()
 			golden(t, fmt.Sprintf("lesson-pods-%dx%d", size.w, size.h), d.frame())

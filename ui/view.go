@@ -171,26 +171,9 @@ func (a *App) drawHelp(s *frame.Surface) {
 		shell.Action{Keys: []string{"$", ":"}, Title: "type a kubectl command", Why: a.promptWhy()},
 		shell.Action{Keys: []string{"?"}, Title: "this list"},
 		shell.Action{Keys: []string{"ctrl+c"}, Title: "quit at once, without asking"})
-	columns := 1
-	if len(actions)+4 > a.size.H && a.size.W >= 76 {
-		columns = 2
-	}
-	rows := (len(actions) + columns - 1) / columns
-	area := layout.Center(a.size.W, a.size.H, min(a.size.W-2, 56*columns+6), rows+4)
-	box := s.Sub(area)
-	box.Fill(frame.Rect{W: area.W, H: area.H}, frame.Style{})
-	box.Box(t.Box, t.Focus)
-	box.Heading(0, frame.L("Keys", t.Title), frame.L("any key closes", t.Muted))
-	width := (area.W - 4) / columns
+	// What an action does stands in one row where the screen is wide enough.
+	longest, rows := 0, make([]frame.Line, len(actions))
 	for i, action := range actions {
-		x, y := 2+(i/rows)*width, 2+i%rows
-		keys := ""
-		for k, key := range action.Keys {
-			if k > 0 {
-				keys += " "
-			}
-			keys += a.keyName(key)
-		}
 		text, style := action.Help, t.Text
 		if text == "" {
 			text = action.Title
@@ -198,7 +181,62 @@ func (a *App) drawHelp(s *frame.Surface) {
 		if action.Why != "" {
 			text, style = text+" ("+action.Why+")", t.KeyOff
 		}
-		box.Text(x, y, keys, t.Key)
-		box.Line(x+13, y, width-14, frame.L(text, style))
+		rows[i] = frame.L(text, style)
+		longest = max(longest, frame.Width(text))
 	}
+	columns := 1
+	if len(actions)+4 > a.size.H && a.size.W >= 76 {
+		columns = 2
+	}
+	width := min((a.size.W-2-4)/columns, helpKeys+longest+2)
+	helps, height := helpColumns(rows, columns, width-helpKeys-1)
+	area := layout.Center(a.size.W, a.size.H, width*columns+4, height+4)
+	box := s.Sub(area)
+	box.Fill(frame.Rect{W: area.W, H: area.H}, frame.Style{})
+	box.Box(t.Box, t.Focus)
+	box.Heading(0, frame.L("Keys", t.Title), frame.L("any key closes", t.Muted))
+	for i, action := range actions {
+		keys := ""
+		for k, key := range action.Keys {
+			if k > 0 {
+				keys += " "
+			}
+			keys += a.keyName(key)
+		}
+		at := helps[i]
+		x := 2 + at.column*width
+		box.Text(x, 2+at.y, keys, t.Key)
+		for k, line := range at.lines {
+			box.Line(x+helpKeys, 2+at.y+k, width-helpKeys-1, line)
+		}
+	}
+}
+
+// helpKeys is how many columns the list of keys has for the keys.
+const helpKeys = 13
+
+// helpRow is where an action stands in the list of keys.
+type helpRow struct {
+	column, y int
+	lines     []frame.Line
+}
+
+// helpColumns wraps the rows and spreads them over columns of about the same
+// height; it gives the height, too.
+func helpColumns(rows []frame.Line, columns, width int) ([]helpRow, int) {
+	out, total := make([]helpRow, len(rows)), 0
+	for i, row := range rows {
+		out[i].lines = frame.Wrap(row, width, 0)
+		total += len(out[i].lines)
+	}
+	column, y, height := 0, 0, 0
+	for i := range out {
+		if y >= (total+columns-1)/columns && column < columns-1 {
+			column, y = column+1, 0
+		}
+		out[i].column, out[i].y = column, y
+		y += len(out[i].lines)
+		height = max(height, y)
+	}
+	return out, height
 }

@@ -41,6 +41,7 @@ func (l *Screen) Actions() []shell.Action {
 	if l.view.Trace == nil {
 		predicted.Why = "there is no path to walk yet"
 	}
+	predicted.Hidden = walk.Title == predicted.Title // space does the same now
 	actions = append(actions, walk, predicted, hint, back, next, again)
 	if l.class() == layout.Large {
 		actions = append(actions, shell.Action{ID: "tab", Keys: []string{"tab"}, Title: "next pane", Help: "focus the next pane (shift+tab: the one before)", Quiet: true})

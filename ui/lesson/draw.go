@@ -172,7 +172,7 @@ func (l *Screen) drawScrolled(s *frame.Surface, t *theme.Theme, p pane, lines []
 	l.offset[p] = offset // the next key moves from here
 	s.Lines(lines, offset)
 	if hidden := len(lines) - h - offset; hidden > 0 && h > 1 {
-		text := fmt.Sprintf(" %d more ", hidden)
+		text := fmt.Sprintf("… %d more ", hidden)
 		s.Right(w, h-1, text, t.Muted)
 	}
 }
