@@ -43,13 +43,20 @@ func BenchmarkCompile(b *testing.B) {
 	}
 }
 
+// BenchmarkWalk walks a packet to a Service with one endpoint, and one to a
+// Service with ten, all ten ways.
 func BenchmarkWalk(b *testing.B) {
-	p := Compile(clusterOf(5000, 10), "node-0", IPv4)
-	f := flow("10.244.0.20", "10.96.10.7:80", "TCP")
-	for b.Loop() {
-		if outcomes := Walk(p, f, nil); len(outcomes) != 10 {
-			b.Fatal(len(outcomes))
-		}
+	for _, endpoints := range []int{1, 10} {
+		b.Run(fmt.Sprintf("%d ways", endpoints), func(b *testing.B) {
+			p := Compile(clusterOf(5000, endpoints), "node-0", IPv4)
+			f := flow("10.244.0.20", "10.96.10.7:80", "TCP")
+			b.ReportAllocs()
+			for b.Loop() {
+				if outcomes := Walk(p, f, nil); len(outcomes) != endpoints {
+					b.Fatal(len(outcomes))
+				}
+			}
+		})
 	}
 }
 

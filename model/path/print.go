@@ -17,7 +17,7 @@ func (r *Rule) String() string {
 	if r.NFT {
 		return r.nft(asListed)
 	}
-	var w words
+	w := make(words, 0, 24)
 	w.prefix("-s", r.Source, r.NotSource, true)
 	w.prefix("-d", r.Destination, r.NotDest, true)
 	w.option(r.More().NotInterf, "-i", r.More().Interface)
@@ -47,8 +47,8 @@ func (r *Rule) String() string {
 	}
 	if r.Probability > 0 {
 		// The kernel keeps 31 bits of what kube-proxy wrote with ten decimals.
-		written, _ := strconv.ParseFloat(fmt.Sprintf("%0.10f", r.Probability), 64)
-		w.add("-m", "statistic", "--mode", "random", "--probability", fmt.Sprintf("%.11f", math.Round(written*(1<<31))/(1<<31)))
+		written, _ := strconv.ParseFloat(strconv.FormatFloat(r.Probability, 'f', 10, 64), 64)
+		w.add("-m", "statistic", "--mode", "random", "--probability", strconv.FormatFloat(math.Round(written*(1<<31))/(1<<31), 'f', 11, 64))
 	}
 	switch r.Action {
 	case ActionMarkOr:

@@ -64,10 +64,10 @@ func walkAll(p *Program, f Flow, locate Locate, explain bool) []Outcome {
 		locate = func(netip.AddrPort) Place { return Place{} }
 	}
 	f.Protocol = strings.ToLower(f.Protocol)
-	w := &walker{program: p, flow: f, locate: locate, explain: explain, texts: map[*Rule]string{}}
+	w := &walker{program: p, flow: f, locate: locate, explain: explain, texts: map[*Rule]ruleText{}}
 	first := &walk{chance: 1, destination: f.Destination}
 	if f.Local {
-		first.hooks = w.hooks("OUTPUT", "POSTROUTING")
+		first.hooks = w.hooks("OUTPUT")
 	} else {
 		first.hooks = w.hooks("PREROUTING")
 	}
@@ -88,34 +88,30 @@ type hook struct{ point, table, chain string }
 // connection meets.
 func (h hook) nat() bool { return h.table == "nat" || strings.HasPrefix(h.chain, "nat-") }
 
-// baseChains are the chains of each netfilter hook in the order of their
-// priorities (linux/netfilter_ipv4.h): destination NAT at -100, filter at 0,
-// source NAT at 100. In nftables mode they are those of nftBaseChains.
-var baseChains = map[bool]map[string][]hook{
+// ways are the base chains that a packet passes from a hook to the next routing
+// decision or to its end, in the order of their priorities
+// (linux/netfilter_ipv4.h): destination NAT at -100, filter at 0, source NAT at
+// 100. In nftables mode they are those of nftBaseChains.
+var ways = map[bool]map[string][]hook{
 	false: {
-		"PREROUTING":  {{"PREROUTING", "nat", "PREROUTING"}},
-		"INPUT":       {{"INPUT", "filter", "INPUT"}},
-		"FORWARD":     {{"FORWARD", "filter", "FORWARD"}},
-		"OUTPUT":      {{"OUTPUT", "nat", "OUTPUT"}, {"OUTPUT", "filter", "OUTPUT"}},
-		"POSTROUTING": {{"POSTROUTING", "nat", "POSTROUTING"}},
+		"PREROUTING": {{"PREROUTING", "nat", "PREROUTING"}},
+		"INPUT":      {{"INPUT", "filter", "INPUT"}},
+		"FORWARD":    {{"FORWARD", "filter", "FORWARD"}, {"POSTROUTING", "nat", "POSTROUTING"}},
+		"OUTPUT":     {{"OUTPUT", "nat", "OUTPUT"}, {"OUTPUT", "filter", "OUTPUT"}, {"POSTROUTING", "nat", "POSTROUTING"}},
 	},
 	true: {
-		"PREROUTING":  {{"PREROUTING", NFTTable, "filter-prerouting-pre-dnat"}, {"PREROUTING", NFTTable, "nat-prerouting"}},
-		"INPUT":       {{"INPUT", NFTTable, "filter-input"}},
-		"FORWARD":     {{"FORWARD", NFTTable, "filter-forward"}},
-		"OUTPUT":      {{"OUTPUT", NFTTable, "filter-output-pre-dnat"}, {"OUTPUT", NFTTable, "nat-output"}, {"OUTPUT", NFTTable, "filter-output"}},
-		"POSTROUTING": {{"POSTROUTING", NFTTable, "nat-postrouting"}},
+		"PREROUTING": {{"PREROUTING", NFTTable, "filter-prerouting-pre-dnat"}, {"PREROUTING", NFTTable, "nat-prerouting"}},
+		"INPUT":      {{"INPUT", NFTTable, "filter-input"}},
+		"FORWARD":    {{"FORWARD", NFTTable, "filter-forward"}, {"POSTROUTING", NFTTable, "nat-postrouting"}},
+		"OUTPUT": {
+			{"OUTPUT", NFTTable, "filter-output-pre-dnat"}, {"OUTPUT", NFTTable, "nat-output"}, {"OUTPUT", NFTTable, "filter-output"},
+			{"POSTROUTING", NFTTable, "nat-postrouting"},
+		},
 	},
 }
 
-// hooks are the base chains of some netfilter hooks, in order.
-func (w *walker) hooks(points ...string) []hook {
-	var out []hook
-	for _, point := range points {
-		out = append(out, baseChains[w.program.Mode == ModeNFTables][point]...)
-	}
-	return out
-}
+// hooks are the base chains from a netfilter hook on. Nobody may change them.
+func (w *walker) hooks(from string) []hook { return ways[w.program.Mode == ModeNFTables][from] }
 
 // walker holds the walks still to be made; each random rule adds one.
 type walker struct {
@@ -126,7 +122,8 @@ type walker struct {
 	pending  []*walk
 	outcomes []Outcome
 	steps    int
-	texts    map[*Rule]string
+	texts    map[*Rule]ruleText
+	spare    []hopList
 }
 
 // walk is the state of one packet on its way.
@@ -140,6 +137,7 @@ type walk struct {
 	hooks []hook // still to pass
 	at    hook
 	stack []frame
+	room  [8]frame // of a stack that is no deeper
 	hops  *hopList
 	len   int
 }
@@ -159,16 +157,21 @@ type hopList struct {
 	before *hopList
 }
 
-func (w *walk) add(h Hop) {
-	h.Mark, h.Sofar = w.mark, w.chance
-	w.hops = &hopList{Hop: h, before: w.hops}
-	w.len++
+func (w *walker) add(k *walk, h Hop) {
+	h.Mark, h.Sofar = k.mark, k.chance
+	if len(w.spare) == 0 {
+		w.spare = make([]hopList, 16)
+	}
+	at := &w.spare[0]
+	w.spare = w.spare[1:]
+	at.Hop, at.before = h, k.hops
+	k.hops = at
+	k.len++
 }
 
 func (w *walk) branch() *walk {
 	b := *w
-	b.stack = append([]frame(nil), w.stack...)
-	b.hooks = append([]hook(nil), w.hooks...)
+	b.stack = append(b.room[:0], w.stack...)
 	return &b
 }
 
@@ -277,7 +280,7 @@ func (w *walker) passed(k *walk) {
 		if w.program.isLocal(k.destination.Addr()) {
 			k.hooks = w.hooks("INPUT")
 		} else {
-			k.hooks = w.hooks("FORWARD", "POSTROUTING")
+			k.hooks = w.hooks("FORWARD")
 		}
 	case k.at.point == "OUTPUT" && k.at.nat():
 		w.route(k)
@@ -309,7 +312,7 @@ func (w *walker) route(k *walk) {
 	} else if w.program.isLocal(k.destination.Addr()) {
 		next = "INPUT"
 	}
-	k.add(Hop{Node: w.program.Node, Hook: next, What: what, Chance: 1, Evidence: model.Derived})
+	w.add(k, Hop{Node: w.program.Node, Hook: next, What: what, Chance: 1, Evidence: model.Derived})
 }
 
 // giveUp ends a packet that goes round in circles; when too many do, all that
@@ -363,7 +366,7 @@ func (w *walker) unmatched(k *walk) {
 	if w.program.isLocal(k.destination.Addr()) {
 		what, hook = "no rule of kube-proxy changes it: delivered to the node itself", "INPUT"
 	}
-	k.add(Hop{Node: w.program.Node, Hook: hook, What: what, Chance: 1, Evidence: model.Derived})
+	w.add(k, Hop{Node: w.program.Node, Hook: hook, What: what, Chance: 1, Evidence: model.Derived})
 }
 
 // arrive adds what happens beyond the first node's rules: the other node, if
@@ -386,13 +389,13 @@ func (w *walker) arrive(k *walk, place Place) {
 		on = "FORWARD"
 		what += "; nothing is translated on this node"
 	}
-	k.add(Hop{Node: where, Hook: on, What: what, Chance: 1, Evidence: model.Derived})
+	w.add(k, Hop{Node: where, Hook: on, What: what, Chance: 1, Evidence: model.Derived})
 
 	back := "reply: conntrack puts back the source " + w.flow.Destination.String()
 	if k.masquerade {
 		back += " and sends it on to the client's own address"
 	}
-	k.add(Hop{Node: w.program.Node, Hook: "POSTROUTING", What: back, Chance: 1, Evidence: model.Derived})
+	w.add(k, Hop{Node: w.program.Node, Hook: "POSTROUTING", What: back, Chance: 1, Evidence: model.Derived})
 }
 
 // conntrack is the entry that the connection gets on the first node, as

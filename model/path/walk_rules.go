@@ -124,7 +124,7 @@ func (w *walker) pass(k *walk, chain *Chain, r *Rule, why reason) {
 		k.passGroup(chain, 1)
 		return
 	}
-	k.hops = &hopList{passed: &Passed{Chain: chain.Name, Rule: w.text(r), Why: w.why(k, r, why)}, before: k.hops}
+	k.hops = &hopList{passed: &Passed{Chain: chain.Name, Rule: w.text(r).rule, Why: w.why(k, r, why)}, before: k.hops}
 }
 
 // passes counts the rules passed since the last hop.
@@ -273,7 +273,11 @@ func (w *walker) jump(k *walk, chain *Chain, r *Rule, to string, leaving bool) b
 		w.finish(k, None)
 		return true
 	}
-	w.hop(k, chain, r, "jump "+to)
+	what := "jump " + to
+	if to == r.Chain {
+		what = w.text(r).jump
+	}
+	w.hop(k, chain, r, what)
 	if leaving { // a goto does not come back: its caller's end is its own
 		k.stack = k.stack[:len(k.stack)-1]
 	}
@@ -289,17 +293,23 @@ func (w *walker) hop(k *walk, chain *Chain, r *Rule, what string) {
 	case chance == 0:
 		chance = 1
 	}
-	k.add(Hop{
+	w.add(k, Hop{
 		Node: w.program.Node, Hook: k.at.point, Table: k.at.table, Chain: chain.Name,
-		Rule: w.text(r), What: what, Chance: chance, Evidence: model.Derived,
+		Rule: w.text(r).rule, What: what, Chance: chance, Evidence: model.Derived,
 	})
 }
 
+// ruleText is a rule's text, and what its jump does in words.
+type ruleText struct{ rule, jump string }
+
 // text is a rule's text: outcomes share rules, and each is written once.
-func (w *walker) text(r *Rule) string {
+func (w *walker) text(r *Rule) ruleText {
 	text, has := w.texts[r]
 	if !has {
-		text = r.String()
+		text.rule = r.String()
+		if r.Chain != "" {
+			text.jump = "jump " + r.Chain
+		}
 		w.texts[r] = text
 	}
 	return text
