@@ -17,7 +17,8 @@ type Meta struct {
 	Deleting time.Time `json:"deleting,omitzero"`
 }
 
-// Key is "namespace/name", or the name alone for a cluster-scoped object.
+// Key is "namespace/name", or the name alone for a cluster-scoped object, as
+// client-go writes it (tools/cache, MetaNamespaceKeyFunc).
 func (m Meta) Key() string {
 	if m.Namespace == "" {
 		return m.Name
@@ -25,7 +26,8 @@ func (m Meta) Key() string {
 	return m.Namespace + "/" + m.Name
 }
 
-// Terminating says whether the object has a deletionTimestamp.
+// Terminating says whether the object has a deletionTimestamp: it goes when its
+// finalizers are done and its grace period is over (apimachinery, ObjectMeta).
 func (m Meta) Terminating() bool { return !m.Deleting.IsZero() }
 
 // Owner is one ownerReference.

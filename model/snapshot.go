@@ -200,12 +200,14 @@ func (s *Snapshot) Deployment(namespace, name string) *Deployment {
 	return find(s.Deployments, namespace, name, func(o *Deployment) *Meta { return &o.Meta })
 }
 
-// LegacyEndpoints finds the v1 Endpoints object of a Service; nil when there is none.
+// LegacyEndpoints finds the v1 Endpoints object of a Service, which has its name
+// (deprecated since v1.33, KEP-4974); nil when there is none.
 func (s *Snapshot) LegacyEndpoints(namespace, name string) *Endpoints {
 	return find(s.Endpoints, namespace, name, func(o *Endpoints) *Meta { return &o.Meta })
 }
 
-// ServiceSlices gives the EndpointSlices labelled with a Service's name.
+// ServiceSlices gives the EndpointSlices that carry a Service's name in their
+// label kubernetes.io/service-name (k8s.io/api/discovery/v1, LabelServiceName).
 func (s *Snapshot) ServiceSlices(namespace, name string) []*EndpointSlice {
 	return s.slicesByService[namespace+"/"+name]
 }
@@ -214,7 +216,8 @@ func (s *Snapshot) ServiceSlices(namespace, name string) []*EndpointSlice {
 // (hostNetwork Pods share their node's address and are not found by it).
 func (s *Snapshot) PodByIP(ip string) *Pod { return s.podByIP[ip] }
 
-// NodeByIP finds the Node that has an address among status.addresses; nil when there is none.
+// NodeByIP finds the Node that has an address among status.addresses
+// (k8s.io/api/core/v1, NodeAddress); nil when there is none.
 func (s *Snapshot) NodeByIP(ip string) *Node {
 	for _, node := range s.Nodes {
 		for _, a := range node.Addresses {

@@ -70,7 +70,8 @@ func newHost(s *model.Snapshot, node string, family Family) *host {
 
 // NodeAddresses gives the known addresses of a node in one family, InternalIPs
 // first: those of its Node object or, when that cannot be read, the hostIP of
-// its Pods. Bridges and tunnel devices are not in the API.
+// its Pods. Bridges and tunnel devices are not in the API. kube-proxy takes those
+// of the machine's devices (pkg/proxy/util/network.go and nodeport_addresses.go).
 func NodeAddresses(s *model.Snapshot, node string, family Family) []netip.Addr {
 	var texts []string
 	if n := s.Node(node); n != nil {
