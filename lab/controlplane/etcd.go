@@ -44,7 +44,8 @@ func startEtcd(ctx context.Context, dir, logFile string) (*etcd, error) {
 	config.TickMs, config.ElectionMs = 10, 50
 	config.ListenPeerUrls, config.ListenClientUrls = nil, nil
 	config.AdvertiseClientUrls = []url.URL{{Scheme: "http", Host: "127.0.0.1:2379"}}
-	config.SnapshotCount = 1000        // keeps less of the log in memory
+	// Keeps less of the log in memory: no follower has to catch up.
+	config.SnapshotCount, config.SnapshotCatchUpEntries = 1000, 100
 	wal.SegmentSizeBytes = segmentSize // of what it allocates on disk, twice
 
 	server, err := embed.StartEtcd(config)
