@@ -55,6 +55,7 @@ type App struct {
 	labOurs    bool   // this program started the lab
 
 	prompt prompt
+	fix    fix
 
 	watch    watch
 	watching context.Context    // ends when the screen watches another node, or none
@@ -147,6 +148,8 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 		return a.typed(msg)
 	case childMsg:
 		return a.child(msg)
+	case fixMsg:
+		a.previewed(msg)
 	case rulesMsg:
 		return a.rulesRead(msg)
 	case observeDueMsg:
@@ -173,7 +176,7 @@ func (a *App) tell(msg any) tea.Cmd { return a.intent(a.screen.Handle(msg)) }
 // show makes another screen the present one.
 func (a *App) show(s shell.Screen) tea.Cmd {
 	a.screen = s
-	cmd := a.tell(a.size)
+	cmd := tea.Batch(a.tell(a.size), a.tell(shell.Fixed{Undo: a.fix.undo != nil}))
 	if a.world != nil {
 		cmd = tea.Batch(cmd, a.tell(shell.World{Snapshot: a.world}))
 	}
@@ -207,6 +210,10 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 		if a.openPrompt(); a.prompt.open {
 			a.prompt.set(in.Line)
 		}
+	case shell.Fix:
+		return a.offer(in)
+	case shell.Undo:
+		return a.takeBack()
 	case shell.Save:
 		a.progress[in.Progress.Lesson] = in.Progress
 		return a.save(in.Progress)

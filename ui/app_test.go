@@ -169,6 +169,7 @@ type scripted struct {
 	waiting  chan struct{} // somebody waits for the cluster
 	ran      [][]string
 	reply    model.Reply
+	answer   func(args []string, stdin string) model.Reply // nil: reply
 	saved    []lessons.Progress
 	kept     bool
 	cleaned  bool
@@ -210,8 +211,11 @@ func (b *scripted) Next(ctx context.Context) (*model.Snapshot, error) {
 	return nil, ctx.Err()
 }
 func (b *scripted) EnsureNamespace(context.Context) (string, error) { return "tour", nil }
-func (b *scripted) Kubectl(_ context.Context, namespace string, args []string, _ string) model.Reply {
+func (b *scripted) Kubectl(_ context.Context, namespace string, args []string, stdin string) model.Reply {
 	b.ran = append(b.ran, append([]string{namespace}, args...))
+	if b.answer != nil {
+		return b.answer(args, stdin)
+	}
 	return b.reply
 }
 func (b *scripted) Observe(ctx context.Context, node, _ string, family path.Family) (*path.Observed, error) {

@@ -45,6 +45,7 @@ func (a *App) disconnect() tea.Cmd {
 	}
 	session := a.session
 	a.session, a.world, a.namespace, a.wanted = nil, nil, "", ""
+	a.fix = fix{serial: a.fix.serial + 1}
 	if session == nil {
 		return nil
 	}

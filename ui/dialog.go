@@ -8,12 +8,14 @@ import (
 	"svctour/ui/frame"
 	"svctour/ui/layout"
 	"svctour/ui/shell"
+	"svctour/ui/widget"
 )
 
 // dialog is a question over the screen. While it stands it gets every key.
 type dialog struct {
 	title   string
 	text    string
+	diff    []widget.DiffLine // what a change comes to
 	options []option
 }
 
@@ -110,7 +112,14 @@ func (a *App) quit() tea.Cmd {
 func (a *App) drawDialog(s *frame.Surface) {
 	w, h := s.Size()
 	width := min(66, w-4)
+	if len(a.dialog.diff) > 0 {
+		width = min(96, w-4)
+	}
 	text := frame.Wrap(frame.L(a.dialog.text, a.theme.Text), width-4, 0)
+	if len(a.dialog.diff) > 0 {
+		room := h - len(text) - len(a.dialog.options) - 7
+		text = append(append(text, frame.Line{}), a.diffLines(a.dialog.diff, max(2, room))...)
+	}
 	height := len(text) + len(a.dialog.options) + 5
 	if len(a.dialog.options) == 0 {
 		height = len(text) + 4
@@ -119,7 +128,11 @@ func (a *App) drawDialog(s *frame.Surface) {
 	box := s.Sub(area)
 	box.Fill(frame.Rect{W: area.W, H: area.H}, frame.Style{})
 	box.Box(a.theme.Box, a.theme.Focus)
-	box.Heading(0, frame.L(a.dialog.title, a.theme.Title), nil)
+	var note frame.Line
+	if len(a.dialog.diff) > 0 { // read from the API server, and answered by it
+		note = frame.L("observed", a.theme.Observed)
+	}
+	box.Heading(0, frame.L(a.dialog.title, a.theme.Title), note)
 	y := 2
 	for _, l := range text {
 		box.Line(2, y, width-4, l)

@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"svctour/model"
@@ -24,12 +26,51 @@ func TestDoctor(t *testing.T) {
 			golden(t, "doctor-"+size.name, d.frame())
 
 			ran := len(d.backend.ran)
+			d.backend.answer = func(args []string, _ string) model.Reply {
+				if args[0] == "get" {
+					return model.Reply{Stdout: selecting("wbe")}
+				}
+				return model.Reply{Stdout: selecting("web")}
+			}
 			d.press("f")
+			d.sees("Apply this fix?", "-     app: wbe", "+     app: web")
+			golden(t, "fix-"+size.name, d.frame())
+			const patch = `patch service web -n tour --type=merge -p {"spec":{"selector":{"app":"web"}}}`
+			if got := asked(d, ran); !slices.Equal(got, []string{"get -o yaml service web -n tour", patch + " --dry-run=server -o yaml"}) {
+				t.Errorf("it ran %q", got)
+			}
+			d.press("esc") // no
+			d.press("u")   // there is nothing to take back
+			if got := asked(d, ran); len(got) != 2 {
+				t.Errorf("it ran %q", got)
+			}
+
+			ran = len(d.backend.ran)
+			replaced := ""
+			answer := d.backend.answer
+			d.backend.answer = func(args []string, stdin string) model.Reply {
+				if args[0] == "replace" {
+					replaced = stdin
+				}
+				return answer(args, stdin)
+			}
+			d.press("f", "y")
+			d.sees("$ kubectl patch service web")
+			if got := asked(d, ran); len(got) != 3 || got[2] != patch {
+				t.Errorf("it ran %q", got)
+			}
+			d.press("esc", "u")
+			if got := asked(d, ran); len(got) != 4 || got[3] != "replace -f -" || replaced != without(selecting("wbe"), "resourceVersion") {
+				t.Errorf("it ran %q with %q", got, replaced)
+			}
+			d.press("esc", "u")
+			if got := asked(d, ran); len(got) != 4 {
+				t.Errorf("what was taken back is taken back again: %q", got)
+			}
+
+			d.press("f", "e") // to change the command before it runs
 			if got := string(d.app.prompt.line); !d.app.prompt.open || got != `kubectl patch service web -n tour --type=merge -p '{"spec":{"selector":{"app":"web"}}}'` {
 				t.Errorf("the prompt holds %q", got)
-			}
-			if len(d.backend.ran) != ran {
-				t.Errorf("it ran %q unasked", d.backend.ran[ran:])
 			}
 			d.press("esc")
 			d.press("d")
@@ -37,5 +78,55 @@ func TestDoctor(t *testing.T) {
 				t.Error("the prompt stays")
 			}
 		})
+	}
+}
+
+// selecting is a Service as kubectl get -o yaml prints it.
+func selecting(app string) string {
+	return `apiVersion: v1
+kind: Service
+metadata:
+  name: web
+  namespace: tour
+  resourceVersion: "` + app + `"
+spec:
+  clusterIP: 10.96.142.31
+  ports:
+  - port: 80
+  selector:
+    app: ` + app + `
+  type: ClusterIP
+`
+}
+
+// asked are the kubectl commands since the first n.
+func asked(d *driver, n int) []string {
+	var out []string
+	for _, args := range d.backend.ran[n:] {
+		out = append(out, strings.Join(args[1:], " "))
+	}
+	return out
+}
+
+func TestFixedObject(t *testing.T) {
+	for line, want := range map[string]string{
+		"patch service web -n shop --type=merge -p {}":   "service web -n shop",
+		"patch -n shop deployment/web -p {} --type json": "deployment/web -n shop",
+		"label pod web-1 app=web --overwrite":            "pod web-1",
+		"scale deployment web --replicas 3":              "deployment web",
+		"set image deployment/web web=nginx":             "deployment/web",
+		"delete networkpolicy deny --namespace=shop":     "networkpolicy deny --namespace=shop",
+		"delete pods a b":                                "",
+		"delete pod/a pod/b":                             "",
+		"label pods --all app=web":                       "",
+		"delete -f x.yaml":                               "",
+		"rollout restart deployment web":                 "",
+		"apply -f -":                                     "",
+		"patch":                                          "",
+		"":                                               "",
+	} {
+		if got := strings.Join(fixedObject(strings.Fields(line)), " "); got != want {
+			t.Errorf("%q: %q, want %q", line, got, want)
+		}
 	}
 }

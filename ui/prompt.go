@@ -272,10 +272,11 @@ func (a *App) typed(msg typedMsg) tea.Cmd {
 	}
 	p.cancel()
 	p.cancel, p.reply = nil, &msg.reply
+	cmd := a.changed(msg)
 	if typist, ok := a.screen.(shell.Typist); ok {
-		return a.intent(typist.Overheard(msg.reply))
+		return tea.Batch(cmd, a.intent(typist.Overheard(msg.reply)))
 	}
-	return nil
+	return cmd
 }
 
 // drawPrompt draws the line in place of the footer and the output above it.

@@ -56,6 +56,7 @@ func (l *Screen) Actions() []shell.Action {
 		shell.Action{ID: "page down", Keys: []string{"pgdown"}, Title: "a page down", Hidden: true},
 		shell.Action{ID: "rules", Keys: []string{"x"}, Title: "rules", Help: "each rule as the node's tools print it", Quiet: l.size.W < 100},
 		l.doctorAction(), l.fixAction(),
+		shell.Action{ID: "undo", Keys: []string{"u"}, Title: "undo the fix", Help: "put back what stood there before the last fix", Hidden: !l.undo, Why: noUndo(l.undo)},
 		shell.Action{ID: "contents", Keys: []string{"l", "esc"}, Title: "lessons", Help: "the list of lessons", Quiet: l.size.W < 100},
 		shell.Action{ID: "quit", Keys: []string{"q"}, Title: "quit"},
 	)
@@ -80,9 +81,16 @@ func (l *Screen) doctorAction() shell.Action {
 	return a
 }
 
-// fixAction offers the fix of the first finding at the prompt.
+func noUndo(undo bool) string {
+	if undo {
+		return ""
+	}
+	return "no fix was applied"
+}
+
+// fixAction offers the fix of the first finding.
 func (l *Screen) fixAction() shell.Action {
-	a := shell.Action{ID: "fix", Keys: []string{"f"}, Title: "fix", Help: "put the doctor's fix into the kubectl prompt", Quiet: true}
+	a := shell.Action{ID: "fix", Keys: []string{"f"}, Title: "fix", Help: "show what the doctor's fix changes, and apply it", Quiet: true}
 	if l.fix() == "" {
 		a.Why = "there is no fix by one command"
 	} else {
@@ -167,7 +175,9 @@ func (l *Screen) Do(id string) shell.Intent {
 		l.lookAt(storyPane)
 		l.refresh()
 	case "fix":
-		return shell.Prompt{Line: l.fix()}
+		return shell.Fix{Line: l.fix()}
+	case "undo":
+		return shell.Undo{}
 	case "contents":
 		return shell.Contents{}
 	case "quit":

@@ -58,6 +58,7 @@ type Screen struct {
 
 	doctor   bool                    // the diagnosis stands where the story does
 	report   *diagnose.ServiceReport // of the step's Service; nil without one
+	undo     bool                    // a fix was applied that can be taken back
 	request  request
 	walkTick int
 	random   *rand.Rand
@@ -87,6 +88,8 @@ func (l *Screen) Handle(msg any) shell.Intent {
 		l.readRules(&msg)
 	case shell.Answered:
 		l.answered(msg)
+	case shell.Fixed:
+		l.undo = msg.Undo
 	case shell.Tick:
 		l.tick()
 	}

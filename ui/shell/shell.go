@@ -84,6 +84,11 @@ type (
 	MakeClient struct{ Invoke lessons.Invocation }
 	// Prompt opens the kubectl prompt with a line that waits for Enter.
 	Prompt struct{ Line string }
+	// Fix shows what a command changes, and makes the change after a yes. Where
+	// that cannot be shown the command waits at the prompt.
+	Fix struct{ Line string }
+	// Undo takes the last Fix back.
+	Undo struct{}
 	// Save keeps the progress of a lesson.
 	Save struct{ Progress lessons.Progress }
 	// Quit asks to leave; the app offers to keep or remove what was made.
@@ -120,6 +125,9 @@ type (
 		Reply  model.Reply
 		Rules  *Rules
 	}
+	// Fixed says that a Fix was made, or taken back; Undo whether there is one
+	// to take back.
+	Fixed struct{ Undo bool }
 	// Tick is one step of animation.
 	Tick struct{}
 	// Size is the size of the terminal in cells.

@@ -82,3 +82,28 @@ func TestSharedTailNeedsTheSameRules(t *testing.T) {
 		t.Errorf("tails %v of outcomes that meet different rules", tails)
 	}
 }
+
+func TestDiff(t *testing.T) {
+	text := func(lines []DiffLine) string {
+		var out string
+		for _, l := range lines {
+			out += string(l.Sign) + l.Text + "\n"
+		}
+		return out
+	}
+	long := strings.Repeat("same\n", 5000)
+	for _, c := range []struct{ name, before, after, want string }{
+		{"equal", "a\nb\n", "a\nb\n", ""},
+		{"one of five", "a\nb\nc\nd\ne\n", "a\nb\nX\nd\ne\n", " b\n-c\n+X\n d\n"},
+		{"two far apart", "a\n1\n2\n3\n4\nz\n", "A\n1\n2\n3\n4\nZ\n", "-a\n+A\n 1\n 4\n-z\n+Z\n"},
+		{"everything goes", "a\nb\n", "", "-a\n-b\n"},
+		{"in a large file", long + "a\n" + long, long + "b\n" + long, " same\n-a\n+b\n same\n"},
+	} {
+		if got := text(Diff(c.before, c.after, 1)); got != c.want {
+			t.Errorf("%s: got\n%swant\n%s", c.name, got, c.want)
+		}
+	}
+	if got := Diff(strings.Repeat("x\n", 3000), strings.Repeat("y\n", 3000), 1); len(got) != 6000 {
+		t.Errorf("%d lines of two files that share nothing", len(got))
+	}
+}

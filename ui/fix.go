@@ -1,0 +1,207 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"svctour/lessons"
+	"svctour/model"
+	"svctour/ui/frame"
+	"svctour/ui/shell"
+	"svctour/ui/widget"
+)
+
+// A fix is shown as what it changes before anything is written: the object as
+// it is beside what the API server answers to a dry run. What stood there
+// before is kept, to be put back.
+
+// fix is a change that was offered or made.
+type fix struct {
+	serial int // of the offer: an older preview is dropped
+	typed  int // of the prompt's command that makes the change, or takes it back
+	undo   *lessons.Invocation
+	undoes bool // the command under way takes it back
+}
+
+// fixMsg is what a command would change.
+type fixMsg struct {
+	serial  int
+	invoke  lessons.Invocation
+	undo    lessons.Invocation
+	diff    []widget.DiffLine
+	problem string
+}
+
+// preview asks what a command would change; it writes nothing.
+func preview(ctx context.Context, s shell.Session, namespace string, in lessons.Invocation, object []string, serial int) tea.Cmd {
+	return func() tea.Msg {
+		ctx, cancel := context.WithTimeout(ctx, commandTime)
+		defer cancel()
+		msg := fixMsg{serial: serial, invoke: in}
+		now := s.Kubectl(ctx, namespace, append([]string{"get", "-o", "yaml"}, object...), "")
+		if now.Exit != 0 {
+			msg.problem = now.Stderr
+			return msg
+		}
+		msg.undo = lessons.Invocation{Display: "kubectl replace -f -", Args: []string{"replace", "-f", "-"}, Stdin: without(now.Stdout, "resourceVersion")}
+		then := model.Reply{}
+		if in.Args[0] == "delete" {
+			msg.undo.Display, msg.undo.Args = "kubectl create -f -", []string{"create", "-f", "-"}
+		} else if then = s.Kubectl(ctx, namespace, append(slices.Clone(in.Args), "--dry-run=server", "-o", "yaml"), in.Stdin); then.Exit != 0 {
+			msg.problem = then.Stderr
+			return msg
+		}
+		msg.diff = widget.Diff(without(now.Stdout, "resourceVersion", "generation"), without(then.Stdout, "resourceVersion", "generation"), 2)
+		return msg
+	}
+}
+
+// without leaves fields of an object's own metadata out of kubectl's YAML.
+func without(yaml string, fields ...string) string {
+	var out strings.Builder
+	inside := false
+	for line := range strings.Lines(yaml) {
+		if line != "" && line[0] != ' ' {
+			inside = strings.HasPrefix(line, "metadata:")
+		}
+		key, _, _ := strings.Cut(strings.TrimPrefix(line, "  "), ":")
+		if inside && strings.HasPrefix(line, "  ") && slices.Contains(fields, key) {
+			continue
+		}
+		out.WriteString(line)
+	}
+	return out.String()
+}
+
+// fixedObject names the one object that a command changes, as arguments of
+// kubectl get; nil when it is not a command whose effect can be shown.
+func fixedObject(args []string) []string {
+	if len(args) == 0 || !slices.Contains([]string{"patch", "label", "annotate", "scale", "delete", "set"}, args[0]) {
+		return nil
+	}
+	rest := args[1:]
+	if args[0] == "set" && len(rest) > 0 {
+		rest = rest[1:]
+	}
+	var names, flags []string
+	for i := 0; i < len(rest); i++ {
+		arg := rest[i]
+		switch {
+		case arg == "-n" || arg == "--namespace":
+			if i++; i < len(rest) {
+				flags = []string{"-n", rest[i]}
+			}
+		case strings.HasPrefix(arg, "--namespace="):
+			flags = []string{arg}
+		case arg == "-p" || arg == "--patch" || arg == "--type" || arg == "--replicas":
+			i++
+		case strings.HasPrefix(arg, "-f"), strings.HasPrefix(arg, "--filename"), strings.HasPrefix(arg, "-l"), strings.HasPrefix(arg, "--selector"), strings.HasPrefix(arg, "--all"):
+			return nil
+		case !strings.HasPrefix(arg, "-"):
+			names = append(names, arg)
+		}
+	}
+	switch {
+	case len(names) > 0 && strings.Contains(names[0], "/"):
+		if args[0] == "delete" && len(names) > 1 {
+			return nil
+		}
+		return append(names[:1:1], flags...)
+	case len(names) > 1 && (args[0] != "delete" || len(names) == 2):
+		return append(names[:2:2], flags...)
+	}
+	return nil
+}
+
+// offer shows what a fix would change, or, where that cannot be shown, puts its
+// command into the prompt.
+func (a *App) offer(in shell.Fix) tea.Cmd {
+	invoke, err := lessons.Typed(in.Line)
+	object := fixedObject(invoke.Args)
+	if err != nil || object == nil || a.session == nil || a.prompt.cancel != nil {
+		return a.intent(shell.Prompt(in))
+	}
+	a.fix.serial++
+	a.notice = "Asking the API server what it would change…"
+	return preview(a.connected, a.session, a.namespace, invoke, object, a.fix.serial)
+}
+
+// previewed asks for a yes.
+func (a *App) previewed(msg fixMsg) {
+	if msg.serial != a.fix.serial || a.session == nil || a.dialog != nil {
+		return
+	}
+	a.notice = ""
+	edit := option{shell.Action{ID: "edit", Keys: []string{"e"}, Title: "edit the command"}, func() tea.Cmd {
+		return a.intent(shell.Prompt{Line: msg.invoke.Display})
+	}}
+	no := option{shell.Action{ID: "no", Keys: []string{"n", "esc"}, Title: "no"}, nil}
+	switch {
+	case msg.problem != "":
+		a.dialog = &dialog{title: "The API server would refuse it", text: msg.invoke.Display + ": " + strings.TrimSpace(msg.problem), options: []option{edit, no}}
+	case len(msg.diff) == 0:
+		a.dialog = &dialog{title: "Nothing to change", text: msg.invoke.Display + " would change nothing.", options: []option{edit, no}}
+	default:
+		yes := option{shell.Action{ID: "yes", Keys: []string{"y"}, Title: "apply it (u takes it back)"}, func() tea.Cmd {
+			return a.change(msg.invoke, &msg.undo, false)
+		}}
+		a.dialog = &dialog{title: "Apply this fix?", text: msg.invoke.Display, diff: msg.diff, options: []option{yes, edit, no}}
+	}
+}
+
+// change runs a fix, or what takes it back, as if it were typed.
+func (a *App) change(in lessons.Invocation, undo *lessons.Invocation, undoes bool) tea.Cmd {
+	p := &a.prompt
+	if p.cancel != nil || a.session == nil {
+		a.notice = "A command is under way."
+		return nil
+	}
+	ctx, cancel := context.WithCancel(a.connected)
+	p.serial++
+	p.open, p.command, p.reply, p.offered, p.scroll, p.cancel = true, in.Display, nil, nil, 0, cancel
+	a.fix.typed, a.fix.undo, a.fix.undoes = p.serial, undo, undoes
+	return runTyped(ctx, a.session, a.namespace, in, p.serial)
+}
+
+// takeBack puts back what stood there before the last fix.
+func (a *App) takeBack() tea.Cmd {
+	if a.fix.undo == nil {
+		return nil
+	}
+	return a.change(*a.fix.undo, a.fix.undo, true)
+}
+
+// changed is the answer to a command of change.
+func (a *App) changed(msg typedMsg) tea.Cmd {
+	if msg.serial != a.fix.typed {
+		return nil
+	}
+	made := msg.reply.Exit == 0
+	if made == a.fix.undoes { // it was never made, or is taken back
+		a.fix.undo = nil
+	}
+	return a.tell(shell.Fixed{Undo: a.fix.undo != nil})
+}
+
+// diffLines draws what changes, in at most room lines.
+func (a *App) diffLines(diff []widget.DiffLine, room int) []frame.Line {
+	var lines []frame.Line
+	for i, d := range diff {
+		if len(lines) == room-1 && i < len(diff)-1 {
+			return append(lines, frame.L(fmt.Sprintf("%s %d more", a.theme.Glyph.Pending, len(diff)-i), a.theme.Muted))
+		}
+		style := a.theme.Muted
+		switch d.Sign {
+		case '+':
+			style = a.theme.Added
+		case '-':
+			style = a.theme.Removed
+		}
+		lines = append(lines, frame.L(string(d.Sign)+" "+d.Text, style))
+	}
+	return lines
+}
