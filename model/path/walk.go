@@ -18,7 +18,8 @@ type Flow struct {
 	Local     bool
 	Interface string // the one a packet that is not Local comes in by; "" when unknown
 	// Sticky names the affinity list that holds Source: the KUBE-SEP- chain, or
-	// in nftables mode the affinity- set; "" for a client that was not seen before.
+	// in nftables mode the affinity- set, in ipvs mode the real server's "ip:port";
+	// "" for a client that was not seen before.
 	Sticky string
 }
 
@@ -44,8 +45,9 @@ const (
 //
 // The order of hooks, what a chain's end, a jump, a goto and a verdict mean, and
 // that only a connection's first packet meets rules of type nat are netfilter's
-// (iptables(8); iptables-extensions(8), statistic and addrtype; nft(8), VERDICT
-// STATEMENTS and NAT STATEMENTS; net/netfilter/nf_nat_core.c).
+// (iptables(8); iptables-extensions(8), statistic, addrtype, set and ipvs; nft(8),
+// VERDICT STATEMENTS and NAT STATEMENTS; net/netfilter/nf_nat_core.c). What IPVS
+// does, and where, is in walker.schedule.
 //
 // Foreign rules and policies of the base chains are not known and count as
 // accepting everything.
@@ -90,16 +92,25 @@ func (h hook) nat() bool { return h.table == "nat" || strings.HasPrefix(h.chain,
 
 // baseChains are the chains of each netfilter hook in the order of their
 // priorities (linux/netfilter_ipv4.h): destination NAT at -100, filter at 0,
-// source NAT at 100. In nftables mode they are those of nftBaseChains.
-var baseChains = map[bool]map[string][]hook{
-	false: {
+// source NAT at 100. In nftables mode they are those of nftBaseChains. IPVS
+// stands at 99 in INPUT and at -98 in OUTPUT (net/netfilter/ipvs/ip_vs_core.c,
+// ip_vs_ops4).
+var baseChains = map[string]map[string][]hook{
+	ModeIPTables: {
 		"PREROUTING":  {{"PREROUTING", "nat", "PREROUTING"}},
 		"INPUT":       {{"INPUT", "filter", "INPUT"}},
 		"FORWARD":     {{"FORWARD", "filter", "FORWARD"}},
 		"OUTPUT":      {{"OUTPUT", "nat", "OUTPUT"}, {"OUTPUT", "filter", "OUTPUT"}},
 		"POSTROUTING": {{"POSTROUTING", "nat", "POSTROUTING"}},
 	},
-	true: {
+	ModeIPVS: {
+		"PREROUTING":  {{"PREROUTING", "nat", "PREROUTING"}},
+		"INPUT":       {{"INPUT", "filter", "INPUT"}, {"INPUT", ipvsHook, ""}},
+		"FORWARD":     {{"FORWARD", "filter", "FORWARD"}},
+		"OUTPUT":      {{"OUTPUT", "nat", "OUTPUT"}, {"OUTPUT", ipvsHook, ""}, {"OUTPUT", "filter", "OUTPUT"}},
+		"POSTROUTING": {{"POSTROUTING", "nat", "POSTROUTING"}},
+	},
+	ModeNFTables: {
 		"PREROUTING":  {{"PREROUTING", NFTTable, "filter-prerouting-pre-dnat"}, {"PREROUTING", NFTTable, "nat-prerouting"}},
 		"INPUT":       {{"INPUT", NFTTable, "filter-input"}},
 		"FORWARD":     {{"FORWARD", NFTTable, "filter-forward"}},
@@ -112,7 +123,7 @@ var baseChains = map[bool]map[string][]hook{
 func (w *walker) hooks(points ...string) []hook {
 	var out []hook
 	for _, point := range points {
-		out = append(out, baseChains[w.program.Mode == ModeNFTables][point]...)
+		out = append(out, baseChains[w.program.Mode][point]...)
 	}
 	return out
 }
@@ -136,6 +147,7 @@ type walk struct {
 	mark        uint32
 	dnat        bool
 	masquerade  bool
+	server      *VirtualServer // of IPVS, which chose the destination
 
 	hooks []hook // still to pass
 	at    hook
@@ -226,6 +238,9 @@ func (w *walker) enter(k *walk) bool {
 	}
 	k.at = k.hooks[0]
 	k.hooks = k.hooks[1:]
+	if k.at.table == ipvsHook {
+		return w.schedule(k)
+	}
 	if chain := w.program.Chain(k.at.table, k.at.chain); chain != nil {
 		k.stack = append(k.stack, frame{chain: chain, hops: k.hops})
 		return true
@@ -274,6 +289,7 @@ func (w *walker) passed(k *walk) {
 	switch {
 	case k.at.point == "PREROUTING" && k.at.nat():
 		w.route(k)
+		w.dummy(k)
 		if w.program.isLocal(k.destination.Addr()) {
 			k.hooks = w.hooks("INPUT")
 		} else {
@@ -304,10 +320,13 @@ func (w *walker) route(k *walk) {
 		what = "route to " + place.Node
 	}
 	next := "FORWARD"
-	if w.flow.Local {
+	switch {
+	case w.flow.Local:
 		next = "OUTPUT"
-	} else if w.program.isLocal(k.destination.Addr()) {
+	case w.program.isLocal(k.destination.Addr()):
 		next = "INPUT"
+	case k.server != nil:
+		next = "OUTPUT"
 	}
 	k.add(Hop{Node: w.program.Node, Hook: next, What: what, Chance: 1, Evidence: model.Derived})
 }
@@ -388,7 +407,11 @@ func (w *walker) arrive(k *walk, place Place) {
 	}
 	k.add(Hop{Node: where, Hook: on, What: what, Chance: 1, Evidence: model.Derived})
 
-	back := "reply: conntrack puts back the source " + w.flow.Destination.String()
+	who := "conntrack"
+	if k.server != nil {
+		who = "IPVS"
+	}
+	back := "reply: " + who + " puts back the source " + w.flow.Destination.String()
 	if k.masquerade {
 		back += " and sends it on to the client's own address"
 	}
