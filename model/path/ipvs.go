@@ -134,6 +134,9 @@ func ipsetName(name string, family Family) string {
 
 // servicePort adds what one service port needs.
 func (c *ipvsCompiler) servicePort(p *servicePort, endpoints []endpoint) {
+	if protocolNumbers[p.protocol] == 0 { // pkg/proxy/ipvs/ipset/ipset.go, validateProtocol
+		return
+	}
 	r := categorize(endpoints, p, c.node, c.zone)
 	for i := range endpoints {
 		if e := &endpoints[i]; e.local {
@@ -217,8 +220,11 @@ func (c *ipvsCompiler) firewall(p *servicePort, key Key) {
 }
 
 // server adds a virtual server. Under traffic policy Local it has the node's
-// endpoints, or, where there are none, all: Pods of the node may use them, and
-// the replies to others are lost (kubernetes/kubernetes#97081).
+// endpoints, or, where there are none, those of policy Cluster: Pods of the node
+// may use them, and the replies to others are lost
+// (kubernetes/kubernetes#97081). A port that only internal traffic of policy
+// Local reaches has none of policy Cluster (pkg/proxy/topology.go,
+// CategorizeEndpoints).
 func (c *ipvsCompiler) server(p *servicePort, address netip.AddrPort, r reach, local, bind bool) {
 	if bind {
 		c.sets[setBound].put(Element{Key: Key{Address: address.Addr()}})

@@ -86,13 +86,14 @@ func (q *query) remarkOutcomes() {
 func (q *query) remarkEndpoints(p *servicePort, endpoints []endpoint, r reach) {
 	ready := filter(endpoints, func(e *endpoint) bool { return e.ready })
 	verdict := q.trace.Outcomes[0].Verdict
+	local := p.internalLocal || p.externalLocal
 	switch {
+	case local && len(r.local) == 0 && (verdict == Drop || verdict == Reject && r.has):
+		q.note("A traffic policy is Local and node %s has no usable endpoint; other nodes have.", q.node)
 	case verdict == Reject && len(endpoints) == 0:
 		q.note("No EndpointSlice of the Service holds an endpoint for this port.")
 	case verdict == Reject:
 		q.note("The Service has %d endpoint(s) for this port and none of them is ready.", len(endpoints))
-	case verdict == Drop && len(r.local) == 0 && (p.internalLocal || p.externalLocal):
-		q.note("A traffic policy is Local and node %s has no usable endpoint; other nodes have.", q.node)
 	case verdict == DNAT && len(ready) == 0:
 		q.note("No endpoint is ready: those that are terminating but still serving are used meanwhile.")
 	case verdict == DNAT && r.hints == "zone" && len(r.cluster) < len(ready):

@@ -204,7 +204,7 @@ func (w *walker) run(k *walk) {
 			k.passGroup(top.chain, top.next-from)
 		}
 		if top.next >= len(top.chain.Rules) {
-			w.leave(k)
+			w.leave(k, false)
 			continue
 		}
 		r := top.chain.Rules[top.next]
@@ -257,8 +257,9 @@ func verdictOf(k *walk) Verdict {
 }
 
 // leave returns from a chain that ended, or from which a rule returned. A jump
-// in filter or POSTROUTING that led to nothing is no hop.
-func (w *walker) leave(k *walk) {
+// in filter or POSTROUTING that led to nothing is no hop, and in ipvs mode none
+// does, whose rules send every packet to the node through the same chains.
+func (w *walker) leave(k *walk, returned bool) {
 	top := k.stack[len(k.stack)-1]
 	k.stack = k.stack[:len(k.stack)-1]
 	if len(k.stack) == 0 {
@@ -270,13 +271,17 @@ func (w *walker) leave(k *walk) {
 	for ; last != nil && last.passed != nil; last = last.before {
 		inside = append(inside, last.passed)
 	}
-	if last != top.hops || last == nil || k.at.nat() && k.at.point != "POSTROUTING" {
+	if last != top.hops || last == nil || k.at.nat() && k.at.point != "POSTROUTING" && w.program.Mode != ModeIPVS {
 		return
+	}
+	why := "nothing in " + top.chain.Name + " matches"
+	if returned {
+		why = top.chain.Name + " returns it"
 	}
 	k.hops = top.hops.before
 	k.len--
 	if w.explain {
-		k.hops = &hopList{passed: &Passed{Chain: last.Chain, Rule: last.Rule, Why: "nothing in " + top.chain.Name + " matches"}, before: k.hops}
+		k.hops = &hopList{passed: &Passed{Chain: last.Chain, Rule: last.Rule, Why: why}, before: k.hops}
 		for _, p := range slices.Backward(inside) {
 			k.hops = &hopList{passed: p, before: k.hops}
 		}

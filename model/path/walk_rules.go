@@ -219,7 +219,7 @@ func (w *walker) act(k *walk, chain *Chain, r *Rule) bool {
 		if len(k.stack) > 1 && k.stack[len(k.stack)-1].chain.Name == "KUBE-POSTROUTING" && k.dnat {
 			w.hop(k, chain, r, "not marked: the source stays (RETURN)")
 		}
-		w.leave(k)
+		w.leave(k, true)
 	case ActionMarkOr:
 		k.mark |= r.Set
 		w.hop(k, chain, r, fmt.Sprintf("set mark %#x: masquerade later", r.Set))
