@@ -68,6 +68,9 @@ func TestTraceText(t *testing.T) {
 		"no-endpoints-rules":  {path.Request{Target: "empty"}, true},
 		"outside-clusterip":   {path.Request{Target: "web", From: "outside"}, false},
 		"nodeport-explained":  {path.Request{Target: "door", From: "outside", Explain: true}, true},
+		"ipvs":                {path.Request{Target: "web", From: "pod/client", Mode: path.ModeIPVS}, false},
+		"ipvs-rules":          {path.Request{Target: "door", From: "outside", Mode: path.ModeIPVS}, true},
+		"ipvs-no-endpoints":   {path.Request{Target: "empty", Mode: path.ModeIPVS}, false},
 		"nftables-explained":  {path.Request{Target: "web", From: "pod/client", Mode: path.ModeNFTables, Explain: true}, true},
 	} {
 		t.Run(name, func(t *testing.T) {

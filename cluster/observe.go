@@ -24,7 +24,9 @@ const maxDump = 64 << 20
 // Observe reads the rules of one IP family from a node, with their counters
 // where they have any: it runs iptables-save -c (ip6tables-save), or in mode
 // nftables nft list table, in the node's kube-proxy Pod, which kubeadm labels
-// k8s-app=kube-proxy, through the API server. It changes nothing. The error
+// k8s-app=kube-proxy, through the API server. In mode ipvs it runs ipset save,
+// too; IPVS's virtual servers stay unseen, because kube-proxy's image has no
+// program that lists them. It changes nothing. The error
 // says for people why the node cannot be looked at.
 func (c *Connection) Observe(ctx context.Context, node, mode string, family path.Family) (*path.Observed, error) {
 	pod, err := c.proxyPod(ctx, node)
@@ -44,7 +46,14 @@ func (c *Connection) Observe(ctx context.Context, node, mode string, family path
 	if err != nil {
 		return nil, fmt.Errorf("run %s in Pod %q: %w", command[0], pod.Namespace+"/"+pod.Name, err)
 	}
-	return parse(text, family)
+	if mode != path.ModeIPVS {
+		return parse(text, family)
+	}
+	sets, err := c.exec(ctx, pod, []string{"ipset", "save"})
+	if err != nil {
+		return nil, fmt.Errorf("run ipset in Pod %q: %w", pod.Namespace+"/"+pod.Name, err)
+	}
+	return path.ParseIPVS(text, sets, "", family)
 }
 
 // proxyPod finds a kube-proxy Pod that runs on a node.

@@ -68,10 +68,13 @@ func TestObserve(t *testing.T) {
 		if command[0] == "nft" {
 			return "table " + command[3] + " kube-proxy {\n\tchain services {\n\t\tcounter packets 3 bytes 180 drop\n\t}\n}\n", "", success
 		}
+		if command[0] == "ipset" {
+			return "create KUBE-IPVS-IPS hash:ip family inet\ncreate KUBE-6-IPVS-IPS hash:ip family inet6\n", "", success
+		}
 		return "*nat\n:KUBE-SERVICES - [0:0]\n[3:180] -A KUBE-SERVICES -j RETURN\nCOMMIT\n", "", success
 	})
 	for _, family := range []path.Family{path.IPv4, path.IPv6} {
-		for mode, rule := range map[string][3]string{"": {"nat", "KUBE-SERVICES", "-j RETURN"}, path.ModeNFTables: {"kube-proxy", "services", "drop"}} {
+		for mode, rule := range map[string][3]string{"": {"nat", "KUBE-SERVICES", "-j RETURN"}, path.ModeIPVS: {"nat", "KUBE-SERVICES", "-j RETURN"}, path.ModeNFTables: {"kube-proxy", "services", "drop"}} {
 			o, err := c.Observe(t.Context(), "node-1", mode, family)
 			if err != nil {
 				t.Fatal(err)
@@ -82,7 +85,7 @@ func TestObserve(t *testing.T) {
 		}
 	}
 	slices.Sort(ran)
-	if got := strings.Join(ran, ", "); got != "ip6tables-save -c, iptables-save -c, nft list table ip kube-proxy, nft list table ip6 kube-proxy" {
+	if got := strings.Join(ran, ", "); got != "ip6tables-save -c, ip6tables-save -c, ipset save, ipset save, iptables-save -c, iptables-save -c, nft list table ip kube-proxy, nft list table ip6 kube-proxy" {
 		t.Errorf("ran %s", got)
 	}
 }

@@ -78,6 +78,8 @@ type Proxy struct {
 	MasqueradeBit     int32    `json:"masqueradeBit"` // default 14
 	NodePortAddresses []string `json:"nodePortAddresses,omitempty"`
 	LocalhostNodePort bool     `json:"localhostNodePorts"` // default true
+	// Scheduler is how IPVS chooses a real server (ipvs.scheduler); "" means rr, in turn.
+	Scheduler string `json:"scheduler,omitempty"`
 	// Source says where this was read, for people: `ConfigMap kube-system/kube-proxy` or `kube-proxy's defaults`.
 	Source string `json:"source"`
 	// Running says whether a kube-proxy Pod was found. When false, rules are

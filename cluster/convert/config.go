@@ -31,6 +31,9 @@ type proxyConfig struct {
 		MasqueradeBit *int32 `json:"masqueradeBit"`
 		MasqueradeAll bool   `json:"masqueradeAll"`
 	} `json:"nftables"`
+	IPVS struct {
+		Scheduler string `json:"scheduler"`
+	} `json:"ipvs"`
 }
 
 // Proxy reads kube-proxy's configuration from the ConfigMap that kubeadm (and
@@ -70,6 +73,7 @@ func Proxy(o *corev1.ConfigMap) (model.Proxy, error) {
 	p.BridgeInterface = c.DetectLocal.BridgeInterface
 	p.InterfacePrefix = c.DetectLocal.InterfaceNamePrefix
 	p.NodePortAddresses = words(c.NodePortAddresses)
+	p.Scheduler = c.IPVS.Scheduler
 	// cmd/kube-proxy/app/server_linux.go: nftables mode reads its own section,
 	// the two others that of iptables.
 	p.MasqueradeAll = c.IPTables.MasqueradeAll

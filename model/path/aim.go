@@ -210,7 +210,7 @@ func (q *query) setSource() {
 	case q.outside:
 		q.outsideSource(family)
 		return
-	case q.flow.Local && q.address.IsLoopback():
+	case q.flow.Local && (q.address.IsLoopback() || q.atDummy()):
 		q.flow.Source = q.address
 		return
 	case q.flow.Local:
@@ -237,6 +237,12 @@ func (q *query) setSource() {
 	if q.flow.Interface != "" {
 		q.note("That the Pod's traffic comes in by an interface of kube-proxy's configuration (%s) is assumed, not seen.", q.flow.Interface)
 	}
+}
+
+// atDummy says whether the destination is on the node's own device kube-ipvs0:
+// routing to an address of the node itself takes that address as the source.
+func (q *query) atDummy() bool {
+	return q.trace.Mode == ModeIPVS && compileIPVS(q.snapshot, q.node, FamilyOf(q.address), q.concerned()).bound(q.address)
 }
 
 // outsideSource gives a client outside the cluster an address when the rules

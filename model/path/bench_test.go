@@ -76,7 +76,7 @@ func BenchmarkDo(b *testing.B) {
 // BenchmarkUpdate is the time from a changed object to the new program, what
 // came and went, and one packet's way through it.
 func BenchmarkUpdate(b *testing.B) {
-	for _, mode := range []string{ModeIPTables, ModeNFTables} {
+	for _, mode := range []string{ModeIPTables, ModeNFTables, ModeIPVS} {
 		s := clusterOf(5000, 10)
 		fewer := *s
 		fewer.Slices = slices.Clone(s.Slices)

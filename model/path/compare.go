@@ -1,6 +1,8 @@
 package path
 
 import (
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -17,8 +19,8 @@ type Difference struct {
 	Kind  string `json:"kind"`
 	Table string `json:"table"`
 	Chain string `json:"chain"` // or, in nftables mode, a set after an "@"
-	// Rule is a rule or an element of a set as iptables-save or nft list prints
-	// it, or the declaration of a base chain or a set; "" for Order.
+	// Rule is a rule or an element of a set as iptables-save, nft list, ipset
+	// save or ipvsadm prints it, or the declaration of a base chain or a set; "" for Order.
 	Rule string `json:"rule,omitempty"`
 }
 
@@ -32,6 +34,9 @@ type Difference struct {
 // Service or fixed, and the elements of sets have no order. A chain without
 // rules makes no difference: kube-proxy empties a chain some time before it
 // deletes it (pkg/proxy/nftables/proxier.go, staleChains).
+//
+// In ipvs mode the entries of ipsets and the virtual servers count, too, as
+// table "ipvs", but for those that either side did not look at.
 func Compare(derived *Program, observed *Observed) []Difference {
 	return compare(&Observed{Program: derived}, observed)
 }
@@ -43,11 +48,18 @@ func (o *Observed) Since(before *Observed) []Difference { return compare(before,
 func compare(wanted, observed *Observed) []Difference {
 	var out []Difference
 	tables := []string{"filter", "nat"}
-	if wanted.Program.Mode == ModeNFTables {
+	switch {
+	case wanted.Program.Mode == ModeNFTables:
 		tables = []string{NFTTable}
+	case wanted.Program.Mode == ModeIPVS && observed.Program.Mode == ModeIPVS:
+		tables = append(tables, ipsetTable)
 	}
 	for _, table := range tables {
 		want, have := wanted.rulesOf(table), observed.rulesOf(table)
+		if table == ipsetTable {
+			dropUnseen(want, observed.Program)
+			dropUnseen(have, wanted.Program)
+		}
 		chains := map[string]bool{}
 		for c := range want {
 			chains[c] = true
@@ -117,6 +129,15 @@ func (o *Observed) rulesOf(table string) map[string][]string {
 // chain, and of an nftables table the rest.
 func rulesOf(p *Program, table string) map[string][]string {
 	out := map[string][]string{}
+	if table == ipsetTable {
+		for _, s := range p.ipvsSets() {
+			out["@"+s.Name] = nil
+			for _, e := range s.Elements {
+				out["@"+s.Name] = append(out["@"+s.Name], s.texts(e)...)
+			}
+		}
+		return out
+	}
 	t := p.Table(table)
 	if t == nil {
 		return out
@@ -143,6 +164,21 @@ func rulesOf(p *Program, table string) map[string][]string {
 		out["@"+s.Name] = texts
 	}
 	return out
+}
+
+// ipvsSets are the sets of mode ipvs that a program has.
+func (p *Program) ipvsSets() []*Set {
+	if p.Servers == nil {
+		return p.IPSets
+	}
+	return append(slices.Clip(p.IPSets), p.Servers)
+}
+
+// dropUnseen takes out what the other side did not look at.
+func dropUnseen(sets map[string][]string, other *Program) {
+	maps.DeleteFunc(sets, func(name string, _ []string) bool {
+		return name == "@servers" && other.Servers == nil || name != "@servers" && other.IPSets == nil
+	})
 }
 
 // proxyChain says whether a chain is kube-proxy's. The canaries and the hint

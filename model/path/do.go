@@ -25,8 +25,8 @@ type Request struct {
 // Do gives every outcome of a request, by the rules kube-proxy would write from
 // the snapshot. Its errors are meant to be read: an unknown Service, a target
 // that cannot be understood, a Pod without an address, a mode that is not
-// supported. The rules are those of Compile and CompileNFTables, the packet's
-// way is Walk's.
+// supported. The rules are those of Compile, CompileNFTables and CompileIPVS,
+// the packet's way is Walk's.
 func Do(s *model.Snapshot, r Request) (*Trace, error) {
 	if s == nil {
 		return nil, errors.New("nothing was read from the cluster yet")
@@ -72,13 +72,8 @@ func modeOf(s *model.Snapshot, asked string) (string, error) {
 		}
 	}
 	switch mode {
-	case ModeIPTables, ModeNFTables:
+	case ModeIPTables, ModeNFTables, ModeIPVS:
 		return mode, nil
-	case ModeIPVS:
-		if mode == asked {
-			return "", fmt.Errorf("kube-proxy mode %q: only the rules of modes %q and %q are known so far", mode, ModeIPTables, ModeNFTables)
-		}
-		return "", fmt.Errorf("kube-proxy of this cluster runs in mode %q, and only the rules of modes %q and %q are known so far: ask for one of them to see what it would do", mode, ModeIPTables, ModeNFTables)
 	}
 	return "", fmt.Errorf("kube-proxy mode %q: want auto, iptables, nftables or ipvs", asked)
 }

@@ -33,11 +33,26 @@ const (
 	throughOwn = "0.50 dnat 10.244.1.5:8080 default/web-1 node-a masquerade; 0.50 dnat 10.244.2.7:8080 default/web-2 node-b"
 )
 
-// inNFTables is what is otherwise there (https://kubernetes.io/docs/reference/networking/virtual-ips,
-// "Migrating from iptables mode to nftables").
-var inNFTables = map[string]string{
-	"localhost port":        none,          // NodePorts do not answer on loopback
-	"port it does not have": "1.00 reject", // of a cluster IP
+// inOther is what is otherwise in other modes
+// (https://kubernetes.io/docs/reference/networking/virtual-ips, "Migrating from
+// iptables mode to nftables"; pkg/proxy/ipvs/README.md).
+var inOther = map[string]map[string]string{
+	ModeNFTables: {
+		"localhost port":        none,          // NodePorts do not answer on loopback
+		"port it does not have": "1.00 reject", // of a cluster IP
+	},
+	ModeIPVS: {
+		"localhost port":               none,
+		"port it does not have":        "1.00 reject",
+		"internal Local, nothing here": "1.00 reject", // the virtual server has no real server
+	},
+}
+
+// sourceInIPVS is the packet of a client on the node itself: routing to an
+// address of kube-ipvs0 takes it as the source.
+var sourceInIPVS = map[string]string{
+	"node to cluster IP": "10.96.0.50 → 10.96.0.50:80 TCP node-b",
+	"hostNetwork client": "10.96.0.50 → 10.96.0.50:80 TCP node-a",
 }
 
 func TestDo(t *testing.T) {
@@ -128,12 +143,16 @@ func TestDo(t *testing.T) {
 		"nothing but the Service": {request: Request{Target: "web"}, want: "0.50 dnat 10.244.1.5:8080 default/web-1 node-a masquerade; 0.50 dnat 10.244.2.7:8080 default/web-2 node-b masquerade",
 			notes: []string{"the cluster has no Node"}, change: func(s *model.Snapshot) { s.Pods, s.Nodes = nil, nil }},
 	} {
-		for _, mode := range []string{ModeIPTables, ModeNFTables} {
+		for _, mode := range []string{ModeIPTables, ModeNFTables, ModeIPVS} {
 			t.Run(mode+"/"+name, func(t *testing.T) {
 				c.request.Mode = mode
 				want := c.want
-				if other := inNFTables[name]; other != "" && mode == ModeNFTables {
+				if other := inOther[mode][name]; other != "" {
 					want = other
+				}
+				packet := c.packet
+				if source := sourceInIPVS[name]; source != "" && mode == ModeIPVS {
+					packet = source
 				}
 				trace := do(t, changed(c.change), c.request)
 				if got := outcomesText(trace); got != want {
@@ -143,8 +162,8 @@ func TestDo(t *testing.T) {
 					t.Errorf("from %q, want %q", trace.From, c.from)
 				}
 				p := trace.Packet
-				if got := fmt.Sprintf("%s → %s:%d %s %s", p.Source, p.Destination, p.Port, p.Protocol, p.Node); c.packet != "" && got != c.packet {
-					t.Errorf("packet %s, want %s", got, c.packet)
+				if got := fmt.Sprintf("%s → %s:%d %s %s", p.Source, p.Destination, p.Port, p.Protocol, p.Node); packet != "" && got != packet {
+					t.Errorf("packet %s, want %s", got, packet)
 				}
 				for _, want := range c.notes {
 					if !strings.Contains(strings.Join(trace.Notes, "\n"), want) {
@@ -176,9 +195,7 @@ func TestDoRefuses(t *testing.T) {
 		"unknown source node":    {request: Request{Target: "web", From: "node/nowhere"}, want: `no Node "nowhere"`},
 		"source of no kind":      {request: Request{Target: "web", From: "tmp"}, want: `from "tmp": want pod/NAME`},
 		"outside no address":     {request: Request{Target: "web", From: "outside/here"}, want: `"here" is no IP address`},
-		"mode ipvs":              {request: Request{Target: "web", Mode: "ipvs"}, want: `kube-proxy mode "ipvs": only`},
 		"unknown mode":           {request: Request{Target: "web", Mode: "userspace"}, want: `kube-proxy mode "userspace": want auto`},
-		"cluster in mode ipvs":   {request: Request{Target: "web", Mode: "auto"}, want: `runs in mode "ipvs"`, change: func(s *model.Snapshot) { s.Proxy.Mode = "ipvs" }},
 		"Pod on no node":         {request: Request{Target: "web", From: "pod/tmp"}, want: "on no node yet", change: func(s *model.Snapshot) { s.Pods[0].Node = "" }},
 		"Pod without address":    {request: Request{Target: "web", From: "pod/tmp"}, want: "has no address yet", change: func(s *model.Snapshot) { s.Pods[0].IPs = nil }},
 		"Pod that ended":         {request: Request{Target: "web", From: "pod/tmp"}, want: "has ended (Succeeded)", change: func(s *model.Snapshot) { s.Pods[0].Phase = "Succeeded" }},

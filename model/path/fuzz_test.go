@@ -115,11 +115,14 @@ func FuzzClusters(f *testing.F) {
 		c := choices(data)
 		before, after := c.cluster(), c.cluster()
 		for _, family := range []Family{IPv4, IPv6} {
-			for _, mode := range []string{ModeIPTables, ModeNFTables} {
+			for _, mode := range []string{ModeIPTables, ModeNFTables, ModeIPVS} {
 				p := compileMode(mode, before, "node-a", family, before.Services)
 				whole := compileMode(mode, after, "node-a", family, after.Services)
 				if next, _ := p.Update(after); distinct(after.Services) && distinct(before.Services) && printed(next) != printed(whole) {
 					t.Errorf("%s: updated:\n%s\ncompiled:\n%s", mode, printed(next), printed(whole))
+				}
+				if mode == ModeIPVS {
+					requireRead(t, whole)
 				}
 				for _, svc := range after.Services {
 					for _, port := range svc.Ports {
@@ -134,6 +137,20 @@ func FuzzClusters(f *testing.F) {
 			}
 		}
 	})
+}
+
+// requireRead fails unless what ipvsadm and ipset would print of a program is
+// read as the program.
+func requireRead(t *testing.T, p *Program) {
+	t.Helper()
+	o, err := ParseIPVS("*nat\nCOMMIT\n", PrintIPSets(p), PrintIPVS(p), p.Family)
+	if err != nil {
+		t.Fatalf("%v\n%s%s", err, PrintIPSets(p), PrintIPVS(p))
+	}
+	o.Program.Tables = p.Tables
+	if got, want := printed(o.Program), printed(p); got != want {
+		t.Errorf("%+v\nread:\n%s\nprinted:\n%s", o.Foreign, got, want)
+	}
 }
 
 // distinct says whether no two Services have one name, as the API guarantees.

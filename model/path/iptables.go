@@ -39,8 +39,11 @@ func CompileAs(mode string, s *model.Snapshot, node string, family Family) *Prog
 
 // compileMode is CompileAs restricted to some Services.
 func compileMode(mode string, s *model.Snapshot, node string, family Family, services []*model.Service) *Program {
-	if mode == ModeNFTables {
+	switch mode {
+	case ModeNFTables:
 		return compileNFTables(s, node, family, services)
+	case ModeIPVS:
+		return compileIPVS(s, node, family, services)
 	}
 	return CompileService(s, node, family, services...)
 }

@@ -11,11 +11,11 @@ import (
 	"svctour/model"
 )
 
-// Set is a named set or verdict map of an nftables table. Affinity sets are
+// Set is a named set or verdict map of an nftables table, or an ipset. Affinity sets are
 // filled by packets, not by kube-proxy: their elements are not here.
 type Set struct {
 	Name    string
-	Type    string // as nft spells it
+	Type    string // as nft or ipset spells it
 	Map     bool
 	Comment string
 	Timeout int32 // seconds that an element stays, 0: for ever
@@ -35,6 +35,7 @@ type Key struct {
 	Address  netip.Addr
 	Protocol string // lower case
 	Port     uint16
+	Net      netip.Prefix // of an ipset of type hash:ip,port,net
 }
 
 // Element is one element of a Set, with the verdict if it is a map.
@@ -43,6 +44,7 @@ type Element struct {
 	Action  Action // ActionGoto, ActionDrop
 	Chain   string
 	Comment string
+	Server  *VirtualServer // what ipvs mode has at this key
 }
 
 // Find gives an element; nil when the set has none with this key.

@@ -1,6 +1,7 @@
 package path
 
 import (
+	"cmp"
 	"net/netip"
 	"sort"
 	"strings"
@@ -22,6 +23,7 @@ type host struct {
 	localhostNodePort bool
 	masqueradeAll     bool
 	mark              uint32
+	scheduler         string // of IPVS
 }
 
 // detector tells traffic of local Pods from other traffic (detectLocalMode).
@@ -44,7 +46,7 @@ func (d detector) match(r *Rule, not bool) {
 }
 
 func newHost(s *model.Snapshot, node string, family Family) *host {
-	h := &host{family: family, node: node, masqueradeAll: s.Proxy.MasqueradeAll}
+	h := &host{family: family, node: node, masqueradeAll: s.Proxy.MasqueradeAll, scheduler: cmp.Or(s.Proxy.Scheduler, "rr")}
 	bit := s.Proxy.MasqueradeBit
 	if bit < 0 || bit > 31 {
 		bit = 14

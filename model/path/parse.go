@@ -208,6 +208,16 @@ func (r *ruleReader) option(name string, not bool) {
 		r.need(value == mask && value != 0)
 		rule.Mark, rule.NotMark = value, not
 		return
+	case "--src-type":
+		r.need(r.next() == "LOCAL")
+		if rule.SourceLocal = !not; not {
+			rule.own().SourceNotLocal = true
+		}
+		return
+	case "--physdev-is-in":
+		r.need(not)
+		rule.own().NotBridged = true
+		return
 	case "--ctstate":
 		m := rule.own()
 		m.CTState, m.NotCTState = r.next(), not
@@ -230,9 +240,6 @@ func (r *ruleReader) option(name string, not bool) {
 	case "--dst-type":
 		rule.DestLocal = r.next() == "LOCAL"
 		r.need(rule.DestLocal)
-	case "--src-type":
-		rule.SourceLocal = r.next() == "LOCAL"
-		r.need(rule.SourceLocal)
 	case "--rcheck", "--set", "--reap", "--rsource":
 	case "--seconds":
 		seconds, err := strconv.ParseInt(r.next(), 10, 32)
@@ -244,6 +251,11 @@ func (r *ruleReader) option(name string, not bool) {
 		r.mask = r.next()
 	case "--nfacct-name":
 		rule.own().Counter = r.next()
+	case "--match-set":
+		m := rule.own()
+		m.MatchSet, m.SetFields = r.next(), r.next()
+	case "--vproto", "--vaddr", "--vport":
+		r.ipvs(name, r.next())
 	case "--mode":
 		r.need(r.next() == "random")
 	case "--probability":
@@ -261,11 +273,37 @@ func (r *ruleReader) option(name string, not bool) {
 
 func (r *ruleReader) match(name string) {
 	switch name {
-	case "comment", "addrtype", "recent", "mark", "conntrack", "nfacct", "statistic":
+	case "comment", "addrtype", "recent", "mark", "conntrack", "nfacct", "statistic", "set", "physdev", "ipvs":
 	case "tcp", "udp", "sctp":
 		r.need(name == r.rule.Protocol)
 	default:
 		r.ok = false
+	}
+}
+
+// ipvs reads an option of -m ipvs: what was scheduled for a virtual server.
+func (r *ruleReader) ipvs(name, value string) {
+	m := r.rule.own()
+	switch name {
+	case "--vproto":
+		for protocol, number := range protocolNumbers {
+			if value == strconv.Itoa(number) || value == protocol {
+				m.IPVSProtocol = protocol
+			}
+		}
+		r.need(m.IPVSProtocol != "")
+	case "--vaddr":
+		p := parsePrefix(value)
+		a, err := netip.ParseAddr(value)
+		if err != nil {
+			a = p.Addr()
+		}
+		r.need(a.Zone() == "" && (err == nil || p.IsSingleIP()))
+		m.IPVS = netip.AddrPortFrom(a, m.IPVS.Port())
+	case "--vport":
+		port, err := strconv.ParseUint(value, 10, 16)
+		r.need(err == nil && port != 0)
+		m.IPVS = netip.AddrPortFrom(m.IPVS.Addr(), uint16(port))
 	}
 }
 

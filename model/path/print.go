@@ -26,8 +26,9 @@ func (r *Rule) String() string {
 		w.add("-m", "conntrack", "--ctstate", "NEW")
 	}
 	if r.Comment != "" {
-		w.add("-m", "comment", "--comment", strconv.Quote(r.Comment))
+		w.add("-m", "comment", "--comment", strings.ReplaceAll(strconv.Quote(r.Comment), "'", `\'`))
 	}
+	w.matchSet(r)
 	w.addrtype(r)
 	switch {
 	case r.More().Recent != "" && r.More().RecentSeconds > 0:
@@ -35,13 +36,16 @@ func (r *Rule) String() string {
 	case r.More().Recent != "":
 		w.add("-m", "recent", "--set", "--name", r.More().Recent, "--mask", recentMask(r), "--rsource")
 	}
-	if r.Protocol != "" {
+	if r.Protocol != "" && (r.More().MatchSet == "" || r.Port != 0) {
 		w.add("-m", r.Protocol)
 		if r.Port != 0 {
 			w.add("--dport", strconv.Itoa(int(r.Port)))
 		}
 	}
 	w.state(r)
+	if m := r.More(); m.IPVS.IsValid() { // in the order of libxt_ipvs.c
+		w.add("-m", "ipvs", "--vproto", strconv.Itoa(protocolNumbers[m.IPVSProtocol]), "--vaddr", m.IPVS.Addr().String(), "--vport", strconv.Itoa(int(m.IPVS.Port())))
+	}
 	if r.More().Counter != "" {
 		w.add("-m", "nfacct", "--nfacct-name", "", r.More().Counter) // two blanks, as printed
 	}
@@ -83,6 +87,10 @@ func (r *Rule) Restore() string {
 		return r.nft(asWritten)
 	}
 	var w words
+	ofSet := r.More().MatchSet != ""
+	if ofSet {
+		w.option(false, "-p", r.Protocol)
+	}
 	if r.More().CTState == "NEW" {
 		w.add("-m", "conntrack", "--ctstate", "NEW")
 	}
@@ -93,6 +101,7 @@ func (r *Rule) Restore() string {
 		}
 		w.add("-m", "comment", "--comment", comment)
 	}
+	w.matchSet(r)
 	w.addrtype(r)
 	switch {
 	case r.More().Recent != "" && r.More().RecentSeconds > 0:
@@ -100,7 +109,7 @@ func (r *Rule) Restore() string {
 	case r.More().Recent != "":
 		w.add("-m", "recent", "--name", r.More().Recent, "--set")
 	}
-	if r.Protocol != "" {
+	if r.Protocol != "" && !ofSet {
 		w.add("-m", r.Protocol, "-p", r.Protocol)
 	}
 	w.prefix("-d", r.Destination, r.NotDest, false)
@@ -110,6 +119,9 @@ func (r *Rule) Restore() string {
 	w.prefix("-s", r.Source, r.NotSource, false)
 	w.option(r.More().NotInterf, "-i", r.More().Interface)
 	w.state(r)
+	if m := r.More(); m.IPVS.IsValid() {
+		w.add("-m", "ipvs", "--vaddr", m.IPVS.Addr().String(), "--vproto", m.IPVSProtocol, "--vport", strconv.Itoa(int(m.IPVS.Port())))
+	}
 	if r.More().Counter != "" {
 		w.add("-m", "nfacct", "--nfacct-name", r.More().Counter)
 	}
@@ -164,6 +176,19 @@ func (w *words) addrtype(r *Rule) {
 	}
 	if r.SourceLocal {
 		w.add("-m", "addrtype", "--src-type", "LOCAL")
+	}
+	if r.More().SourceNotLocal {
+		w.add("-m", "addrtype", "!", "--src-type", "LOCAL")
+	}
+}
+
+// matchSet adds the match on an ipset, and on the bridge.
+func (w *words) matchSet(r *Rule) {
+	if m := r.More(); m.MatchSet != "" {
+		w.add("-m", "set", "--match-set", m.MatchSet, m.SetFields)
+	}
+	if r.More().NotBridged {
+		w.add("-m", "physdev", "!", "--physdev-is-in")
 	}
 }
 

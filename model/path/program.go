@@ -45,6 +45,11 @@ type Program struct {
 	Local []netip.Addr
 	// MasqueradeMark is the packet mark that asks for masquerade, 0x4000 by default.
 	MasqueradeMark uint32
+	// What ipvs mode has besides tables: the ipsets, of which KUBE-IPVS-IPS has
+	// the addresses on the node's device kube-ipvs0, and the virtual servers, an
+	// element each. Servers is nil where nobody looked.
+	IPSets  []*Set
+	Servers *Set
 
 	maker *maker // nil for one that was not compiled for all Services
 }
@@ -128,6 +133,15 @@ type More struct {
 	// time (--rcheck --reap); without, it records the source (--set).
 	Recent        string
 	RecentSeconds int32
+
+	// What only rules of ipvs mode have: -m set --match-set MatchSet SetFields,
+	// -m physdev ! --physdev-is-in, -m addrtype ! --src-type LOCAL, and -m ipvs
+	// --vaddr --vproto --vport.
+	MatchSet, SetFields string
+	NotBridged          bool
+	SourceNotLocal      bool
+	IPVS                netip.AddrPort
+	IPVSProtocol        string
 
 	// What only nftables rules have.
 	DestinationSet string         // ip daddr @set
@@ -268,10 +282,25 @@ func (p *Program) isLocal(address netip.Addr) bool {
 	if address.IsLoopback() {
 		return true
 	}
-	for _, a := range p.Local {
-		if a == address {
-			return true
+	return slices.Contains(p.Local, address) || p.bound(address)
+}
+
+// bound says whether an address is on the node's device kube-ipvs0, which only
+// ipvs mode has.
+func (p *Program) bound(address netip.Addr) bool {
+	if len(p.IPSets) == 0 {
+		return false
+	}
+	s := p.IPSet(ipsetName(setBound, p.Family))
+	return s != nil && s.Find(Key{Address: address}) != nil
+}
+
+// IPSet finds an ipset of ipvs mode; nil when there is none.
+func (p *Program) IPSet(name string) *Set {
+	for _, s := range p.IPSets {
+		if s.Name == name {
+			return s
 		}
 	}
-	return false
+	return nil
 }

@@ -1,6 +1,7 @@
 package path
 
 import (
+	"cmp"
 	"fmt"
 	"sort"
 	"strings"
@@ -30,8 +31,11 @@ func (q *query) remarkService(svc *model.Service) {
 	}
 	if q.port == nil && len(svc.Ports) > 0 && q.isClusterIP() {
 		why := "A cluster IP exists in the rules only, so nothing answers."
-		if q.trace.Mode == ModeNFTables {
+		switch q.trace.Mode {
+		case ModeNFTables:
 			why = "In nftables mode the rules refuse the other ports of a cluster IP."
+		case ModeIPVS:
+			why = "In ipvs mode every node has the cluster IP on its device kube-ipvs0, and the rules refuse its other ports."
 		}
 		q.note("Service %s has no port %d; it has %s. %s", svc.Key(), q.number, portList(svc.Ports), why)
 	}
@@ -82,19 +86,24 @@ func (q *query) remarkOutcomes() {
 func (q *query) remarkEndpoints(p *servicePort, endpoints []endpoint, r reach) {
 	ready := filter(endpoints, func(e *endpoint) bool { return e.ready })
 	verdict := q.trace.Outcomes[0].Verdict
+	local := p.internalLocal || p.externalLocal
 	switch {
+	case local && len(r.local) == 0 && (verdict == Drop || verdict == Reject && r.has):
+		q.note("A traffic policy is Local and node %s has no usable endpoint; other nodes have.", q.node)
 	case verdict == Reject && len(endpoints) == 0:
 		q.note("No EndpointSlice of the Service holds an endpoint for this port.")
 	case verdict == Reject:
 		q.note("The Service has %d endpoint(s) for this port and none of them is ready.", len(endpoints))
-	case verdict == Drop && len(r.local) == 0 && (p.internalLocal || p.externalLocal):
-		q.note("A traffic policy is Local and node %s has no usable endpoint; other nodes have.", q.node)
 	case verdict == DNAT && len(ready) == 0:
 		q.note("No endpoint is ready: those that are terminating but still serving are used meanwhile.")
 	case verdict == DNAT && r.hints == "zone" && len(r.cluster) < len(ready):
 		q.note("Topology hints keep traffic in the node's zone: %d of %d ready endpoints are used.", len(r.cluster), len(ready))
 	case verdict == DNAT && r.hints == "node" && len(r.cluster) < len(ready):
 		q.note("Topology hints keep traffic on the node: %d of %d ready endpoints are used.", len(r.cluster), len(ready))
+	}
+	if q.trace.Mode == ModeIPVS && verdict == DNAT && (p.internalLocal && q.isClusterIP() || p.externalLocal && !q.isClusterIP()) && len(r.local) == 0 {
+		q.note("A traffic policy is Local and node %s has no usable endpoint: in ipvs mode those of other nodes stand in. Pods of this node can use them; the reply to any other client comes from the endpoint's own address, and the client discards it (kubernetes/kubernetes#97081).", q.node)
+		return
 	}
 	if verdict == DNAT && p.internalLocal && q.isClusterIP() {
 		q.note("internalTrafficPolicy is Local: only endpoints on node %s are used.", q.node)
@@ -106,6 +115,9 @@ func (q *query) remarkEndpoints(p *servicePort, endpoints []endpoint, r reach) {
 
 func (q *query) remarkProxy() {
 	proxy := &q.snapshot.Proxy
+	if q.trace.Mode == ModeIPVS {
+		q.remarkIPVS()
+	}
 	if !proxy.Running {
 		q.note("No kube-proxy was found: these are the rules it would write.")
 	}
@@ -115,6 +127,21 @@ func (q *query) remarkProxy() {
 		q.note("kube-proxy's configuration is not known; assumed: %s.", proxy.Source)
 	default:
 		q.note("kube-proxy's configuration: %s.", proxy.Source)
+	}
+}
+
+// remarkIPVS says what this mode is (https://kubernetes.io/docs/reference/networking/virtual-ips,
+// "IPVS proxy mode"; KEP-5495).
+func (q *query) remarkIPVS() {
+	q.note("kube-proxy's mode ipvs is deprecated since v1.35; nftables is the mode to move to.")
+	if len(q.trace.Outcomes) < 2 {
+		return
+	}
+	switch scheduler := cmp.Or(q.snapshot.Proxy.Scheduler, "rr"); scheduler {
+	case "rr", "wrr":
+		q.note("IPVS takes the real servers in turn (scheduler %s), not at random: the shares are those of many connections.", scheduler)
+	default:
+		q.note("IPVS chooses by scheduler %s: the shares are those of many equal clients, and one connection's way depends on what went before or on its addresses.", scheduler)
 	}
 }
 

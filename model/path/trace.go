@@ -97,9 +97,9 @@ type Destination struct {
 type Hop struct {
 	Node  string `json:"node"`
 	Hook  string `json:"hook"`            // netfilter hook: PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING
-	Table string `json:"table,omitempty"` // nat, filter
-	Chain string `json:"chain,omitempty"` // chain the rule stands in
-	Rule  string `json:"rule,omitempty"`  // the rule's text, without "-A CHAIN"
+	Table string `json:"table,omitempty"` // nat, filter; kube-proxy in nftables mode; ipvs for what IPVS does
+	Chain string `json:"chain,omitempty"` // chain the rule stands in, or the virtual server
+	Rule  string `json:"rule,omitempty"`  // the rule's text, without "-A CHAIN", or the real server's as ipvsadm prints it
 	What  string `json:"what"`            // in words: "jump KUBE-SVC-…", "set mark 0x4000: masquerade later", "DNAT to 10.244.1.5:80", "route to node-b"
 	// Chance is the probability that this rule is taken by a packet that reaches it; 1 when it is certain.
 	Chance   float64        `json:"chance"`

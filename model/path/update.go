@@ -31,7 +31,7 @@ type lists struct {
 }
 
 // maxLists is how many chains or sets a mode has that Services share.
-const maxLists = 8
+const maxLists = 18
 
 // extent is how far each of the lists is filled.
 type extent struct {
@@ -258,6 +258,9 @@ func (u *update) compile(svc *model.Service) *part {
 
 // blank is a compiler that writes to empty lists.
 func (u *update) blank() serviceMaker {
+	if u.old.Mode == ModeIPVS {
+		return newIPVSCompiler(u.maker.host)
+	}
 	c := &compiler{host: u.maker.host, large: u.maker.large, program: &Program{}}
 	if u.old.Mode == ModeNFTables {
 		n := &nftCompiler{compiler: c, table: &Table{Name: NFTTable}}
@@ -303,14 +306,31 @@ func (u *update) program() *Program {
 			now := s.with(elements, out, in)
 			if u.overlap = u.overlap || now == nil; now != nil {
 				made.lists.sets[k] = now
-				table.Sets[slices.Index(table.Sets, s)] = now
-				u.compareElements(s.Name, out, in)
+				if at := slices.Index(table.Sets, s); at >= 0 {
+					table.Sets[at] = now
+				}
+				u.compareElements(s, out, in)
 			}
 		}
+	}
+	if next.Mode == ModeIPVS {
+		u.ipvs(&next, made.lists.sets)
 	}
 	made.ends = u.ends()
 	next.maker = &made
 	return &next
+}
+
+// ipvs gives a program of mode ipvs its sets, and the rules that follow from them.
+func (u *update) ipvs(next *Program, sets []*Set) {
+	last := len(sets) - 1
+	next.IPSets, next.Servers = sets[:last:last], sets[last]
+	next.Tables = ipvsTables(u.maker.host, next.IPSets)
+	for _, t := range next.Tables {
+		for _, c := range t.Chains {
+			u.compare(t.Name, c.Name, u.old.Chain(t.Name, c.Name).Rules, c.Rules)
+		}
+	}
 }
 
 // splice puts a shared list together, and gives the positions in old that are
@@ -397,7 +417,11 @@ func (s *Set) with(elements, out, in []*Element) *Set {
 	return now
 }
 
-func sameElement(a, b *Element) bool { return *a == *b }
+func sameElement(a, b *Element) bool {
+	x, y := *a, *b
+	x.Server, y.Server = nil, nil
+	return x == y && a.Server.equal(b.Server)
+}
 
 func sameRule(a, b *Rule) bool {
 	x, y := *a, *b
@@ -505,15 +529,13 @@ func (u *update) compare(table, chain string, before, after []*Rule) {
 }
 
 // compareElements notes what came and went in a set.
-func (u *update) compareElements(set string, out, in []*Element) {
-	for _, e := range in {
-		if !slices.ContainsFunc(out, func(o *Element) bool { return sameElement(o, e) }) {
-			u.differences = append(u.differences, Difference{Kind: Missing, Table: NFTTable, Chain: "@" + set, Rule: e.String()})
+func (u *update) compareElements(set *Set, out, in []*Element) {
+	text := func(elements []*Element) []string {
+		var out []string
+		for _, e := range elements {
+			out = append(out, set.texts(e)...)
 		}
+		return out
 	}
-	for _, e := range out {
-		if !slices.ContainsFunc(in, func(o *Element) bool { return sameElement(o, e) }) {
-			u.differences = append(u.differences, Difference{Kind: Extra, Table: NFTTable, Chain: "@" + set, Rule: e.String()})
-		}
-	}
+	u.differences = append(u.differences, compareChain(u.maker.lists.table.Name, "@"+set.Name, text(in), text(out))...)
 }

@@ -12,8 +12,11 @@ import (
 
 // printed is everything that a program says.
 func printed(p *Program) string {
-	if p.Mode == ModeNFTables {
+	switch p.Mode {
+	case ModeNFTables:
 		return PrintNFT(p)
+	case ModeIPVS:
+		return Print(p) + PrintIPSets(p) + PrintIPVS(p)
 	}
 	return Print(p)
 }
@@ -22,7 +25,7 @@ func printed(p *Program) string {
 // and the differences are those between the two programs.
 func TestUpdate(t *testing.T) {
 	const seed = 20261124
-	for _, mode := range []string{ModeIPTables, ModeNFTables} {
+	for _, mode := range []string{ModeIPTables, ModeNFTables, ModeIPVS} {
 		t.Run(mode, func(t *testing.T) {
 			random := rand.New(rand.NewSource(seed))
 			s := clusterOf(30, 3)
@@ -54,7 +57,7 @@ func TestUpdate(t *testing.T) {
 				if got, want := outcomesText(&Trace{Outcomes: Walk(next, f, nil)}), outcomesText(&Trace{Outcomes: Walk(whole, f, nil)}); got != want {
 					t.Fatalf("step %d: %+v: %s, want %s", step, f, got, want)
 				}
-				if mode == ModeIPTables {
+				if mode != ModeNFTables {
 					requireDifferences(t, differences, Compare(next, &Observed{Program: p}))
 				}
 				changes += len(differences)

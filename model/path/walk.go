@@ -18,7 +18,8 @@ type Flow struct {
 	Local     bool
 	Interface string // the one a packet that is not Local comes in by; "" when unknown
 	// Sticky names the affinity list that holds Source: the KUBE-SEP- chain, or
-	// in nftables mode the affinity- set; "" for a client that was not seen before.
+	// in nftables mode the affinity- set, in ipvs mode the real server's "ip:port";
+	// "" for a client that was not seen before.
 	Sticky string
 }
 
@@ -44,8 +45,9 @@ const (
 //
 // The order of hooks, what a chain's end, a jump, a goto and a verdict mean, and
 // that only a connection's first packet meets rules of type nat are netfilter's
-// (iptables(8); iptables-extensions(8), statistic and addrtype; nft(8), VERDICT
-// STATEMENTS and NAT STATEMENTS; net/netfilter/nf_nat_core.c).
+// (iptables(8); iptables-extensions(8), statistic, addrtype, set and ipvs; nft(8),
+// VERDICT STATEMENTS and NAT STATEMENTS; net/netfilter/nf_nat_core.c). What IPVS
+// does, and where, is in walker.schedule.
 //
 // Foreign rules and policies of the base chains are not known and count as
 // accepting everything.
@@ -88,30 +90,51 @@ type hook struct{ point, table, chain string }
 // connection meets.
 func (h hook) nat() bool { return h.table == "nat" || strings.HasPrefix(h.chain, "nat-") }
 
-// ways are the base chains that a packet passes from a hook to the next routing
-// decision or to its end, in the order of their priorities
-// (linux/netfilter_ipv4.h): destination NAT at -100, filter at 0, source NAT at
-// 100. In nftables mode they are those of nftBaseChains.
-var ways = map[bool]map[string][]hook{
-	false: {
-		"PREROUTING": {{"PREROUTING", "nat", "PREROUTING"}},
-		"INPUT":      {{"INPUT", "filter", "INPUT"}},
-		"FORWARD":    {{"FORWARD", "filter", "FORWARD"}, {"POSTROUTING", "nat", "POSTROUTING"}},
-		"OUTPUT":     {{"OUTPUT", "nat", "OUTPUT"}, {"OUTPUT", "filter", "OUTPUT"}, {"POSTROUTING", "nat", "POSTROUTING"}},
+// baseChains are the chains of each netfilter hook in the order of their
+// priorities (linux/netfilter_ipv4.h): destination NAT at -100, filter at 0,
+// source NAT at 100. In nftables mode they are those of nftBaseChains. IPVS
+// stands at 99 in INPUT and at -98 in OUTPUT (net/netfilter/ipvs/ip_vs_core.c,
+// ip_vs_ops4).
+var baseChains = map[string]map[string][]hook{
+	ModeIPTables: {
+		"PREROUTING":  {{"PREROUTING", "nat", "PREROUTING"}},
+		"INPUT":       {{"INPUT", "filter", "INPUT"}},
+		"FORWARD":     {{"FORWARD", "filter", "FORWARD"}},
+		"OUTPUT":      {{"OUTPUT", "nat", "OUTPUT"}, {"OUTPUT", "filter", "OUTPUT"}},
+		"POSTROUTING": {{"POSTROUTING", "nat", "POSTROUTING"}},
 	},
-	true: {
-		"PREROUTING": {{"PREROUTING", NFTTable, "filter-prerouting-pre-dnat"}, {"PREROUTING", NFTTable, "nat-prerouting"}},
-		"INPUT":      {{"INPUT", NFTTable, "filter-input"}},
-		"FORWARD":    {{"FORWARD", NFTTable, "filter-forward"}, {"POSTROUTING", NFTTable, "nat-postrouting"}},
-		"OUTPUT": {
-			{"OUTPUT", NFTTable, "filter-output-pre-dnat"}, {"OUTPUT", NFTTable, "nat-output"}, {"OUTPUT", NFTTable, "filter-output"},
-			{"POSTROUTING", NFTTable, "nat-postrouting"},
-		},
+	ModeIPVS: {
+		"PREROUTING":  {{"PREROUTING", "nat", "PREROUTING"}},
+		"INPUT":       {{"INPUT", "filter", "INPUT"}, {"INPUT", ipvsHook, ""}},
+		"FORWARD":     {{"FORWARD", "filter", "FORWARD"}},
+		"OUTPUT":      {{"OUTPUT", "nat", "OUTPUT"}, {"OUTPUT", ipvsHook, ""}, {"OUTPUT", "filter", "OUTPUT"}},
+		"POSTROUTING": {{"POSTROUTING", "nat", "POSTROUTING"}},
+	},
+	ModeNFTables: {
+		"PREROUTING":  {{"PREROUTING", NFTTable, "filter-prerouting-pre-dnat"}, {"PREROUTING", NFTTable, "nat-prerouting"}},
+		"INPUT":       {{"INPUT", NFTTable, "filter-input"}},
+		"FORWARD":     {{"FORWARD", NFTTable, "filter-forward"}},
+		"OUTPUT":      {{"OUTPUT", NFTTable, "filter-output-pre-dnat"}, {"OUTPUT", NFTTable, "nat-output"}, {"OUTPUT", NFTTable, "filter-output"}},
+		"POSTROUTING": {{"POSTROUTING", NFTTable, "nat-postrouting"}},
 	},
 }
 
+// passes are the base chains that a packet passes from a hook to the next routing
+// decision, or to its end.
+var passes = func() map[string]map[string][]hook {
+	out := map[string]map[string][]hook{}
+	for mode, chains := range baseChains {
+		out[mode] = map[string][]hook{
+			"PREROUTING": chains["PREROUTING"], "INPUT": chains["INPUT"], "POSTROUTING": chains["POSTROUTING"],
+			"FORWARD": slices.Concat(chains["FORWARD"], chains["POSTROUTING"]),
+			"OUTPUT":  slices.Concat(chains["OUTPUT"], chains["POSTROUTING"]),
+		}
+	}
+	return out
+}()
+
 // hooks are the base chains from a netfilter hook on. Nobody may change them.
-func (w *walker) hooks(from string) []hook { return ways[w.program.Mode == ModeNFTables][from] }
+func (w *walker) hooks(from string) []hook { return passes[w.program.Mode][from] }
 
 // walker holds the walks still to be made; each random rule adds one.
 type walker struct {
@@ -133,6 +156,7 @@ type walk struct {
 	mark        uint32
 	dnat        bool
 	masquerade  bool
+	server      *VirtualServer // of IPVS, which chose the destination
 
 	hooks []hook // still to pass
 	at    hook
@@ -195,7 +219,7 @@ func (w *walker) run(k *walk) {
 			k.passGroup(top.chain, top.next-from)
 		}
 		if top.next >= len(top.chain.Rules) {
-			w.leave(k)
+			w.leave(k, false)
 			continue
 		}
 		r := top.chain.Rules[top.next]
@@ -229,6 +253,9 @@ func (w *walker) enter(k *walk) bool {
 	}
 	k.at = k.hooks[0]
 	k.hooks = k.hooks[1:]
+	if k.at.table == ipvsHook {
+		return w.schedule(k)
+	}
 	if chain := w.program.Chain(k.at.table, k.at.chain); chain != nil {
 		k.stack = append(k.stack, frame{chain: chain, hops: k.hops})
 		return true
@@ -245,8 +272,9 @@ func verdictOf(k *walk) Verdict {
 }
 
 // leave returns from a chain that ended, or from which a rule returned. A jump
-// in filter or POSTROUTING that led to nothing is no hop.
-func (w *walker) leave(k *walk) {
+// in filter or POSTROUTING that led to nothing is no hop, and in ipvs mode none
+// does, whose rules send every packet to the node through the same chains.
+func (w *walker) leave(k *walk, returned bool) {
 	top := k.stack[len(k.stack)-1]
 	k.stack = k.stack[:len(k.stack)-1]
 	if len(k.stack) == 0 {
@@ -258,13 +286,17 @@ func (w *walker) leave(k *walk) {
 	for ; last != nil && last.passed != nil; last = last.before {
 		inside = append(inside, last.passed)
 	}
-	if last != top.hops || last == nil || k.at.nat() && k.at.point != "POSTROUTING" {
+	if last != top.hops || last == nil || k.at.nat() && k.at.point != "POSTROUTING" && w.program.Mode != ModeIPVS {
 		return
+	}
+	why := "nothing in " + top.chain.Name + " matches"
+	if returned {
+		why = top.chain.Name + " returns it"
 	}
 	k.hops = top.hops.before
 	k.len--
 	if w.explain {
-		k.hops = &hopList{passed: &Passed{Chain: last.Chain, Rule: last.Rule, Why: "nothing in " + top.chain.Name + " matches"}, before: k.hops}
+		k.hops = &hopList{passed: &Passed{Chain: last.Chain, Rule: last.Rule, Why: why}, before: k.hops}
 		for _, p := range slices.Backward(inside) {
 			k.hops = &hopList{passed: p, before: k.hops}
 		}
@@ -277,6 +309,7 @@ func (w *walker) passed(k *walk) {
 	switch {
 	case k.at.point == "PREROUTING" && k.at.nat():
 		w.route(k)
+		w.dummy(k)
 		if w.program.isLocal(k.destination.Addr()) {
 			k.hooks = w.hooks("INPUT")
 		} else {
@@ -307,10 +340,13 @@ func (w *walker) route(k *walk) {
 		what = "route to " + place.Node
 	}
 	next := "FORWARD"
-	if w.flow.Local {
+	switch {
+	case w.flow.Local:
 		next = "OUTPUT"
-	} else if w.program.isLocal(k.destination.Addr()) {
+	case w.program.isLocal(k.destination.Addr()):
 		next = "INPUT"
+	case k.server != nil:
+		next = "OUTPUT"
 	}
 	w.add(k, Hop{Node: w.program.Node, Hook: next, What: what, Chance: 1, Evidence: model.Derived})
 }
@@ -391,7 +427,11 @@ func (w *walker) arrive(k *walk, place Place) {
 	}
 	w.add(k, Hop{Node: where, Hook: on, What: what, Chance: 1, Evidence: model.Derived})
 
-	back := "reply: conntrack puts back the source " + w.flow.Destination.String()
+	who := "conntrack"
+	if k.server != nil {
+		who = "IPVS"
+	}
+	back := "reply: " + who + " puts back the source " + w.flow.Destination.String()
 	if k.masquerade {
 		back += " and sends it on to the client's own address"
 	}

@@ -26,6 +26,9 @@ const (
 	notHairpin
 	notInMap
 	notDrawn
+	notInSet
+	notServed
+	sourceIsLocal
 )
 
 // misses tests one rule, apart from its probability.
@@ -52,6 +55,8 @@ func (w *walker) misses(k *walk, r *Rule) reason {
 		return notSeen
 	case r.NFT:
 		return w.missesSets(k, r)
+	case r.more != nil && w.program.Mode == ModeIPVS:
+		return w.missesIPVS(k, r)
 	}
 	return matched
 }
@@ -73,7 +78,7 @@ func (w *walker) missesSets(k *walk, r *Rule) reason {
 		return elsewhere
 	case slices.ContainsFunc(r.More().NotSources, func(p netip.Prefix) bool { return p.Contains(w.flow.Source) }):
 		return otherSource
-	case r.More().Hairpin != "" && (!k.dnat || in(r.More().Hairpin, Key{w.flow.Source, to, w.flow.Protocol, k.destination.Port()}) == nil):
+	case r.More().Hairpin != "" && (!k.dnat || in(r.More().Hairpin, Key{Source: w.flow.Source, Address: to, Protocol: w.flow.Protocol, Port: k.destination.Port()}) == nil):
 		return notHairpin
 	case r.More().Lookup != "" && w.lookup(k, r) == nil:
 		return notInMap
@@ -171,6 +176,8 @@ func (w *walker) why(k *walk, r *Rule, why reason) string {
 		return "the interface by which it comes in" + isnot(r.More().NotInterf) + " " + strings.Replace(r.More().Interface, "+", "*", 1)
 	case sourceNotLocal:
 		return source + " is not an address of this node"
+	case sourceIsLocal:
+		return source + " is an address of this node"
 	case destinationNotLocal:
 		return "the destination " + k.destination.Addr().String() + " is not an address of this node"
 	case otherMark:
@@ -183,6 +190,10 @@ func (w *walker) why(k *walk, r *Rule, why reason) string {
 		return "no endpoint talks to itself"
 	case notInMap:
 		return "the map " + r.More().Lookup + " has nothing for it"
+	case notInSet:
+		return "the ipset " + r.More().MatchSet + " does not have it"
+	case notServed:
+		return "IPVS did not take it as for " + r.More().IPVS.String()
 	case notDrawn:
 		return "not drawn: it takes " + strconv.FormatFloat(100*r.Probability, 'f', 1, 64) + "% of the packets"
 	}
@@ -208,7 +219,7 @@ func (w *walker) act(k *walk, chain *Chain, r *Rule) bool {
 		if len(k.stack) > 1 && k.stack[len(k.stack)-1].chain.Name == "KUBE-POSTROUTING" && k.dnat {
 			w.hop(k, chain, r, "not marked: the source stays (RETURN)")
 		}
-		w.leave(k)
+		w.leave(k, true)
 	case ActionMarkOr:
 		k.mark |= r.Set
 		w.hop(k, chain, r, fmt.Sprintf("set mark %#x: masquerade later", r.Set))

@@ -113,7 +113,7 @@ func TestModesAgree(t *testing.T) {
 // The rules that did not match come with the hop after them, and why.
 func TestExplain(t *testing.T) {
 	s := changed(nil)
-	for _, mode := range []string{ModeIPTables, ModeNFTables} {
+	for _, mode := range []string{ModeIPTables, ModeNFTables, ModeIPVS} {
 		t.Run(mode, func(t *testing.T) {
 			f := flow("10.244.1.20", "10.96.0.50:80", "TCP")
 			p := compileMode(mode, s, "node-a", IPv4, s.Services)
@@ -136,7 +136,11 @@ func TestExplain(t *testing.T) {
 				}
 			}
 			want := []string{"for other destinations", "not drawn: it takes 50.0% of the packets", "the source 10.244.1.20 is in 10.244.0.0/16", "nothing in KUBE-FORWARD matches"}
-			if mode == ModeNFTables {
+			switch mode {
+			case ModeIPVS:
+				want = []string{"the source 10.244.1.20 is in 10.244.0.0/16", "the source 10.244.1.20 is not in 127.0.0.0/8",
+					"the ipset KUBE-LOAD-BALANCER does not have it", "KUBE-IPVS-FILTER returns it", "the ipset KUBE-HEALTH-CHECK-NODE-PORT does not have it"}
+			case ModeNFTables:
 				want = []string{"the source 10.244.1.20 is in 10.244.0.0/16", "the map firewall-ips has nothing for it", "mark 0x4000 is not set", "no endpoint talks to itself"}
 			}
 			for _, why := range want {

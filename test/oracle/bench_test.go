@@ -78,7 +78,7 @@ func BenchmarkPrograms(b *testing.B) {
 		w := bigWorld(services)
 		s := w.snapshot()
 		for mode, compile := range map[string]func(*model.Snapshot, string, path.Family) *path.Program{
-			path.ModeIPTables: path.Compile, path.ModeNFTables: path.CompileNFTables,
+			path.ModeIPTables: path.Compile, path.ModeNFTables: path.CompileNFTables, path.ModeIPVS: path.CompileIPVS,
 		} {
 			b.Run(fmt.Sprintf("%s/%d", mode, services), func(b *testing.B) {
 				var p *path.Program

@@ -99,8 +99,11 @@ func differences(want, got rules) []string {
 // compare gives the differences of a world in both families, and the number of rules compared.
 func compare(t testing.TB, w *world) (diff []string, count int) {
 	t.Helper()
-	if w.Proxy.Mode == path.ModeNFTables {
+	switch w.Proxy.Mode {
+	case path.ModeNFTables:
 		return compareNFT(t, w)
+	case path.ModeIPVS:
+		return compareIPVS(t, w)
 	}
 	s := w.snapshot()
 	for _, family := range []v1.IPFamily{v1.IPv4Protocol, v1.IPv6Protocol} {

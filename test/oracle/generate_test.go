@@ -73,6 +73,10 @@ func (g *generator) world() *world {
 	for i := range 1 + g.Intn(6) {
 		g.service(i)
 	}
+	g.w.Proxy.Scheduler = pick(g, "", "", "rr", "lc", "mh")
+	if svc := pick(g, g.w.Services...); g.chance(0.1) && svc.Spec.Type != v1.ServiceTypeExternalName { // the node's own addresses
+		svc.Spec.ExternalIPs = append(svc.Spec.ExternalIPs[:len(svc.Spec.ExternalIPs):len(svc.Spec.ExternalIPs)], "172.18.0.2", "fc00:f853::2")
+	}
 	return g.w
 }
 

@@ -201,7 +201,7 @@ func pickedWorld(from, to int) *world {
 }
 
 // modes are those of kube-proxy that the model knows.
-var modes = []string{path.ModeIPTables, path.ModeNFTables}
+var modes = []string{path.ModeIPTables, path.ModeNFTables, path.ModeIPVS}
 
 // TestHandpickedServices compares each Service alone, then all in one cluster.
 func TestHandpickedServices(t *testing.T) {
@@ -226,6 +226,8 @@ func TestConfigurations(t *testing.T) {
 		"masqueradeAll":         func(w *world) { w.Proxy.MasqueradeAll = true },
 		"masqueradeBit":         func(w *world) { w.Proxy.MasqueradeBit = 3 },
 		"no cluster CIDR":       func(w *world) { w.Proxy.ClusterCIDRs = nil },
+		"scheduler":             func(w *world) { w.Proxy.Scheduler = "lc" },
+		"scheduler mh":          func(w *world) { w.Proxy.Scheduler = "mh" },
 		"node CIDR":             func(w *world) { w.Proxy.DetectLocalMode, w.Node.Spec.PodCIDRs = "NodeCIDR", []string{"10.244.1.0/24"} },
 		"node without CIDR":     func(w *world) { w.Proxy.DetectLocalMode = "NodeCIDR" },
 		"bridge":                func(w *world) { w.Proxy.DetectLocalMode, w.Proxy.BridgeInterface = "BridgeInterface", "cni0" },

@@ -141,16 +141,17 @@ func expandPrimary(w *world, family v1.IPFamily) []string {
 	return out
 }
 
-func fieldOf(t testing.TB, proxier *nftables.Proxier, name string) reflect.Value {
+// fieldOf is an unexported field of one of kube-proxy's proxiers.
+func fieldOf(t testing.TB, proxier any, name string) reflect.Value {
 	t.Helper()
 	f := reflect.ValueOf(proxier).Elem().FieldByName(name)
 	if !f.IsValid() {
-		t.Fatalf("kube-proxy's nftables proxier has no field %q any more", name)
+		t.Fatalf("kube-proxy's %T has no field %q any more", proxier, name)
 	}
 	return reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Elem()
 }
 
-func set(t testing.TB, proxier *nftables.Proxier, name string, value reflect.Value) {
+func set(t testing.TB, proxier any, name string, value reflect.Value) {
 	t.Helper()
 	fieldOf(t, proxier, name).Set(value)
 }

@@ -4,6 +4,7 @@ package oracle
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"svctour/model/path"
@@ -13,7 +14,7 @@ import (
 // them again: the text is the same, everything was understood, and what was
 // read does not differ from what was derived.
 func TestRoundTrip(t *testing.T) {
-	for _, mode := range []string{path.ModeIPTables, path.ModeNFTables} {
+	for _, mode := range modes {
 		rules := 0
 		for i := range int64(*worlds) {
 			for _, p := range programs(*seed+i, mode) {
@@ -43,23 +44,36 @@ func programs(seed int64, mode string) []*path.Program {
 	s := *w.snapshot()
 	s.ServiceCIDRs = serviceCIDRs
 	compile := path.Compile
-	if mode == path.ModeNFTables {
+	switch mode {
+	case path.ModeNFTables:
 		compile = path.CompileNFTables
+	case path.ModeIPVS:
+		compile = path.CompileIPVS
 	}
 	return []*path.Program{compile(&s, w.Node.Name, path.IPv4), compile(&s, w.Node.Name, path.IPv6)}
 }
 
-// print is a program as the node's own tool prints it.
+// between are what several tools print.
+const between = "----\n"
+
+// print is a program as the node's own tools print it.
 func print(p *path.Program) string {
-	if p.Mode == path.ModeNFTables {
+	switch p.Mode {
+	case path.ModeNFTables:
 		return path.ListNFT(p)
+	case path.ModeIPVS:
+		return strings.Join([]string{path.Print(p), path.PrintIPSets(p), path.PrintIPVS(p)}, between)
 	}
 	return path.Print(p)
 }
 
 func parse(text string, p *path.Program) (*path.Observed, error) {
-	if p.Mode == path.ModeNFTables {
+	switch p.Mode {
+	case path.ModeNFTables:
 		return path.ParseNFT(text, p.Family)
+	case path.ModeIPVS:
+		printed := strings.Split(text, between)
+		return path.ParseIPVS(printed[0], printed[1], printed[2], p.Family)
 	}
 	return path.Parse(text, p.Family)
 }

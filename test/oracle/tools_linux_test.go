@@ -48,7 +48,7 @@ func requireTools(t *testing.T, trial string) string {
 		}
 	}
 	if err != nil {
-		t.Skipf("the tools are missing or not permitted here (Debian has them in iptables and nftables): %v", err)
+		t.Skipf("the tools are missing or not permitted here (Debian has them in iptables, nftables and ipset): %v", err)
 	}
 	return out
 }
@@ -114,6 +114,49 @@ func TestIPTablesTakesThePrint(t *testing.T) {
 			t.Logf("%s: %d worlds, both families, both spellings: %d rules", strings.TrimSpace(version), *toolWorlds, rules)
 		})
 	}
+}
+
+// TestIPSetTakesThePrint gives ipset what is printed, reads back what it saves,
+// and gives iptables-restore the rules that ask for the sets. Kernels without
+// IPVS do not know -m ipvs: those rules are left out.
+func TestIPSetTakesThePrint(t *testing.T) {
+	t.Parallel()
+	version := requireTools(t, `ipset --version; printf 'create A hash:ip,port,net family inet6\ncreate B bitmap:port range 0-65535\n' | ipset restore; ipset save >/dev/null
+		for t in iptables ip6tables; do printf '*filter\n:A - [0:0]\n-A A -m set --match-set B dst -m physdev ! --physdev-is-in -j ACCEPT\nCOMMIT\n' | $t-nft-restore; done`)
+	dir, entries, rules, without := t.TempDir(), 0, 0, 0
+	for i := range int64(*toolWorlds) {
+		for _, p := range programs(*seed+i, path.ModeIPVS) {
+			name := fmt.Sprintf("%s, seed %d", p.Family, *seed+i)
+			out := p.Chain("filter", "KUBE-IPVS-OUT-FILTER")
+			without += len(out.Rules)
+			rules += p.Rules() - len(out.Rules)
+			blocked := out.Rules
+			out.Rules = nil
+			sets := filepath.Join(dir, "sets")
+			if err := os.WriteFile(sets, []byte(path.PrintIPSets(p)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			tool := map[path.Family]string{path.IPv4: "iptables-nft", path.IPv6: "ip6tables-nft"}[p.Family]
+			if text, err := inNetwork(t, `ipset restore <"$2"; `+tool+`-restore <"$1"`, written(t, dir, restore(p)), sets); err != nil {
+				t.Fatalf("%s, kube-proxy's spelling: %v%s", name, err, text)
+			}
+			text, err := inNetwork(t, fmt.Sprintf(`ipset restore <"$2"; %[1]s-restore <"$1"; %[1]s-save; echo %[2]s; ipset save`, tool, strings.TrimSpace(between)), written(t, dir, path.Print(p)), sets)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			saved, kept, _ := strings.Cut(text, between)
+			o, err := path.ParseIPVS(saved, kept, path.PrintIPVS(p), p.Family)
+			if err != nil {
+				t.Fatalf("%s: %v\n%s", name, err, text)
+			}
+			requireObserved(t, name, p, o)
+			out.Rules = blocked
+			for _, s := range p.IPSets {
+				entries += len(s.Elements)
+			}
+		}
+	}
+	t.Logf("%s: %d worlds, both families: %d entries, %d rules; %d rules of -m ipvs left out", strings.TrimSpace(version), *toolWorlds, entries, rules, without)
 }
 
 // TestNFTTakesThePrint gives nft what is printed, and reads back what it lists.

@@ -28,7 +28,7 @@ type request struct {
 // Watches implements shell.Watcher: the node whose rules the path runs through.
 func (l *Screen) Watches() (string, path.Family) {
 	trace := l.view.Trace
-	if trace == nil || trace.Packet.Node == "" || trace.Mode == path.ModeIPVS || !l.pathInSight() {
+	if trace == nil || trace.Packet.Node == "" || !l.pathInSight() {
 		return "", ""
 	}
 	family := path.IPv4

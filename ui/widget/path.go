@@ -234,7 +234,7 @@ func (d *pathDrawing) branch(tr *path.Trace, i, head int, tail []int) {
 	row := line(sp(" "+glyph+" ", d.t.Muted), sp(pad(Fraction(o.Probability), 5)+" ", d.t.Strong))
 	chain := ""
 	for _, h := range o.Hops[head:] {
-		if strings.HasPrefix(h.Chain, "KUBE-SEP-") {
+		if strings.HasPrefix(h.Chain, "KUBE-SEP-") || h.Table == path.ModeIPVS {
 			chain = h.Chain
 		}
 	}

@@ -163,9 +163,9 @@ func dnatHop(o path.Outcome) *path.Hop {
 }
 
 // mark is what the node says of a hop's rule: its counter, or that it is not
-// there. nil when the node was not asked.
+// there. nil when the node was not asked, as it never is for what IPVS holds.
 func (s *Seen) mark(h *path.Hop, t *theme.Theme) frame.Line {
-	if s == nil || s.Rules == nil || h == nil || h.Rule == "" || h.Node != s.Node {
+	if s == nil || s.Rules == nil || h == nil || h.Rule == "" || h.Node != s.Node || h.Table == path.ModeIPVS {
 		return nil
 	}
 	counter, ok := s.counter(h)
@@ -190,7 +190,8 @@ func (s *Seen) mark(h *path.Hop, t *theme.Theme) frame.Line {
 // by which it is looked at: its growth tells nothing about a Service.
 func crowded(h *path.Hop) bool { return h.Chain == h.Hook || h.Chain == "KUBE-POSTROUTING" }
 
-// rulesOnNode counts the rules of the trace that the node holds, and that it lacks.
+// rulesOnNode counts the rules of the trace that the node holds, and that it
+// lacks or was not asked for.
 func (v *View) rulesOnNode() (there, missing int) {
 	if v.Seen == nil || v.Seen.Rules == nil || v.Trace == nil {
 		return 0, 0

@@ -1,0 +1,153 @@
+package path
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"svctour/model"
+)
+
+// ipvsHook stands for IPVS in a hook's place for a table.
+const ipvsHook = "ipvs"
+
+// schedule is what IPVS does with a packet that reaches it: for one to a virtual
+// server it takes a real server and rewrites the destination; true when the
+// packet goes on.
+//
+// A packet that came from outside of the node leaves IPVS in OUTPUT, whose rules
+// of type nat it does not meet because its destination was decided in
+// PREROUTING; so FORWARD never sees it. One for a real server that is the node
+// itself is delivered at once. Without any real server the client is sent an
+// ICMP port unreachable, whatever the protocol (net/netfilter/ipvs/ip_vs_core.c,
+// ip_vs_in and ip_vs_leave; ip_vs_xmit.c, ip_vs_nat_xmit and
+// ip_vs_nat_send_or_cont).
+//
+// The shares are those of many connections: scheduler rr takes real servers in
+// turn, not at random, and kube-proxy gives them the same weight.
+func (w *walker) schedule(k *walk) bool {
+	v := w.program.server(k.destination, w.flow.Protocol)
+	if v == nil || k.server != nil {
+		w.passed(k)
+		return true
+	}
+	k.server = v
+	if len(v.Real) == 0 {
+		w.serverHop(k, v.String(), "reject: no real server, and IPVS refuses the client", 1)
+		w.finish(k, Reject)
+		return false
+	}
+	real := v.Real
+	if v.Timeout > 0 && w.flow.Sticky != "" {
+		if i := slices.IndexFunc(real, func(a netip.AddrPort) bool { return a.String() == w.flow.Sticky }); i >= 0 {
+			real = real[i : i+1]
+		}
+	}
+	k.chance /= float64(len(real))
+	for i := len(real) - 1; i > 0 && w.steps <= maxSteps; i-- {
+		w.steps++
+		other := k.branch()
+		w.deliver(other, real[i], len(real))
+		w.pending = append(w.pending, other)
+	}
+	w.deliver(k, real[0], len(real))
+	return true
+}
+
+// deliver sends a packet to one of n real servers.
+func (w *walker) deliver(k *walk, real netip.AddrPort, n int) {
+	k.destination, k.dnat = real, true
+	w.serverHop(k, realServer(real, 1), "DNAT to "+real.String()+": IPVS, "+k.server.Scheduler, 1/float64(n))
+	w.route(k)
+	if k.at.point == "INPUT" {
+		k.hooks = nil
+		if !w.program.isLocal(real.Addr()) {
+			k.hooks = append([]hook{{"OUTPUT", "filter", "OUTPUT"}}, w.hooks("POSTROUTING")...)
+		}
+	}
+}
+
+func (w *walker) serverHop(k *walk, rule, what string, chance float64) {
+	w.add(k, Hop{
+		Node: w.program.Node, Hook: k.at.point, Table: ipvsHook, Chain: k.server.name(),
+		Rule: rule, What: what, Chance: chance, Evidence: model.Derived,
+	})
+}
+
+// server finds the virtual server for a destination; nil when there is none.
+func (p *Program) server(to netip.AddrPort, protocol string) *VirtualServer {
+	if p.Servers == nil {
+		return nil
+	}
+	if e := p.Servers.Find(Key{Address: to.Addr(), Protocol: protocol, Port: to.Port()}); e != nil {
+		return e.Server
+	}
+	return nil
+}
+
+// dummy says why a packet to a Service is delivered to the node that it meets first.
+func (w *walker) dummy(k *walk) {
+	if to := k.destination.Addr(); w.program.bound(to) {
+		w.add(k, Hop{
+			Node: w.program.Node, Hook: "INPUT", What: fmt.Sprintf("deliver to this node itself: %s is on its device kube-ipvs0", to),
+			Chance: 1, Evidence: model.Derived,
+		})
+	}
+}
+
+// missesIPVS tests what only rules of ipvs mode have. That a packet came in by a
+// bridge's port is not known, and taken as not so: the rule that asks for it is
+// followed by one that accepts the same packets on every address of the node.
+func (w *walker) missesIPVS(k *walk, r *Rule) reason {
+	m := r.More()
+	switch {
+	case m.MatchSet != "" && !w.inSet(k, m.MatchSet, m.SetFields):
+		return notInSet
+	case m.SourceNotLocal && w.program.isLocal(w.flow.Source):
+		return sourceIsLocal
+	case m.IPVS.IsValid() && (k.server == nil || k.server.Address != m.IPVS || k.server.Protocol != m.IPVSProtocol):
+		return notServed
+	}
+	return matched
+}
+
+// inSet tests -m set --match-set: fields are src or dst for each of the set's
+// dimensions (ipset(8)). The source port is not known.
+func (w *walker) inSet(k *walk, name, fields string) bool {
+	s := w.program.IPSet(name)
+	if s == nil {
+		return false
+	}
+	var key Key
+	var third netip.Addr
+	_, kinds, _ := strings.Cut(s.Type, ":")
+	dimensions := strings.Split(kinds, ",")
+	for i, field := range strings.Split(fields, ",") {
+		if i >= len(dimensions) {
+			return false
+		}
+		address, port := k.destination.Addr(), k.destination.Port()
+		if field == "src" {
+			address, port = w.flow.Source, 0
+		}
+		switch {
+		case dimensions[i] == "port":
+			key.Port = port
+			if len(dimensions) > 1 {
+				key.Protocol = w.flow.Protocol
+			}
+		case i == 0:
+			key.Address = address
+		default:
+			third = address
+		}
+	}
+	if s.Type != "hash:ip,port,net" {
+		key.Source = third
+		return s.Find(key) != nil
+	}
+	return slices.ContainsFunc(s.Elements, func(e *Element) bool {
+		return e.Address == key.Address && e.Protocol == key.Protocol && e.Port == key.Port && e.Net.Contains(third)
+	})
+}
