@@ -147,3 +147,30 @@ func TestWhatCannotBeSentIsWalkedAndCalledDerived(t *testing.T) {
 	d.press("space")
 	d.sees("not sent: the image has neither curl nor wget", "derived", "◆")
 }
+
+// In mode ipvs the rules are observed and what IPVS holds is not: the path stays
+// derived, and no row says that the node lacks a real server.
+func TestPathOfModeIPVS(t *testing.T) {
+	for _, size := range []struct{ w, h int }{{80, 24}, {120, 40}} {
+		d := atPath(t, size.w, size.h)
+		s := *withService()
+		s.Proxy.Mode = path.ModeIPVS
+		ipvs := model.NewSnapshot(s)
+		d.show(ipvs)
+		d.calm()
+		p := path.CompileIPVS(ipvs, d.app.watch.node, path.IPv4)
+		seen, err := path.ParseIPVS(path.Print(p), path.PrintIPSets(p), "", path.IPv4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.backend.observe = func(string, path.Family) (*path.Observed, error) { return seen, nil }
+		d.send(observeDueMsg{d.app.watch.serial})
+		d.sees("KUBE-SERVICES", "derived")
+		for _, wrong := range []string{"not on the node", "differ"} {
+			if strings.Contains(d.frame(), wrong) {
+				t.Errorf("%q in\n%s", wrong, d.frame())
+			}
+		}
+		golden(t, fmt.Sprintf("ipvs-%dx%d", size.w, size.h), d.frame())
+	}
+}

@@ -88,6 +88,9 @@ func TestProxy(t *testing.T) {
 		"nftables section": {"mode: nftables\niptables: {masqueradeAll: true, masqueradeBit: 15}\nnftables: {masqueradeBit: 0}", with(func(p *model.Proxy) {
 			p.Mode, p.MasqueradeBit = "nftables", 0 // an explicit 0 is bit 0 to kube-proxy
 		}), ""},
+		"ipvs": {"mode: ipvs\niptables: {masqueradeAll: true}\nipvs: {scheduler: lc}", with(func(p *model.Proxy) {
+			p.Mode, p.MasqueradeAll, p.Scheduler = "ipvs", true, "lc"
+		}), ""},
 		"detectors": {"detectLocalMode: BridgeInterface\ndetectLocal: {bridgeInterface: cni0, interfaceNamePrefix: veth}\nnodePortAddresses: [primary]", with(func(p *model.Proxy) {
 			p.DetectLocalMode, p.BridgeInterface, p.InterfacePrefix = "BridgeInterface", "cni0", "veth"
 			p.NodePortAddresses = []string{"primary"}
