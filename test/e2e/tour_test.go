@@ -175,3 +175,48 @@ func TestQuitWhileStarting(t *testing.T) {
 	term.await("[exit code 0]")
 	leavesNothing(t, home)
 }
+
+// TestFixInTheApp breaks a Service from another terminal, has the doctor's fix
+// applied, and takes it back.
+func TestFixInTheApp(t *testing.T) {
+	home := home(t)
+	term := open(t, home, 120, 40, nil, "--lab")
+	term.await("Lessons")
+	term.press("Enter")
+	term.await("step 1/", "⏎ run ")
+	term.press("Enter")
+	term.await("Done.")
+	for i := 2; i <= 5; i++ {
+		term.press("Right")
+		term.await(fmt.Sprintf("step %d/", i))
+	}
+	term.await("⏎ run ")
+	term.press("Enter")
+	term.await("Done.")
+	kubectl := func(args ...string) string {
+		out, errs, code := svctour(t, home, []string{"KUBECONFIG="}, append([]string{"kubectl", "-n", "tour"}, args...)...)
+		if code != 0 {
+			t.Fatalf("exit code %d\n%s%s", code, out, errs)
+		}
+		return out
+	}
+	kubectl("patch", "service", "web", "--type=merge", "-p", `{"spec":{"selector":{"app":"wbe"}}}`)
+	term.press("d")
+	term.await("SELECTOR")
+	term.press("f")
+	term.await("Apply this fix?", "-     app: wbe", "+     app: web")
+	term.press("y")
+	term.await("service/web patched")
+	term.press("Escape")
+	term.await("No problem found")
+	term.press("u")
+	term.await("service/web replaced")
+	if selector := kubectl("get", "service", "web", "-o", "jsonpath={.spec.selector.app}"); selector != "wbe" {
+		t.Errorf("the selector is %q after the fix was taken back", selector)
+	}
+	term.press("Escape")
+	term.await("SELECTOR")
+	term.press("C-c")
+	term.await("[exit code 0]")
+	leavesNothing(t, home)
+}
