@@ -208,14 +208,14 @@ func TestFixInTheApp(t *testing.T) {
 	term.press("y")
 	term.await("service/web patched")
 	term.press("Escape")
-	term.await("No problem found")
+	term.await("No problem found", "d story") // the prompt is closed
 	term.press("u")
 	term.await("service/web replaced")
 	if selector := kubectl("get", "service", "web", "-o", "jsonpath={.spec.selector.app}"); selector != "wbe" {
 		t.Errorf("the selector is %q after the fix was taken back", selector)
 	}
 	term.press("Escape")
-	term.await("SELECTOR")
+	term.await("SELECTOR", "d story")
 	term.press("C-c")
 	term.await("[exit code 0]")
 	leavesNothing(t, home)
