@@ -11,7 +11,7 @@ func (s *Subject) reaches(policies []*model.NetworkPolicy, client *model.Pod) bo
 	for _, backend := range s.selected {
 		for i := range s.Service.Ports {
 			p := &s.Service.Ports[i]
-			if number := targetNumber(p, backend); number > 0 && s.egressAllows(policies, client, backend, p.Protocol, number) {
+			if number := s.target(p, backend); number > 0 && s.egressAllows(policies, client, backend, p.Protocol, number) {
 				return true
 			}
 		}

@@ -26,8 +26,16 @@ type Doctor struct {
 	policies map[string][]*model.NetworkPolicy  // namespace
 	events   map[string][]*model.Event          // "Kind namespace/name"
 	names    map[string]bool                    // of Services: "namespace/name"
-	dns      *Finding                           // the cluster's DNS is down
-	dnsKnown bool
+
+	// Found when first asked for.
+	dns        *Finding // the cluster's DNS is down
+	dnsKnown   bool
+	shut       *Finding // policies shut it off
+	shutKnown  bool
+	clusterIPs map[string]*model.Service
+	external   []*model.Service
+	orphans    []*model.EndpointSlice
+	somebodies map[*model.PolicyRule]bool
 }
 
 // New prepares to diagnose a snapshot.
@@ -129,6 +137,7 @@ func (s *Subject) lane(lane Lane) []Finding {
 		}
 		for _, f := range rule.Check(s) {
 			f.Rule, f.Lane = rule.ID, lane
+			f.bound()
 			out = append(out, f)
 		}
 	}
@@ -152,7 +161,9 @@ type Subject struct {
 	// selected are the Pods that the selector matches and that have not ended;
 	// ended are the others it matches.
 	selected, ended []*model.Pod
-	ready           []*model.Pod // of the selected
+	leaving         []*model.Pod // terminating ones that it matches
+	ready           []*model.Pod // of the selected; all of them if not ready ones are published
+	declares        map[*model.Pod]*declaredPorts
 }
 
 func (d *Doctor) subject(namespace, name string, o Options) *Subject {
@@ -166,6 +177,7 @@ func (d *Doctor) subject(namespace, name string, o Options) *Subject {
 		case pod.Phase == "Succeeded" || pod.Phase == "Failed":
 			s.ended = append(s.ended, pod)
 		case pod.Terminating():
+			s.leaving = append(s.leaving, pod)
 		default:
 			s.selected = append(s.selected, pod)
 			if pod.Ready() || s.Service.PublishNotReady {
@@ -265,7 +277,11 @@ func (s *Subject) summary() string {
 		return "not there"
 	}
 	ports := make([]string, 0, len(s.Service.Ports))
-	for _, p := range s.Service.Ports {
+	for i, p := range s.Service.Ports {
+		if i == someText {
+			ports = append(ports, "…")
+			break
+		}
 		ports = append(ports, fmt.Sprintf("%d/%s", p.Port, p.Protocol))
 	}
 	kind := s.Service.Type

@@ -21,7 +21,7 @@ func Backends(s *model.Snapshot, service *model.Service, most int) []Backend {
 		p := &service.Ports[i]
 		n := 0
 		for _, pod := range subject.ready {
-			number := targetNumber(p, pod)
+			number := subject.target(p, pod)
 			if p.Protocol != "TCP" || number == 0 || n == most {
 				continue
 			}

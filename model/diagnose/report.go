@@ -18,12 +18,13 @@ const (
 	LanePolicy    Lane = "policy"
 	LaneProxy     Lane = "proxy"
 	LaneOutside   Lane = "outside"
+	LaneReply     Lane = "reply"
 )
 
 // Lanes are all lanes in order.
 var Lanes = []Lane{
 	LaneClient, LaneName, LaneService, LaneSelector, LanePods, LaneEndpoints,
-	LanePort, LanePolicy, LaneProxy, LaneOutside,
+	LanePort, LanePolicy, LaneProxy, LaneOutside, LaneReply,
 }
 
 // Severity says how much a finding matters.
@@ -82,6 +83,20 @@ type Finding struct {
 	Evidence   []Fact     `json:"evidence"`
 	Fix        Fix        `json:"fix"`
 	Confidence Confidence `json:"confidence"`
+}
+
+// Texts of a finding are bounded, in runes: names and messages may be of any
+// length. A fix is not: it has to be right.
+const (
+	longestText = 600
+	longestFact = 300
+)
+
+func (f *Finding) bound() {
+	f.Headline, f.Cause = clip(f.Headline, longestText), clip(f.Cause, longestText)
+	for i := range f.Evidence {
+		f.Evidence[i].Value = clip(f.Evidence[i].Value, longestFact)
+	}
 }
 
 // Unchecked is something that was not looked at.

@@ -322,16 +322,14 @@ type maker struct {
 	conditions []model.Condition
 }
 
-// declares says whether a Pod serves one of the Service's ports, as far as its
+// serves says whether a Pod serves one of the Service's ports, as far as its
 // containers declare; a port by number counts if it is declared.
-func (s *Subject) declares(pod *model.Pod) bool {
+func (s *Subject) serves(pod *model.Pod) bool {
 	for i := range s.Service.Ports {
 		p := &s.Service.Ports[i]
 		if numeric(p.TargetPort) {
-			for _, port := range containerPorts(pod) {
-				if fmt.Sprint(port.Port) == p.TargetPort && port.Protocol == p.Protocol {
-					return true
-				}
+			if s.ports(pod).known[p.TargetPort+"/"+p.Protocol] {
+				return true
 			}
 		} else if p.TargetPort != "" {
 			return true // a Pod without the name is no endpoint of the port
