@@ -230,7 +230,7 @@ func (f *fileReader) validate(decoded runtime.Object) {
 		kind = "Service"
 		var internal core.Service
 		if legacyscheme.Scheme.Convert(o, &internal, nil) == nil {
-			defaultFamilies(&internal)
+			allocated(&internal)
 			problems = validation.ValidateServiceCreate(&internal)
 		}
 		problems = append(problems, f.checkNodePorts(o)...)
@@ -256,10 +256,20 @@ func (f *fileReader) validate(decoded runtime.Object) {
 	}
 }
 
-// defaultFamilies is what the allocator fills in before validation.
-func defaultFamilies(s *core.Service) {
+// allocated is what the API server fills in before validation
+// (pkg/registry/core/service/storage: normalizeClusterIPs and the allocators).
+func allocated(s *core.Service) {
 	if s.Spec.Type == core.ServiceTypeExternalName {
 		return
+	}
+	if s.Spec.ClusterIP != "" && len(s.Spec.ClusterIPs) == 0 {
+		s.Spec.ClusterIPs = []string{s.Spec.ClusterIP}
+	}
+	if s.Spec.ClusterIP == "" && len(s.Spec.ClusterIPs) > 0 {
+		s.Spec.ClusterIP = s.Spec.ClusterIPs[0]
+	}
+	if s.Spec.Type == core.ServiceTypeLoadBalancer && s.Spec.ExternalTrafficPolicy == core.ServiceExternalTrafficPolicyLocal && s.Spec.HealthCheckNodePort == 0 {
+		s.Spec.HealthCheckNodePort = nodePortHigh
 	}
 	if len(s.Spec.IPFamilies) == 0 {
 		s.Spec.IPFamilies = []core.IPFamily{core.IPv4Protocol}
@@ -267,6 +277,13 @@ func defaultFamilies(s *core.Service) {
 	if s.Spec.IPFamilyPolicy == nil {
 		single := core.IPFamilyPolicySingleStack
 		s.Spec.IPFamilyPolicy = &single
+	}
+	if *s.Spec.IPFamilyPolicy != core.IPFamilyPolicySingleStack && len(s.Spec.IPFamilies) == 1 {
+		other := core.IPv6Protocol
+		if s.Spec.IPFamilies[0] == core.IPv6Protocol {
+			other = core.IPv4Protocol
+		}
+		s.Spec.IPFamilies = append(s.Spec.IPFamilies, other)
 	}
 }
 

@@ -247,15 +247,16 @@ func (p *place) healthy(s *model.Snapshot) error {
 		}
 	}
 	for _, pod := range s.PodsIn(p.namespace) {
-		if !pod.Ready() || pod.Terminating() {
+		if pod.Phase != "Succeeded" && !pod.Ready() || pod.Terminating() {
 			return fmt.Errorf("Pod %s is %s", pod.Key(), pod.Phase)
 		}
 	}
 	for _, o := range p.applied {
-		want, has, _ := unstructured.NestedInt64(o.Object, "spec", "replicas")
+		replicas, has, _ := unstructured.NestedNumberAsFloat64(o.Object, "spec", "replicas")
 		if !has {
-			want = 1
+			replicas = 1
 		}
+		want := int64(replicas)
 		var ready int32
 		switch o.GetKind() {
 		case "Deployment":

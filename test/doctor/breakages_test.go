@@ -62,14 +62,17 @@ func breakages() []breakage {
 		add("readiness probe of a port that nothing declares", name, "probe-port", container(name, "readinessProbe", "{httpGet: {path: /, port: 9999}, periodSeconds: 1}"))
 		add("on no node", name, "pod-unschedulable", template(name, "nodeSelector", "{disk: none}"))
 	}
-	add("readiness path that is not there", "cache", "probe-status", container("cache", "readinessProbe", "{httpGet: {path: /nosuchpage, port: 6379}, periodSeconds: 1}"))
+	add("readiness path that is not there", "cache", "probe-status", container("cache", "readinessProbe", "{httpGet: {path: '/echo?msg=no&code=503', port: 6379}, periodSeconds: 1}"))
 	add("readiness command that fails", "cache", "probe-fails", container("cache", "readinessProbe", "{exec: {command: [/bin/false]}, periodSeconds: 1}"))
 	add("liveness probe that kills", "cache", "liveness-kills", container("cache", "livenessProbe", "{tcpSocket: {port: 9999}, periodSeconds: 1, failureThreshold: 1}"))
 	add("missing ConfigMap", "cache", "pod-config", container("cache", "envFrom", "[{configMapRef: {name: nosuchmap}}]"))
 	add("missing Secret as a volume", "balanced", "pod-config", template("balanced", "volumes", "[{name: tls, secret: {secretName: nosuchsecret}}]"))
 	add("closed readiness gate", "cache", "readiness-gate", template("cache", "readinessGates", "[{conditionType: example.com/open}]"))
 	add("init container that waits", "cache", "pod-init", template("cache", "initContainers", `[{name: wait, image: busybox, command: [sleep, infinity]}]`))
-	add("missing ServiceAccount", "cache", "pods-not-created", template("cache", "serviceAccountName", "nosuchaccount"))
+	add("missing ServiceAccount", "cache", "pods-not-created", func(m *manifest) {
+		template("cache", "serviceAccountName", "nosuchaccount")(m)
+		template("cache", "serviceAccount", "nosuchaccount")(m) // the old name of the field, or it stays
+	})
 
 	add("gone", "web", "service-missing", func(m *manifest) { m.drop("Service", "web") })
 	add("asked for its target port", "web", "service-port-missing", func(*manifest) {}).port = "8080"
@@ -92,7 +95,7 @@ func breakages() []breakage {
 	add("on one node only", "agent", "internal-local", template("agent", "nodeSelector", "{kubernetes.io/hostname: node-1}"))
 	add("on one node only", "door", "external-local", template("door", "nodeSelector", "{kubernetes.io/hostname: node-1}"))
 	add("of a class that nobody provides", "balanced", "load-balancer-pending", service("balanced", "spec.loadBalancerClass", "example.com/nobody"))
-	add("not headless", "db", "statefulset-not-headless", service("db", "spec.clusterIP", ""))
+	add("not headless", "db", "statefulset-not-headless", service("db", "spec.clusterIP", "10.96.0.77"))
 	add("port that is not translated", "db", "headless-port", service("db", "spec.ports.0", "{name: pg, port: 80, targetPort: 5432}"))
 	add("serviceName of another", "db", "statefulset-service", func(m *manifest) { set(m.maker("db"), "spec.serviceName", "database") })
 

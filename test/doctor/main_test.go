@@ -81,7 +81,7 @@ func connect(ctx context.Context) (err error) {
 	if config, err = clientcmd.BuildConfigFromFlags("", kubeconfig); err != nil {
 		return err
 	}
-	config.QPS = -1
+	config.QPS, config.WarningHandler = -1, rest.NoWarnings{}
 	if client, err = kubernetes.NewForConfig(config); err != nil {
 		return err
 	}
