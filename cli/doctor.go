@@ -226,6 +226,8 @@ func (g *globals) printReport(report *diagnose.Report, o doctorOptions) error {
 	switch {
 	case !report.Healthy():
 		return &exitError{Code: exitFailure}
+	case !report.Checked():
+		return &exitError{Code: exitUsage, Err: errors.New("nothing could be checked")}
 	case len(report.Services) == 0 && len(o.Files) > 0:
 		return &exitError{Code: exitUsage, Err: errors.New("there is no Service in the files")}
 	}

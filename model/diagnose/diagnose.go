@@ -104,6 +104,13 @@ func (d *Doctor) Service(namespace, name string, o Options) ServiceReport {
 		}
 	}
 	slices.SortStableFunc(report.Findings, func(a, b Finding) int { return cmp.Compare(severityRank[a.Severity], severityRank[b.Severity]) })
+	if s.Service == nil && len(report.Findings) == 0 { // it may be there, and well
+		report.NotChecked = append(report.NotChecked, Unchecked{
+			What: fmt.Sprintf("anything: Services of namespace %s could not be read", namespace), How: fmt.Sprintf("kubectl auth can-i list services -n %s", word(namespace)),
+		})
+		report.Summary = "could not be read"
+		return report
+	}
 	report.Healthy = len(report.Findings) == 0 || report.Findings[0].Severity == Info
 	if !report.Healthy {
 		report.Broken = report.Findings[0].Lane

@@ -110,7 +110,7 @@ type Unchecked struct {
 type ServiceReport struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
-	// Healthy: there is no finding of Warning or worse.
+	// Healthy: there is no finding of Warning or worse, and it could be looked at.
 	Healthy    bool        `json:"healthy"`
 	Findings   []Finding   `json:"findings"`
 	NotChecked []Unchecked `json:"notChecked"`
@@ -128,10 +128,23 @@ type Report struct {
 	NotChecked []Unchecked `json:"notChecked"`
 }
 
+// Checked says whether the Service could be looked at at all.
+func (r *ServiceReport) Checked() bool { return r.Healthy || len(r.Findings) > 0 }
+
+// Checked says whether any Service could be looked at.
+func (r *Report) Checked() bool {
+	for i := range r.Services {
+		if r.Services[i].Checked() {
+			return true
+		}
+	}
+	return len(r.Services) == 0
+}
+
 // Healthy says whether no Service has a finding of Warning or worse.
 func (r *Report) Healthy() bool {
 	for i := range r.Services {
-		if !r.Services[i].Healthy {
+		if !r.Services[i].Healthy && r.Services[i].Checked() {
 			return false
 		}
 	}
