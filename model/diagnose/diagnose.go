@@ -26,6 +26,7 @@ type Doctor struct {
 	policies map[string][]*model.NetworkPolicy  // namespace
 	events   map[string][]*model.Event          // "Kind namespace/name"
 	names    map[string]bool                    // of Services: "namespace/name"
+	odd      map[string][]*model.Pod            // namespace: those that look names up in another way
 
 	// Found when first asked for.
 	dns        *Finding // the cluster's DNS is down
@@ -36,6 +37,8 @@ type Doctor struct {
 	external   []*model.Service
 	orphans    []*model.EndpointSlice
 	somebodies map[*model.PolicyRule]bool
+	mutes      map[string][]*model.Pod // namespace: those that may not ask DNS
+	grouped    map[string][]*group     // namespace
 }
 
 // New prepares to diagnose a snapshot.
@@ -43,6 +46,7 @@ func New(s *model.Snapshot) *Doctor {
 	d := &Doctor{
 		snapshot: s, index: map[string]map[string][]*model.Pod{}, all: map[string][]*model.Pod{}, owners: map[string]string{},
 		policies: map[string][]*model.NetworkPolicy{}, events: map[string][]*model.Event{}, names: map[string]bool{},
+		odd: map[string][]*model.Pod{}, mutes: map[string][]*model.Pod{}, grouped: map[string][]*group{},
 	}
 	for _, pod := range s.Pods {
 		labels := d.index[pod.Namespace]
@@ -54,6 +58,9 @@ func New(s *model.Snapshot) *Doctor {
 			labels[key+"="+value] = append(labels[key+"="+value], pod)
 		}
 		d.all[pod.Namespace] = append(d.all[pod.Namespace], pod)
+		if oddly(pod) {
+			d.odd[pod.Namespace] = append(d.odd[pod.Namespace], pod)
+		}
 	}
 	for _, set := range s.ReplicaSets {
 		if o := controller(set.Meta); o != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // askers are the Pods of which it is known that they ask for the Service and
-// that are odd in some way: the named client, or the first Pod of the namespace
+// that look names up in an odd way: the named client, or the first Pod of the namespace
 // whose command has the Service's name.
 func (s *Subject) askers(odd func(*model.Pod) bool) []*model.Pod {
 	if s.Service == nil {
@@ -20,7 +20,7 @@ func (s *Subject) askers(odd func(*model.Pod) bool) []*model.Pod {
 		}
 		return nil
 	}
-	for _, pod := range s.clients() {
+	for _, pod := range s.clients(s.odd[s.Namespace]) {
 		if !odd(pod) {
 			continue
 		}

@@ -22,7 +22,7 @@ func (d *Doctor) findDNSDown() *Finding {
 		Evidence: []Fact{observed("Service", service.Meta, "ready endpoints", "0")},
 		Fix:      command("Bring CoreDNS back; its logs say why its Pods are not ready.", "kubectl get pods -n %s -l %s", service.Namespace, pairs(service.Selector)),
 	}
-	for _, deployment := range d.snapshot.Deployments {
+	for _, deployment := range d.deployments(service.Namespace) {
 		if deployment.Namespace == service.Namespace && has(deployment.TemplateLabels, service.Selector) {
 			f.Evidence = append(f.Evidence, observed("Deployment", deployment.Meta, "spec.replicas", fmt.Sprint(deployment.Replicas)))
 			if deployment.Replicas == 0 {

@@ -21,8 +21,8 @@ var endpointsNotMirrored = Rule{
 			return nil
 		}
 		const skip, leader = "endpointslice.kubernetes.io/skip-mirror", "control-plane.alpha.kubernetes.io/leader"
-		for _, e := range s.snapshot.Endpoints {
-			if e.Namespace != s.Namespace || len(e.Subsets) == 0 {
+		for _, e := range s.oldEndpoints(s.Namespace) {
+			if len(e.Subsets) == 0 {
 				continue
 			}
 			f := Finding{

@@ -23,8 +23,8 @@ var serviceMissing = Rule{
 			Evidence: []Fact{{Object: "Namespace " + s.Namespace, Field: "Services named " + s.Name, Value: "0", Kind: model.Observed}},
 			Fix:      command("See which Services there are.", "kubectl get services -n %s", s.Namespace),
 		}
-		for _, w := range s.snapshot.Workloads {
-			if w.Kind == "StatefulSet" && w.Namespace == s.Namespace && w.Service == s.Name {
+		for _, w := range s.workloads(s.Namespace) {
+			if w.Kind == "StatefulSet" && w.Service == s.Name {
 				f.Cause = fmt.Sprintf("StatefulSet %s names it as its serviceName: without it its Pods have no names (%s-0.%s).", w.Name, w.Name, s.Name)
 				f.Evidence = append(f.Evidence, observed("StatefulSet", w.Meta, "spec.serviceName", w.Service))
 				f.Fix = Fix{Explain: "Make a headless Service of this name that selects the StatefulSet's Pods: " + pairs(w.Selector) + "."}
