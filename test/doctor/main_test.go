@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -36,9 +38,39 @@ var (
 // doctor, and runs one lab for all tests. Benchmarks and fuzzing need none.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && (os.Args[1] == "lab" || os.Args[1] == "kubectl" || os.Args[1] == "doctor") {
-		os.Exit(cli.Main(context.Background(), cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args))
+		code := cli.Main(context.Background(), cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args)
+		tellMemory()
+		os.Exit(code)
 	}
 	os.Exit(run(m))
+}
+
+// memoryFile is the variable that names a file for what a process held at most.
+const memoryFile = "SVCTOUR_TEST_MEMORY"
+
+// tellMemory writes the most memory that this process held, and how much of that
+// is pages of the program's file, in kB: resident on Linux, where the kernel
+// tells it, else what Go's runtime took from the system. (What wait4 tells of a
+// child counts its parent's, too.)
+func tellMemory() {
+	file := os.Getenv(memoryFile)
+	if file == "" {
+		return
+	}
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	most, program := fmt.Sprint(stats.Sys>>10), "0"
+	if text, err := os.ReadFile("/proc/self/status"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if value, is := strings.CutPrefix(line, "VmHWM:"); is {
+				most = strings.Fields(value)[0]
+			}
+			if value, is := strings.CutPrefix(line, "RssFile:"); is {
+				program = strings.Fields(value)[0]
+			}
+		}
+	}
+	_ = os.WriteFile(file, []byte(most+" "+program), 0o600)
 }
 
 func run(m *testing.M) int {
