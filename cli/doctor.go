@@ -59,7 +59,7 @@ nothing could be checked.`,
 	cmd.Flags().StringSliceVarP(&o.Files, "filename", "f", nil, "examine files or a dump (kubectl get -o yaml) instead of a cluster; - is standard input")
 	cmd.Flags().BoolVarP(&o.All, "all-namespaces", "A", false, "all Services of all namespaces, grouped by cause")
 	cmd.Flags().BoolVar(&o.Watch, "watch", false, "keep looking, and tell what changes")
-	cmd.Flags().BoolVar(&o.Probe, "probe", false, "also connect to the Pods through the API server; makes no object")
+	cmd.Flags().BoolVar(&o.Probe, "probe", false, "also connect: to the Pods through the API server and, with --from, out of that Pod by exec; makes no object")
 	return cmd
 }
 
@@ -70,7 +70,7 @@ func newExplain(g *globals) *cobra.Command {
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				for _, rule := range diagnose.Rules {
+				for _, rule := range slices.Concat(diagnose.Rules, diagnose.ProbeRules) {
 					fmt.Fprintf(g.Out, "%-10s %-30s %s\n", rule.Lane, rule.ID, rule.Title)
 				}
 				return nil
@@ -139,7 +139,11 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 		return err
 	}
 	if o.Probe {
-		probePods(ctx, connection, snapshot, report)
+		p := &prober{connection: connection, snapshot: snapshot, log: g.Err}
+		if o.From != "" {
+			p.client, _ = clientOf(snapshot, connection.Namespace(), o)
+		}
+		p.probe(ctx, report)
 	}
 	if o.Watch {
 		return g.watchReport(ctx, connection, snapshot, o)
@@ -151,15 +155,9 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 func examine(snapshot *model.Snapshot, namespace string, o doctorOptions) (*diagnose.Report, error) {
 	doctor := diagnose.New(snapshot)
 	report := &diagnose.Report{Cluster: snapshot.Cluster, Services: []diagnose.ServiceReport{}, NotChecked: unread(snapshot)}
-	var client *model.Pod
-	if o.From != "" {
-		name, ns := strings.TrimPrefix(o.From, "pod/"), namespace
-		if before, after, found := strings.Cut(name, "/"); found {
-			ns, name = before, after
-		}
-		if client = snapshot.Pod(ns, name); client == nil {
-			return nil, usageError(fmt.Errorf("--from %s: there is no Pod %q in namespace %q", o.From, name, ns))
-		}
+	client, err := clientOf(snapshot, namespace, o)
+	if err != nil {
+		return nil, err
 	}
 	if len(o.Services) == 0 {
 		if o.All {
@@ -183,6 +181,22 @@ func examine(snapshot *model.Snapshot, namespace string, o doctorOptions) (*diag
 		report.Services = append(report.Services, doctor.Service(ns, target.Service, diagnose.Options{Client: client, Port: target.Port}))
 	}
 	return report, nil
+}
+
+// clientOf is the Pod that --from names, nil without.
+func clientOf(snapshot *model.Snapshot, namespace string, o doctorOptions) (*model.Pod, error) {
+	if o.From == "" {
+		return nil, nil
+	}
+	name, ns := strings.TrimPrefix(o.From, "pod/"), namespace
+	if before, after, found := strings.Cut(name, "/"); found {
+		ns, name = before, after
+	}
+	client := snapshot.Pod(ns, name)
+	if client == nil {
+		return nil, usageError(fmt.Errorf("--from %s: there is no Pod %q in namespace %q", o.From, name, ns))
+	}
+	return client, nil
 }
 
 // unread are the resources that could not be read, in the server's words.

@@ -31,11 +31,13 @@ var Rules = []Rule{
 	hairpin,
 }
 
-// RuleByID finds a rule; nil when there is none.
+// RuleByID finds a rule, also one of ProbeRules; nil when there is none.
 func RuleByID(id string) *Rule {
-	for i := range Rules {
-		if Rules[i].ID == id {
-			return &Rules[i]
+	for _, list := range [][]Rule{Rules, ProbeRules} {
+		for i := range list {
+			if list[i].ID == id {
+				return &list[i]
+			}
 		}
 	}
 	return nil

@@ -137,13 +137,14 @@ var kinds = map[string]schema.GroupVersionResource{
 
 // place is a namespace that holds an application.
 type place struct {
-	namespace string
-	applied   manifest
+	namespace   string
+	applied     manifest
+	generations map[string]int64 // "Kind/name": of what was applied last
 }
 
 func newPlace(ctx context.Context, namespace string) (*place, error) {
 	_, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{})
-	return &place{namespace: namespace}, err
+	return &place{namespace: namespace, generations: map[string]int64{}}, err
 }
 
 func (p *place) remove() {
@@ -189,7 +190,10 @@ func (p *place) applyOne(ctx context.Context, o *unstructured.Unstructured) erro
 	yes := true
 	resource := objects.Resource(kinds[o.GetKind()]).Namespace(p.namespace)
 	patch := func() error {
-		_, err := resource.Patch(ctx, o.GetName(), types.ApplyPatchType, text, metav1.PatchOptions{FieldManager: "test", Force: &yes})
+		stored, err := resource.Patch(ctx, o.GetName(), types.ApplyPatchType, text, metav1.PatchOptions{FieldManager: "test", Force: &yes})
+		if err == nil {
+			p.generations[o.GetKind()+"/"+o.GetName()] = stored.GetGeneration()
+		}
 		return err
 	}
 	err = patch()
@@ -261,7 +265,7 @@ func (p *place) healthy(s *model.Snapshot) error {
 		switch o.GetKind() {
 		case "Deployment":
 			d := s.Deployment(p.namespace, o.GetName())
-			if d == nil || d.Observed < d.Generation || d.Updated != d.Ready {
+			if d == nil || d.Generation < p.generations["Deployment/"+d.Name] || d.Observed < d.Generation || d.Updated != d.Ready {
 				return fmt.Errorf("Deployment %s is not there yet", o.GetName())
 			}
 			ready = d.Ready
@@ -271,6 +275,9 @@ func (p *place) healthy(s *model.Snapshot) error {
 			})
 			if at < 0 {
 				return fmt.Errorf("%s %s is not there yet", o.GetKind(), o.GetName())
+			}
+			if s.Workloads[at].Generation < p.generations[o.GetKind()+"/"+o.GetName()] {
+				return fmt.Errorf("%s %s is not as it was applied yet", o.GetKind(), o.GetName())
 			}
 			if ready = s.Workloads[at].Ready; o.GetKind() == "DaemonSet" {
 				want = int64(len(s.Nodes))
