@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -82,7 +83,14 @@ func (f *fileReader) read(in io.Reader, name string) error {
 		defer file.Close()
 		in = file
 	}
-	decoder := utilyaml.NewYAMLOrJSONDecoder(io.LimitReader(in, maxFile), 4096)
+	buffered := bufio.NewReaderSize(io.LimitReader(in, maxFile), 1<<20)
+	if whole, err := f.readDump(buffered); whole {
+		if err != nil {
+			return fmt.Errorf("read objects from %q: %w", name, err)
+		}
+		return nil
+	}
+	decoder := utilyaml.NewYAMLOrJSONDecoder(buffered, 4096)
 	for {
 		var raw runtime.RawExtension
 		err := decoder.Decode(&raw)
@@ -99,6 +107,18 @@ func (f *fileReader) read(in io.Reader, name string) error {
 			return fmt.Errorf("read objects from %q: %w", name, err)
 		}
 	}
+}
+
+// addText adds one object in YAML or JSON.
+func (f *fileReader) addText(text []byte) error {
+	plain, err := utilyaml.ToJSON(text)
+	if err != nil {
+		return err
+	}
+	if string(plain) == "null" {
+		return nil
+	}
+	return f.add(plain)
 }
 
 func (f *fileReader) add(text []byte) error {

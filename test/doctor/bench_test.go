@@ -336,6 +336,7 @@ func benchProcess(b *testing.B, kubeconfig string, args ...string) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	var spent time.Duration
 	most, own, memory := 0.0, 0.0, filepath.Join(b.TempDir(), "memory")
 	for b.Loop() {
 		command := exec.CommandContext(b.Context(), executable, args...)
@@ -348,6 +349,7 @@ func benchProcess(b *testing.B, kubeconfig string, args ...string) {
 		if !strings.Contains(stdout.String(), fmt.Sprintf("%d of %d Services have no problem", bigServices, bigServices)) {
 			b.Fatalf("%.400s", stdout.String())
 		}
+		spent += command.ProcessState.UserTime() + command.ProcessState.SystemTime()
 		text, err := os.ReadFile(memory)
 		if err != nil {
 			b.Fatal(err)
@@ -358,6 +360,7 @@ func benchProcess(b *testing.B, kubeconfig string, args ...string) {
 		}
 		most, own = max(most, held/1024), max(own, (held-program)/1024)
 	}
+	b.ReportMetric(spent.Seconds()/float64(b.N), "cpu-s/op")
 	b.ReportMetric(most, "MB-most")
 	b.ReportMetric(own, "MB-without-program")
 }
