@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,9 @@ import (
 	"svctour/model/diagnose"
 	"svctour/model/path"
 )
+
+// gcPercent is how much the heap may grow between two collections, in percent.
+const gcPercent = 25
 
 // doctorOptions are what svctour doctor is asked.
 type doctorOptions struct {
@@ -55,7 +59,7 @@ nothing could be checked.`,
 	cmd.Flags().StringSliceVarP(&o.Files, "filename", "f", nil, "examine files or a dump (kubectl get -o yaml) instead of a cluster; - is standard input")
 	cmd.Flags().BoolVarP(&o.All, "all-namespaces", "A", false, "all Services of all namespaces, grouped by cause")
 	cmd.Flags().BoolVar(&o.Watch, "watch", false, "keep looking, and tell what changes")
-	cmd.Flags().BoolVar(&o.Probe, "probe", false, "also connect to the Pods through the API server; makes no object")
+	cmd.Flags().BoolVar(&o.Probe, "probe", false, "also connect: to the Pods through the API server and, with --from, out of that Pod by exec; makes no object")
 	return cmd
 }
 
@@ -66,7 +70,7 @@ func newExplain(g *globals) *cobra.Command {
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				for _, rule := range diagnose.Rules {
+				for _, rule := range slices.Concat(diagnose.Rules, diagnose.ProbeRules) {
 					fmt.Fprintf(g.Out, "%-10s %-30s %s\n", rule.Lane, rule.ID, rule.Title)
 				}
 				return nil
@@ -96,6 +100,9 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 	if o.All && (len(o.Services) > 0 || g.Namespace != "") {
 		return usageError(errors.New("-A examines every Service; leave the names and -n away"))
 	}
+	// A big cluster is read once and looked at once: memory matters more than
+	// the collector's time.
+	debug.SetGCPercent(gcPercent)
 	if len(o.Files) > 0 {
 		if o.Watch || o.Probe {
 			return usageError(errors.New("-f examines files: there is nothing to watch or to probe"))
@@ -132,7 +139,11 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 		return err
 	}
 	if o.Probe {
-		probePods(ctx, connection, snapshot, report)
+		p := &prober{connection: connection, snapshot: snapshot, log: g.Err}
+		if o.From != "" {
+			p.client, _ = clientOf(snapshot, connection.Namespace(), o)
+		}
+		p.probe(ctx, report)
 	}
 	if o.Watch {
 		return g.watchReport(ctx, connection, snapshot, o)
@@ -144,15 +155,9 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 func examine(snapshot *model.Snapshot, namespace string, o doctorOptions) (*diagnose.Report, error) {
 	doctor := diagnose.New(snapshot)
 	report := &diagnose.Report{Cluster: snapshot.Cluster, Services: []diagnose.ServiceReport{}, NotChecked: unread(snapshot)}
-	var client *model.Pod
-	if o.From != "" {
-		name, ns := strings.TrimPrefix(o.From, "pod/"), namespace
-		if before, after, found := strings.Cut(name, "/"); found {
-			ns, name = before, after
-		}
-		if client = snapshot.Pod(ns, name); client == nil {
-			return nil, usageError(fmt.Errorf("--from %s: there is no Pod %q in namespace %q", o.From, name, ns))
-		}
+	client, err := clientOf(snapshot, namespace, o)
+	if err != nil {
+		return nil, err
 	}
 	if len(o.Services) == 0 {
 		if o.All {
@@ -176,6 +181,22 @@ func examine(snapshot *model.Snapshot, namespace string, o doctorOptions) (*diag
 		report.Services = append(report.Services, doctor.Service(ns, target.Service, diagnose.Options{Client: client, Port: target.Port}))
 	}
 	return report, nil
+}
+
+// clientOf is the Pod that --from names, nil without.
+func clientOf(snapshot *model.Snapshot, namespace string, o doctorOptions) (*model.Pod, error) {
+	if o.From == "" {
+		return nil, nil
+	}
+	name, ns := strings.TrimPrefix(o.From, "pod/"), namespace
+	if before, after, found := strings.Cut(name, "/"); found {
+		ns, name = before, after
+	}
+	client := snapshot.Pod(ns, name)
+	if client == nil {
+		return nil, usageError(fmt.Errorf("--from %s: there is no Pod %q in namespace %q", o.From, name, ns))
+	}
+	return client, nil
 }
 
 // unread are the resources that could not be read, in the server's words.
@@ -226,6 +247,8 @@ func (g *globals) printReport(report *diagnose.Report, o doctorOptions) error {
 	switch {
 	case !report.Healthy():
 		return &exitError{Code: exitFailure}
+	case !report.Checked():
+		return &exitError{Code: exitUsage, Err: errors.New("nothing could be checked")}
 	case len(report.Services) == 0 && len(o.Files) > 0:
 		return &exitError{Code: exitUsage, Err: errors.New("there is no Service in the files")}
 	}

@@ -43,6 +43,8 @@ func (p *page) overview(r *diagnose.Report) {
 		s := &r.Services[i]
 		if s.Healthy {
 			healthy++
+		}
+		if len(s.Findings) == 0 || s.Healthy {
 			continue
 		}
 		rule := s.Findings[0].Rule

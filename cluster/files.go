@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -82,7 +83,14 @@ func (f *fileReader) read(in io.Reader, name string) error {
 		defer file.Close()
 		in = file
 	}
-	decoder := utilyaml.NewYAMLOrJSONDecoder(io.LimitReader(in, maxFile), 4096)
+	buffered := bufio.NewReaderSize(io.LimitReader(in, maxFile), 1<<20)
+	if whole, err := f.readDump(buffered); whole {
+		if err != nil {
+			return fmt.Errorf("read objects from %q: %w", name, err)
+		}
+		return nil
+	}
+	decoder := utilyaml.NewYAMLOrJSONDecoder(buffered, 4096)
 	for {
 		var raw runtime.RawExtension
 		err := decoder.Decode(&raw)
@@ -99,6 +107,18 @@ func (f *fileReader) read(in io.Reader, name string) error {
 			return fmt.Errorf("read objects from %q: %w", name, err)
 		}
 	}
+}
+
+// addText adds one object in YAML or JSON.
+func (f *fileReader) addText(text []byte) error {
+	plain, err := utilyaml.ToJSON(text)
+	if err != nil {
+		return err
+	}
+	if string(plain) == "null" {
+		return nil
+	}
+	return f.add(plain)
 }
 
 func (f *fileReader) add(text []byte) error {
@@ -230,7 +250,7 @@ func (f *fileReader) validate(decoded runtime.Object) {
 		kind = "Service"
 		var internal core.Service
 		if legacyscheme.Scheme.Convert(o, &internal, nil) == nil {
-			defaultFamilies(&internal)
+			allocated(&internal)
 			problems = validation.ValidateServiceCreate(&internal)
 		}
 		problems = append(problems, f.checkNodePorts(o)...)
@@ -256,10 +276,20 @@ func (f *fileReader) validate(decoded runtime.Object) {
 	}
 }
 
-// defaultFamilies is what the allocator fills in before validation.
-func defaultFamilies(s *core.Service) {
+// allocated is what the API server fills in before validation
+// (pkg/registry/core/service/storage: normalizeClusterIPs and the allocators).
+func allocated(s *core.Service) {
 	if s.Spec.Type == core.ServiceTypeExternalName {
 		return
+	}
+	if s.Spec.ClusterIP != "" && len(s.Spec.ClusterIPs) == 0 {
+		s.Spec.ClusterIPs = []string{s.Spec.ClusterIP}
+	}
+	if s.Spec.ClusterIP == "" && len(s.Spec.ClusterIPs) > 0 {
+		s.Spec.ClusterIP = s.Spec.ClusterIPs[0]
+	}
+	if s.Spec.Type == core.ServiceTypeLoadBalancer && s.Spec.ExternalTrafficPolicy == core.ServiceExternalTrafficPolicyLocal && s.Spec.HealthCheckNodePort == 0 {
+		s.Spec.HealthCheckNodePort = nodePortHigh
 	}
 	if len(s.Spec.IPFamilies) == 0 {
 		s.Spec.IPFamilies = []core.IPFamily{core.IPv4Protocol}
@@ -267,6 +297,13 @@ func defaultFamilies(s *core.Service) {
 	if s.Spec.IPFamilyPolicy == nil {
 		single := core.IPFamilyPolicySingleStack
 		s.Spec.IPFamilyPolicy = &single
+	}
+	if *s.Spec.IPFamilyPolicy != core.IPFamilyPolicySingleStack && len(s.Spec.IPFamilies) == 1 {
+		other := core.IPv6Protocol
+		if s.Spec.IPFamilies[0] == core.IPv6Protocol {
+			other = core.IPv4Protocol
+		}
+		s.Spec.IPFamilies = append(s.Spec.IPFamilies, other)
 	}
 }
 

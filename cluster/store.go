@@ -2,15 +2,23 @@ package cluster
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/cache"
 
 	"svctour/model"
 )
+
+// pageSize is how many objects are asked for at once, as by kubectl.
+const pageSize = 500
 
 // store holds the converted objects of one resource, sorted by namespace and
 // name. It is the sink of one reflector at a time (cache.ReflectorStore) and
@@ -41,6 +49,82 @@ func (s *store[O, M]) Add(object any) error { return s.set(object) }
 
 // Update implements cache.ReflectorStore.
 func (s *store[O, M]) Update(object any) error { return s.set(object) }
+
+// read is a value on its way from the server to its store. Objects are
+// converted one by one as they come: a big cluster's lists are several times
+// bigger than what is kept of them.
+type read[M any] struct {
+	metav1.ObjectMeta // name, namespace, UID and resourceVersion only
+	value             *M
+}
+
+// GetObjectKind and DeepCopyObject implement runtime.Object.
+func (r *read[M]) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
+func (r *read[M]) DeepCopyObject() runtime.Object   { return r }
+
+// Transformer implements cache.TransformingStore: it makes a *read of an object.
+func (s *store[O, M]) Transformer() cache.TransformFunc {
+	return func(object any) (any, error) {
+		o, ok := object.(O)
+		if !ok {
+			return object, nil
+		}
+		return s.read(o), nil
+	}
+}
+
+func (s *store[O, M]) read(o O) *read[M] {
+	return &read[M]{
+		ObjectMeta: metav1.ObjectMeta{Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID(), ResourceVersion: o.GetResourceVersion()},
+		value:      s.convert(o),
+	}
+}
+
+// readList is what a list of objects was converted to.
+type readList struct {
+	metav1.TypeMeta
+	metav1.ListMeta
+	Items []runtime.Object
+}
+
+// DeepCopyObject implements runtime.Object.
+func (l *readList) DeepCopyObject() runtime.Object { return l }
+
+// listPages lists page by page, and converts each before it asks for the next.
+func (s *store[O, M]) listPages(ctx context.Context, options metav1.ListOptions, page func(context.Context, metav1.ListOptions) (runtime.Object, error)) (runtime.Object, error) {
+	if options.ResourceVersion == "0" { // a cache would give all at once
+		options.ResourceVersion = ""
+	}
+	if options.Limit == 0 && options.ResourceVersion == "" {
+		options.Limit = pageSize
+	}
+	out := &readList{}
+	for {
+		list, err := page(ctx, options)
+		if err != nil {
+			return nil, err
+		}
+		if err := meta.EachListItem(list, func(object runtime.Object) error {
+			o, ok := object.(O)
+			if !ok {
+				return fmt.Errorf("%s: a list brought a %T", s.resource, object)
+			}
+			out.Items = append(out.Items, s.read(o))
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		about, err := meta.ListAccessor(list)
+		if err != nil {
+			return nil, err
+		}
+		out.ResourceVersion = about.GetResourceVersion()
+		if options.Continue = about.GetContinue(); options.Continue == "" {
+			return out, nil
+		}
+		options.ResourceVersion, options.ResourceVersionMatch = "", ""
+	}
+}
 
 // Resync implements cache.ReflectorStore.
 func (s *store[O, M]) Resync() error { return nil }
@@ -94,13 +178,17 @@ func (s *store[O, M]) Replace(objects []any, resourceVersion string) error {
 	s.mu.Unlock()
 	fresh := make([]*M, 0, len(objects))
 	for _, object := range objects {
-		o, ok := object.(O)
+		one, ok := object.(*read[M])
 		if !ok {
-			return fmt.Errorf("%s: a list brought a %T", s.resource, object)
+			o, is := object.(O)
+			if !is {
+				return fmt.Errorf("%s: a list brought a %T", s.resource, object)
+			}
+			one = s.read(o)
 		}
-		value := known[string(o.GetUID())]
-		if value == nil || s.meta(value).ResourceVersion != o.GetResourceVersion() {
-			value = s.convert(o)
+		value := known[string(one.UID)]
+		if value == nil || s.meta(value).ResourceVersion != one.ResourceVersion {
+			value = one.value
 		}
 		fresh = append(fresh, value)
 	}

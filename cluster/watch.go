@@ -120,7 +120,8 @@ func newStores(changed func(Event)) stores {
 
 // sink is what a watcher needs of a store.
 type sink interface {
-	cache.ReflectorStore
+	cache.TransformingStore
+	listPages(context.Context, metav1.ListOptions, func(context.Context, metav1.ListOptions) (runtime.Object, error)) (runtime.Object, error)
 	clear()
 	listed() bool
 	revision() uint64
@@ -188,8 +189,13 @@ func (c *Connection) watch(ctx context.Context) {
 
 func (c *Connection) reflector(r resource, namespace string) *cache.Reflector {
 	silent := logr.Discard()
+	lw := cache.NewListWatchFromClient(r.client, r.plural, namespace, r.field)
+	page := lw.ListWithContextFunc
+	lw.ListWithContextFunc = func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+		return r.sink.listPages(ctx, options, page)
+	}
 	return cache.NewReflectorWithOptions(
-		cache.NewListWatchFromClient(r.client, r.plural, namespace, r.field), r.example, r.sink,
+		lw, r.example, r.sink,
 		cache.ReflectorOptions{
 			Logger: &silent,
 			Name:   "svctour/" + r.plural,

@@ -12,6 +12,7 @@ package convert
 import (
 	"maps"
 	"slices"
+	"unique"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -21,12 +22,12 @@ import (
 // Meta copies the part of ObjectMeta that svctour reads.
 func Meta(o *metav1.ObjectMeta) model.Meta {
 	m := model.Meta{
-		Namespace:       o.Namespace,
+		Namespace:       shared(o.Namespace),
 		Name:            o.Name,
 		UID:             string(o.UID),
 		ResourceVersion: o.ResourceVersion,
 		Generation:      o.Generation,
-		Labels:          maps.Clone(o.Labels),
+		Labels:          labels(o.Labels),
 		Annotations:     maps.Clone(o.Annotations),
 		Created:         o.CreationTimestamp.Time,
 	}
@@ -36,9 +37,9 @@ func Meta(o *metav1.ObjectMeta) model.Meta {
 	for i := range o.OwnerReferences {
 		r := &o.OwnerReferences[i]
 		m.Owners = append(m.Owners, model.Owner{
-			Kind:       r.Kind,
-			Name:       r.Name,
-			UID:        string(r.UID),
+			Kind:       shared(r.Kind),
+			Name:       shared(r.Name),
+			UID:        shared(r.UID),
 			Controller: r.Controller != nil && *r.Controller,
 		})
 	}
@@ -53,6 +54,27 @@ func list[A, B any](in []A, convert func(*A) B) []B {
 	out := make([]B, len(in))
 	for i := range in {
 		out[i] = convert(&in[i])
+	}
+	return out
+}
+
+// shared gives one copy of a text that many objects have: in a big cluster most
+// of what Pods say they all say.
+func shared[S ~string](s S) string {
+	if s == "" {
+		return ""
+	}
+	return unique.Make(string(s)).Value()
+}
+
+// labels copies labels.
+func labels(in map[string]string) map[string]string {
+	if in == nil {
+		return nil
+	}
+	out := make(map[string]string, len(in))
+	for key, value := range in {
+		out[shared(key)] = shared(value)
 	}
 	return out
 }

@@ -93,8 +93,8 @@ func endpoint(e *discoveryv1.Endpoint) model.Endpoint {
 		Serving:     copied(e.Conditions.Serving),
 		Terminating: copied(e.Conditions.Terminating),
 		Hostname:    deref(e.Hostname),
-		Node:        deref(e.NodeName),
-		Zone:        deref(e.Zone),
+		Node:        shared(deref(e.NodeName)),
+		Zone:        shared(deref(e.Zone)),
 		Target:      ref(e.TargetRef),
 	}
 	if e.Hints != nil {
@@ -108,7 +108,7 @@ func ref(r *corev1.ObjectReference) *model.Ref {
 	if r == nil {
 		return nil
 	}
-	return &model.Ref{Kind: r.Kind, Namespace: r.Namespace, Name: r.Name, UID: string(r.UID)}
+	return &model.Ref{Kind: shared(r.Kind), Namespace: shared(r.Namespace), Name: r.Name, UID: string(r.UID)}
 }
 
 // Endpoints converts the deprecated v1 Endpoints object.

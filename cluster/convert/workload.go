@@ -20,16 +20,16 @@ func Pod(o *corev1.Pod) *model.Pod {
 	spec, status := &o.Spec, &o.Status
 	return &model.Pod{
 		Meta:           Meta(&o.ObjectMeta),
-		Node:           spec.NodeName,
+		Node:           shared(spec.NodeName),
 		HostNetwork:    spec.HostNetwork,
-		Phase:          string(status.Phase),
+		Phase:          shared(status.Phase),
 		Reason:         status.Reason,
 		Message:        status.Message,
 		IPs:            oneOrMore(list(status.PodIPs, func(ip *corev1.PodIP) string { return ip.IP }), status.PodIP),
-		HostIP:         status.HostIP,
+		HostIP:         shared(status.HostIP),
 		Hostname:       spec.Hostname,
 		Subdomain:      spec.Subdomain,
-		DNSPolicy:      string(spec.DNSPolicy),
+		DNSPolicy:      shared(spec.DNSPolicy),
 		DNS:            podDNS(spec.DNSConfig),
 		Conditions:     list(status.Conditions, podCondition),
 		InitContainers: containers(spec.InitContainers, status.InitContainerStatuses),
@@ -41,8 +41,8 @@ func Pod(o *corev1.Pod) *model.Pod {
 
 func podCondition(c *corev1.PodCondition) model.Condition {
 	return model.Condition{
-		Type: string(c.Type), Status: string(c.Status),
-		Reason: c.Reason, Message: c.Message, Since: c.LastTransitionTime.Time,
+		Type: shared(c.Type), Status: shared(c.Status),
+		Reason: shared(c.Reason), Message: c.Message, Since: c.LastTransitionTime.Time,
 	}
 }
 
@@ -63,17 +63,17 @@ func podDNS(c *corev1.PodDNSConfig) *model.PodDNS {
 func containers(specs []corev1.Container, statuses []corev1.ContainerStatus) []model.Container {
 	return list(specs, func(spec *corev1.Container) model.Container {
 		c := model.Container{
-			Name:      spec.Name,
-			Image:     spec.Image,
+			Name:      shared(spec.Name),
+			Image:     shared(spec.Image),
 			Sidecar:   deref(spec.RestartPolicy) == corev1.ContainerRestartPolicyAlways,
 			Command:   slices.Concat(spec.Command, spec.Args),
-			EnvNames:  list(spec.Env, func(e *corev1.EnvVar) string { return e.Name }),
+			EnvNames:  list(spec.Env, func(e *corev1.EnvVar) string { return shared(e.Name) }),
 			Readiness: probe(spec.ReadinessProbe), Liveness: probe(spec.LivenessProbe), Startup: probe(spec.StartupProbe),
 			Ports: list(spec.Ports, func(p *corev1.ContainerPort) model.ContainerPort {
 				return model.ContainerPort{
-					Name:     p.Name,
+					Name:     shared(p.Name),
 					Port:     p.ContainerPort,
-					Protocol: orDefault(p.Protocol, string(corev1.ProtocolTCP)),
+					Protocol: shared(orDefault(p.Protocol, string(corev1.ProtocolTCP))),
 				}
 			}),
 		}
@@ -109,7 +109,7 @@ func probe(p *corev1.Probe) *model.Probe {
 	case p == nil:
 		return nil
 	case p.HTTPGet != nil:
-		return &model.Probe{Kind: "http", Port: p.HTTPGet.Port.String(), Path: orDefault(p.HTTPGet.Path, "/")}
+		return &model.Probe{Kind: "http", Port: shared(p.HTTPGet.Port.String()), Path: shared(orDefault(p.HTTPGet.Path, "/"))}
 	case p.TCPSocket != nil:
 		return &model.Probe{Kind: "tcp", Port: p.TCPSocket.Port.String()}
 	case p.GRPC != nil:

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 
 	"svctour/model"
 )
@@ -11,7 +12,7 @@ func (s *Subject) reaches(policies []*model.NetworkPolicy, client *model.Pod) bo
 	for _, backend := range s.selected {
 		for i := range s.Service.Ports {
 			p := &s.Service.Ports[i]
-			if number := targetNumber(p, backend); number > 0 && s.egressAllows(policies, client, backend, p.Protocol, number) {
+			if number := s.target(p, backend); number > 0 && s.egressAllows(policies, client, backend, p.Protocol, number) {
 				return true
 			}
 		}
@@ -21,14 +22,14 @@ func (s *Subject) reaches(policies []*model.NetworkPolicy, client *model.Pod) bo
 
 // egressAllows says whether one of the policies allows a connection. A nil peer
 // is one that is not known: a rule for any peer, and one for addresses, allow it.
-func (s *Subject) egressAllows(policies []*model.NetworkPolicy, _, peer *model.Pod, protocol string, port int32) bool {
+func (d *Doctor) egressAllows(policies []*model.NetworkPolicy, _, peer *model.Pod, protocol string, port int32) bool {
 	for _, policy := range policies {
 		for i := range *policy.Egress {
 			rule := &(*policy.Egress)[i]
-			if s.allows(rule, policy, peer, peer, protocol, port) {
+			if d.allows(rule, policy, peer, peer, protocol, port) {
 				return true
 			}
-			if peer != nil && s.allowsCIDR(rule, s.snapshot.DNS.Servers, protocol, port) {
+			if peer != nil && d.allowsCIDR(rule, d.snapshot.DNS.Servers, protocol, port) {
 				return true
 			}
 		}
@@ -38,7 +39,7 @@ func (s *Subject) egressAllows(policies []*model.NetworkPolicy, _, peer *model.P
 
 // allowsCIDR says whether a rule allows addresses by range: whether a policy
 // sees the Service's address or the Pod's is up to the network plugin.
-func (s *Subject) allowsCIDR(r *model.PolicyRule, addresses []string, protocol string, port int32) bool {
+func (d *Doctor) allowsCIDR(r *model.PolicyRule, addresses []string, protocol string, port int32) bool {
 	if !allowsPort(r, nil, protocol, port) {
 		return false
 	}
@@ -48,6 +49,28 @@ func (s *Subject) allowsCIDR(r *model.PolicyRule, addresses []string, protocol s
 		}
 	}
 	return false
+}
+
+// isMute says whether egress policies keep a Pod from the cluster's DNS.
+func (d *Doctor) isMute(pod *model.Pod) bool {
+	policies := d.egressPolicies(pod)
+	return len(policies) > 0 && !d.egressAllows(policies, pod, d.dnsPod(), "UDP", 53)
+}
+
+// mute are the Pods of a namespace that may not ask the cluster's DNS.
+func (d *Doctor) mute(namespace string) []*model.Pod {
+	out, known := d.mutes[namespace]
+	if known {
+		return out
+	}
+	for _, policy := range d.policies[namespace] {
+		if policy.Egress != nil { // else there is nobody to look for
+			out = slices.DeleteFunc(slices.Clone(d.all[namespace]), func(pod *model.Pod) bool { return !d.isMute(pod) })
+			break
+		}
+	}
+	d.mutes[namespace] = out
+	return out
 }
 
 // dnsPod is a Pod of the cluster's DNS; nil when none is known.
@@ -67,12 +90,7 @@ func (d *Doctor) dnsService() *model.Service {
 	if len(d.snapshot.DNS.Servers) == 0 {
 		return nil
 	}
-	for _, service := range d.snapshot.Services {
-		if service.ClusterIP() == d.snapshot.DNS.Servers[0] {
-			return service
-		}
-	}
-	return nil
+	return d.byClusterIP()[d.snapshot.DNS.Servers[0]]
 }
 
 func selectorText(s *model.LabelSelector) string {

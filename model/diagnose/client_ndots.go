@@ -3,18 +3,23 @@ package diagnose
 import "svctour/model"
 
 // clients are the Pods whose look-ups are worth a thought: the one that asks,
-// or those of the namespace that are no backend.
-func (s *Subject) clients() []*model.Pod {
+// or those of some Pods of the namespace that run and are no backend.
+func (s *Subject) clients(among []*model.Pod) []*model.Pod {
 	if s.Client != nil {
 		return []*model.Pod{s.Client}
 	}
 	var out []*model.Pod
-	for _, pod := range s.all[s.Namespace] {
+	for _, pod := range among {
 		if pod.Phase == "Running" && !pod.Terminating() && !has(pod.Labels, s.selector()) {
 			out = append(out, pod)
 		}
 	}
 	return out
+}
+
+// oddly says whether a Pod looks names up in another way than most.
+func oddly(pod *model.Pod) bool {
+	return pod.DNS != nil || pod.HostNetwork || pod.DNSPolicy == "Default" || pod.DNSPolicy == "None"
 }
 
 // selector is the Service's, one that nothing matches if it has none.

@@ -26,8 +26,19 @@ type Doctor struct {
 	policies map[string][]*model.NetworkPolicy  // namespace
 	events   map[string][]*model.Event          // "Kind namespace/name"
 	names    map[string]bool                    // of Services: "namespace/name"
-	dns      *Finding                           // the cluster's DNS is down
-	dnsKnown bool
+	odd      map[string][]*model.Pod            // namespace: those that look names up in another way
+
+	// Found when first asked for.
+	dns        *Finding // the cluster's DNS is down
+	dnsKnown   bool
+	shut       *Finding // policies shut it off
+	shutKnown  bool
+	clusterIPs map[string]*model.Service
+	external   []*model.Service
+	orphans    []*model.EndpointSlice
+	somebodies map[*model.PolicyRule]bool
+	mutes      map[string][]*model.Pod // namespace: those that may not ask DNS
+	grouped    map[string][]*group     // namespace
 }
 
 // New prepares to diagnose a snapshot.
@@ -35,6 +46,7 @@ func New(s *model.Snapshot) *Doctor {
 	d := &Doctor{
 		snapshot: s, index: map[string]map[string][]*model.Pod{}, all: map[string][]*model.Pod{}, owners: map[string]string{},
 		policies: map[string][]*model.NetworkPolicy{}, events: map[string][]*model.Event{}, names: map[string]bool{},
+		odd: map[string][]*model.Pod{}, mutes: map[string][]*model.Pod{}, grouped: map[string][]*group{},
 	}
 	for _, pod := range s.Pods {
 		labels := d.index[pod.Namespace]
@@ -46,6 +58,9 @@ func New(s *model.Snapshot) *Doctor {
 			labels[key+"="+value] = append(labels[key+"="+value], pod)
 		}
 		d.all[pod.Namespace] = append(d.all[pod.Namespace], pod)
+		if oddly(pod) {
+			d.odd[pod.Namespace] = append(d.odd[pod.Namespace], pod)
+		}
 	}
 	for _, set := range s.ReplicaSets {
 		if o := controller(set.Meta); o != nil {
@@ -96,6 +111,13 @@ func (d *Doctor) Service(namespace, name string, o Options) ServiceReport {
 		}
 	}
 	slices.SortStableFunc(report.Findings, func(a, b Finding) int { return cmp.Compare(severityRank[a.Severity], severityRank[b.Severity]) })
+	if s.Service == nil && len(report.Findings) == 0 { // it may be there, and well
+		report.NotChecked = append(report.NotChecked, Unchecked{
+			What: fmt.Sprintf("anything: Services of namespace %s could not be read", namespace), How: fmt.Sprintf("kubectl auth can-i list services -n %s", word(namespace)),
+		})
+		report.Summary = "could not be read"
+		return report
+	}
 	report.Healthy = len(report.Findings) == 0 || report.Findings[0].Severity == Info
 	if !report.Healthy {
 		report.Broken = report.Findings[0].Lane
@@ -129,6 +151,7 @@ func (s *Subject) lane(lane Lane) []Finding {
 		}
 		for _, f := range rule.Check(s) {
 			f.Rule, f.Lane = rule.ID, lane
+			f.bound()
 			out = append(out, f)
 		}
 	}
@@ -152,7 +175,9 @@ type Subject struct {
 	// selected are the Pods that the selector matches and that have not ended;
 	// ended are the others it matches.
 	selected, ended []*model.Pod
-	ready           []*model.Pod // of the selected
+	leaving         []*model.Pod // terminating ones that it matches
+	ready           []*model.Pod // of the selected; all of them if not ready ones are published
+	declares        map[*model.Pod]*declaredPorts
 }
 
 func (d *Doctor) subject(namespace, name string, o Options) *Subject {
@@ -166,6 +191,7 @@ func (d *Doctor) subject(namespace, name string, o Options) *Subject {
 		case pod.Phase == "Succeeded" || pod.Phase == "Failed":
 			s.ended = append(s.ended, pod)
 		case pod.Terminating():
+			s.leaving = append(s.leaving, pod)
 		default:
 			s.selected = append(s.selected, pod)
 			if pod.Ready() || s.Service.PublishNotReady {
@@ -265,7 +291,11 @@ func (s *Subject) summary() string {
 		return "not there"
 	}
 	ports := make([]string, 0, len(s.Service.Ports))
-	for _, p := range s.Service.Ports {
+	for i, p := range s.Service.Ports {
+		if i == someText {
+			ports = append(ports, "…")
+			break
+		}
 		ports = append(ports, fmt.Sprintf("%d/%s", p.Port, p.Protocol))
 	}
 	kind := s.Service.Type

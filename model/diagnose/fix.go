@@ -3,6 +3,7 @@ package diagnose
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"svctour/model"
@@ -61,3 +62,11 @@ type object = map[string]any
 
 // spec is a patch of an object's spec.
 func spec(fields object) object { return object{"spec": fields} }
+
+// number is a port as JSON wants it: a number if it is one.
+func number(port string) any {
+	if n, err := strconv.Atoi(port); err == nil {
+		return n
+	}
+	return port
+}

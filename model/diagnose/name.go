@@ -22,7 +22,7 @@ func (d *Doctor) findDNSDown() *Finding {
 		Evidence: []Fact{observed("Service", service.Meta, "ready endpoints", "0")},
 		Fix:      command("Bring CoreDNS back; its logs say why its Pods are not ready.", "kubectl get pods -n %s -l %s", service.Namespace, pairs(service.Selector)),
 	}
-	for _, deployment := range d.snapshot.Deployments {
+	for _, deployment := range d.deployments(service.Namespace) {
 		if deployment.Namespace == service.Namespace && has(deployment.TemplateLabels, service.Selector) {
 			f.Evidence = append(f.Evidence, observed("Deployment", deployment.Meta, "spec.replicas", fmt.Sprint(deployment.Replicas)))
 			if deployment.Replicas == 0 {
@@ -32,4 +32,39 @@ func (d *Doctor) findDNSDown() *Finding {
 		}
 	}
 	return f
+}
+
+// findDNSShut finds the policy that keeps clients from the DNS Pods, nil if
+// there is none.
+func (s *Subject) findDNSShut() *Finding {
+	service := s.dnsService()
+	if service == nil {
+		return nil
+	}
+	for _, pod := range s.matching(service.Namespace, service.Selector) {
+		policies := s.ingressPolicies(pod)
+		if !pod.Ready() || pod.Terminating() {
+			continue
+		}
+		if len(policies) == 0 || s.lets(policies, pod, "UDP", 53) {
+			return nil
+		}
+		policy := policies[0]
+		rule := object{"from": []any{object{"namespaceSelector": object{}}}, "ports": []any{object{"protocol": "UDP", "port": 53}, object{"protocol": "TCP", "port": 53}}}
+		body := []any{object{"op": "add", "path": "/spec/ingress/-", "value": rule}}
+		if len(*policy.Ingress) == 0 {
+			body = []any{object{"op": "add", "path": "/spec/ingress", "value": []any{rule}}}
+		}
+		return &Finding{
+			Severity: Error, Confidence: Certain,
+			Headline: fmt.Sprintf("NetworkPolicy %s keeps clients from the cluster's DNS: names time out", policy.Key()),
+			Cause:    "It selects the DNS Pods for ingress, and no rule of any policy that does lets port 53 in. (If the network plugin enforces policies.)",
+			Evidence: []Fact{
+				observed("NetworkPolicy", policy.Meta, "spec.podSelector", selectorText(&policy.Pods)),
+				observed("Pod", pod.Meta, "metadata.labels", pairs(pod.Labels)),
+			},
+			Fix: patched("Allow every namespace at port 53, UDP and TCP.", "NetworkPolicy", policy.Meta, "json", body),
+		}
+	}
+	return nil
 }

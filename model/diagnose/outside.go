@@ -26,19 +26,61 @@ func (s *Subject) lets(policies []*model.NetworkPolicy, backend *model.Pod, prot
 
 // somebody says whether a rule's peers are anybody that exists; addresses
 // outside of the cluster always may be.
-func (s *Subject) somebody(rule *model.PolicyRule, policy *model.NetworkPolicy) bool {
+func (d *Doctor) somebody(rule *model.PolicyRule, policy *model.NetworkPolicy) bool {
+	answer, known := d.somebodies[rule]
+	if !known {
+		if d.somebodies == nil {
+			d.somebodies = map[*model.PolicyRule]bool{}
+		}
+		answer = d.lookForSomebody(rule, policy)
+		d.somebodies[rule] = answer
+	}
+	return answer
+}
+
+func (d *Doctor) lookForSomebody(rule *model.PolicyRule, policy *model.NetworkPolicy) bool {
 	for i := range rule.Peers {
 		peer := &rule.Peers[i]
-		if peer.CIDR != "" || s.unread("pods") || peer.Namespaces != nil && s.unread("namespaces") {
+		if peer.CIDR != "" || d.scoped() || d.unread("pods") || peer.Namespaces != nil && d.unread("namespaces") {
 			return true
 		}
-		for _, pod := range s.snapshot.Pods {
-			if s.isPeer(peer, policy.Namespace, pod) {
+		for _, pod := range d.snapshot.Pods {
+			if d.isPeer(peer, policy.Namespace, pod) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// eachShut gives for every port of the Service a ready Pod that policies shut
+// to the client, or to anybody, if none is open, with the policies; the first
+// finding counts.
+func (s *Subject) eachShut(check func(*model.ServicePort, *model.Pod, []*model.NetworkPolicy) *Finding) []Finding {
+	if !s.lives() || s.unread("networkpolicies") || len(s.policies[s.Namespace]) == 0 {
+		return nil
+	}
+	for i := range s.Service.Ports {
+		p := &s.Service.Ports[i]
+		shut, pod := 0, (*model.Pod)(nil)
+		var by []*model.NetworkPolicy
+		for _, backend := range s.ready {
+			policies := s.ingressPolicies(backend)
+			if len(policies) == 0 || s.lets(policies, backend, p.Protocol, s.target(p, backend)) {
+				continue
+			}
+			if shut++; pod == nil {
+				pod, by = backend, policies
+			}
+		}
+		if shut == 0 || shut < len(s.ready) && s.Client == nil {
+			continue
+		}
+		if f := check(p, pod, by); f != nil {
+			return []Finding{*f}
+		}
+	}
+	return nil
 }
 
 // localNodes are the ready nodes without and with a ready endpoint.

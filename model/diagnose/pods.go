@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"svctour/model"
 )
@@ -20,7 +21,9 @@ func (s *Subject) notReady() []*model.Pod {
 }
 
 // dead says whether the selector matches Pods, none of which is ready.
-func (s *Subject) dead() bool { return s.selects() && len(s.selected) > 0 && len(s.ready) == 0 }
+func (s *Subject) dead() bool {
+	return s.selects() && len(s.selected) > 0 && !slices.ContainsFunc(s.selected, (*model.Pod).Ready)
+}
 
 // podRule makes a rule's check: when no Pod is ready, it looks at each that is
 // not, and the first finding about one is taken.
@@ -32,6 +35,9 @@ func podRule(check func(*Subject, *model.Pod) *Finding) func(*Subject) []Finding
 		for _, pod := range s.selected {
 			if f := check(s, pod); f != nil {
 				f.Severity = Error
+				if s.Service.PublishNotReady && pod.Phase == "Running" { // it has a name, and may answer
+					f.Severity = Warning
+				}
 				return []Finding{*f}
 			}
 		}
@@ -190,10 +196,16 @@ func firstSentence(text string) string {
 }
 
 // short cuts a text that may be of any length.
-func short(text string) string {
-	const most = 120
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
+func short(text string) string { return clip(text, 120) }
+
+// clip cuts a text that is longer than most runes.
+func clip(text string, most int) string {
+	n := 0
+	for i := range text {
+		if n == most-1 && len(text)-i > utf8.UTFMax {
+			return text[:i] + "…"
+		}
+		n++
 	}
 	return text
 }

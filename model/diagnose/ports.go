@@ -15,28 +15,67 @@ func numeric(port string) bool {
 	return err == nil
 }
 
-// targetNumber is the container port that a Service's port leads to in a Pod,
-// 0 when the Pod has none of that name.
-func targetNumber(p *model.ServicePort, pod *model.Pod) int32 {
+// declaredPorts are the ports of a Pod's serving containers, as rules ask for
+// them again and again: a Service may have thousands.
+type declaredPorts struct {
+	list  []model.ContainerPort
+	known map[string]bool  // "8080", "8080/TCP", "http"
+	named map[string]int32 // "http/TCP"; of equal names the first counts (FindPort)
+}
+
+// ports are what a Pod declares.
+func (s *Subject) ports(pod *model.Pod) *declaredPorts {
+	if p := s.declares[pod]; p != nil {
+		return p
+	}
+	p := &declaredPorts{list: containerPorts(pod), known: map[string]bool{}, named: map[string]int32{}}
+	for _, port := range p.list {
+		number := strconv.Itoa(int(port.Port))
+		p.known[number], p.known[number+"/"+port.Protocol] = true, true
+		if port.Name == "" {
+			continue
+		}
+		p.known[port.Name] = true
+		if key := port.Name + "/" + port.Protocol; p.named[key] == 0 {
+			p.named[key] = port.Port
+		}
+	}
+	if s.declares == nil {
+		s.declares = map[*model.Pod]*declaredPorts{}
+	}
+	s.declares[pod] = p
+	return p
+}
+
+// declared says whether a Pod declares a port, by number or by name.
+func (s *Subject) declared(pod *model.Pod, port string) bool {
+	return port != "" && s.ports(pod).known[port]
+}
+
+// target is the container port that a Service's port leads to in a Pod, 0 when
+// the Pod has none of that name.
+func (s *Subject) target(p *model.ServicePort, pod *model.Pod) int32 {
 	if p.TargetPort == "" {
 		return p.Port
 	}
 	if n, err := strconv.ParseInt(p.TargetPort, 10, 32); err == nil {
 		return int32(n)
 	}
-	return namedPort(pod, p.TargetPort, p.Protocol)
+	return s.ports(pod).named[p.TargetPort+"/"+p.Protocol]
 }
 
-// declared says whether a Pod declares a port, by number or by name.
-func declared(pod *model.Pod, port string) bool {
-	return slices.ContainsFunc(containerPorts(pod), func(p model.ContainerPort) bool {
-		return p.Name == port && port != "" || strconv.Itoa(int(p.Port)) == port
-	})
-}
+func itoa(n int32) string { return strconv.Itoa(int(n)) }
+
+// someText is how many ports or labels are written out.
+const someText = 8
 
 func podPortsText(pod *model.Pod) string {
 	var out []string
-	for _, p := range containerPorts(pod) {
+	for i, p := range containerPorts(pod) {
+		if i == someText {
+			out = append(out, "…")
+			break
+		}
 		text := fmt.Sprintf("%d/%s", p.Port, p.Protocol)
 		if p.Name != "" {
 			text = p.Name + " " + text
@@ -74,7 +113,7 @@ func (s *Subject) familyDiffers(pod *model.Pod) bool {
 func (s *Subject) rightPort(pod *model.Pod, p *model.ServicePort) string {
 	best, least := "", 3
 	var all []model.ContainerPort
-	for _, port := range containerPorts(pod) {
+	for _, port := range s.ports(pod).list {
 		if port.Protocol != p.Protocol {
 			continue
 		}

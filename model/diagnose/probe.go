@@ -21,7 +21,7 @@ func Backends(s *model.Snapshot, service *model.Service, most int) []Backend {
 		p := &service.Ports[i]
 		n := 0
 		for _, pod := range subject.ready {
-			number := targetNumber(p, pod)
+			number := subject.target(p, pod)
 			if p.Protocol != "TCP" || number == 0 || n == most {
 				continue
 			}
@@ -47,7 +47,101 @@ const (
 	NotTried Reached = iota
 	Open
 	Refused
+	Silent     // no answer in time
+	Unresolved // the name has no address
 )
+
+// String gives the word for evidence.
+func (r Reached) String() string {
+	switch r {
+	case Open:
+		return "connection accepted"
+	case Refused:
+		return "connection refused"
+	case Silent:
+		return "no answer in time"
+	case Unresolved:
+		return "the name does not resolve"
+	}
+	return "not tried"
+}
+
+// ProbeRules are the causes that only a connection shows; nothing checks them
+// without one. They have no Check.
+var ProbeRules = []Rule{
+	{
+		ID: "binds-localhost", Lane: LanePort,
+		Title:   "The program listens on 127.0.0.1 only",
+		Explain: "Connections come to the Pod's address; a program that binds its loopback refuses them, while a probe by exec, or a port-forward, finds it well. Let it bind 0.0.0.0 or [::].",
+		Source:  "https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/#any-pod-can-access-its-own-port",
+	},
+	{
+		ID: "not-listening", Lane: LanePort,
+		Title:   "Nothing listens on the target port",
+		Explain: "The Pod is ready, the endpoint is there, and the Pod refuses connections to this port: the program listens on another one.",
+		Source:  "https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/#are-the-pods-working",
+	},
+	{
+		ID: "client-unresolved", Lane: LaneName,
+		Title:   "The name does not resolve in the client",
+		Explain: "The client's own resolver finds no address, though the Service exists: look at its resolv.conf, at policies for port 53, at the cluster's DNS.",
+		Source:  "https://kubernetes.io/docs/tasks/administer-cluster/dns-debugging-resolution/",
+	},
+	{
+		ID: "client-cannot-reach", Lane: LanePolicy,
+		Title:   "The client reaches neither the Service nor its Pods",
+		Explain: "The Pod accepts connections from the API server's side, and the client's do not arrive: a policy that the API does not show (a plugin's own, a mesh, a firewall between nodes), or a broken route.",
+		Source:  "https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/",
+	},
+	{
+		ID: "client-not-translated", Lane: LaneProxy,
+		Title: "The client reaches the Pods, but not the cluster IP",
+		Explain: "Everything is well but the translation on the client's node: kube-proxy's rules are stale or missing there, or conntrack still holds an old answer for this connection. " +
+			"Compare the node's rules (svctour shows both), and look at conntrack -L.",
+		Source: "https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/#is-the-kube-proxy-working",
+	},
+}
+
+// FromClient is what connections from a client's Pod gave.
+type FromClient struct {
+	Name    Reached // by the Service's name and port
+	Address Reached // to the cluster IP and port
+	Backend Reached // to a ready Pod's own address and port
+	Trouble string  // why nothing is known
+}
+
+// ProbedFrom is the finding that connections from a client make; nil when all is
+// well, or nothing is known.
+func ProbedFrom(client *model.Pod, service *model.Service, b Backend, a FromClient) *Finding {
+	if a.Name == Open || a.Name == NotTried {
+		return nil
+	}
+	name := fmt.Sprintf("%s.%s:%d", service.Name, service.Namespace, b.Port.Port)
+	address := fmt.Sprintf("%s:%d", service.ClusterIP(), b.Port.Port)
+	backend := fmt.Sprintf("%s:%d", b.Pod.IP(), b.Number)
+	fact := func(to string, r Reached) Fact {
+		return Fact{Object: about("Pod", client.Meta), Field: "connects to " + to, Value: r.String(), Kind: model.Observed}
+	}
+	f := &Finding{Severity: Error, Confidence: Likely, Evidence: []Fact{fact(name, a.Name), fact(address, a.Address), fact(backend, a.Backend)}}
+	switch {
+	case a.Name == Unresolved:
+		f.Rule, f.Lane = "client-unresolved", LaneName
+		f.Headline = fmt.Sprintf("%s.%s does not resolve in Pod %s", service.Name, service.Namespace, client.Name)
+		f.Cause = "The client asked its name servers and got no address."
+		f.Fix = command("Look at its resolv.conf.", "kubectl exec -n %s %s -- cat /etc/resolv.conf", client.Namespace, client.Name)
+	case a.Backend == Open:
+		f.Rule, f.Lane = "client-not-translated", LaneProxy
+		f.Headline = fmt.Sprintf("Pod %s reaches %s, but not %s: node %s does not translate", client.Name, backend, address, client.Node)
+		f.Cause = "kube-proxy's rules on the client's node are stale or missing, or conntrack holds an old answer."
+		f.Fix = command("See whether kube-proxy runs there, and what it says.", "kubectl get pods -n kube-system -o wide --field-selector=spec.nodeName=%s", client.Node)
+	default:
+		f.Rule, f.Lane = "client-cannot-reach", LanePolicy
+		f.Headline = fmt.Sprintf("Pod %s reaches neither %s nor %s", client.Name, name, backend)
+		f.Cause = "The API server reaches the Pod's port; from this client nothing arrives: something between the two drops or refuses it."
+		f.Fix = Fix{Explain: "Look for a policy of the network plugin's own, a mesh's sidecar, a firewall between the nodes."}
+	}
+	return f
+}
 
 // Settled says whether the answer at the Pod's address is known.
 func (a Answer) Settled() bool { return a.Address != NotTried }
@@ -55,7 +149,7 @@ func (a Answer) Settled() bool { return a.Address != NotTried }
 // Probed is the finding that an answer makes; nil when all is well.
 func Probed(service *model.Service, b Backend, a Answer) *Finding {
 	if a.Address != Refused {
-		return nil
+		return nil // Open, or not known
 	}
 	f := &Finding{
 		Rule: "not-listening", Severity: Error, Lane: LanePort, Confidence: Certain,

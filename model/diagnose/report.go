@@ -18,12 +18,13 @@ const (
 	LanePolicy    Lane = "policy"
 	LaneProxy     Lane = "proxy"
 	LaneOutside   Lane = "outside"
+	LaneReply     Lane = "reply"
 )
 
 // Lanes are all lanes in order.
 var Lanes = []Lane{
 	LaneClient, LaneName, LaneService, LaneSelector, LanePods, LaneEndpoints,
-	LanePort, LanePolicy, LaneProxy, LaneOutside,
+	LanePort, LanePolicy, LaneProxy, LaneOutside, LaneReply,
 }
 
 // Severity says how much a finding matters.
@@ -84,6 +85,20 @@ type Finding struct {
 	Confidence Confidence `json:"confidence"`
 }
 
+// Texts of a finding are bounded, in runes: names and messages may be of any
+// length. A fix is not: it has to be right.
+const (
+	longestText = 600
+	longestFact = 300
+)
+
+func (f *Finding) bound() {
+	f.Headline, f.Cause = clip(f.Headline, longestText), clip(f.Cause, longestText)
+	for i := range f.Evidence {
+		f.Evidence[i].Value = clip(f.Evidence[i].Value, longestFact)
+	}
+}
+
 // Unchecked is something that was not looked at.
 type Unchecked struct {
 	What string `json:"what"`
@@ -95,7 +110,7 @@ type Unchecked struct {
 type ServiceReport struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
-	// Healthy: there is no finding of Warning or worse.
+	// Healthy: there is no finding of Warning or worse, and it could be looked at.
 	Healthy    bool        `json:"healthy"`
 	Findings   []Finding   `json:"findings"`
 	NotChecked []Unchecked `json:"notChecked"`
@@ -113,10 +128,23 @@ type Report struct {
 	NotChecked []Unchecked `json:"notChecked"`
 }
 
+// Checked says whether the Service could be looked at at all.
+func (r *ServiceReport) Checked() bool { return r.Healthy || len(r.Findings) > 0 }
+
+// Checked says whether any Service could be looked at.
+func (r *Report) Checked() bool {
+	for i := range r.Services {
+		if r.Services[i].Checked() {
+			return true
+		}
+	}
+	return len(r.Services) == 0
+}
+
 // Healthy says whether no Service has a finding of Warning or worse.
 func (r *Report) Healthy() bool {
 	for i := range r.Services {
-		if !r.Services[i].Healthy {
+		if !r.Services[i].Healthy && r.Services[i].Checked() {
 			return false
 		}
 	}

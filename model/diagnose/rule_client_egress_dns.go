@@ -17,12 +17,14 @@ var clientEgressDNS = Rule{
 		if s.Service == nil || len(s.selected) == 0 {
 			return nil
 		}
-		server := s.dnsPod()
-		for _, client := range s.clients() {
+		clients := []*model.Pod{s.Client}
+		if s.Client == nil {
+			clients = s.clients(s.mute(s.Namespace))
+		} else if !s.isMute(s.Client) {
+			return nil
+		}
+		for _, client := range clients {
 			policies := s.egressPolicies(client)
-			if len(policies) == 0 || s.egressAllows(policies, client, server, "UDP", 53) {
-				continue
-			}
 			// Who may not reach the Service at all is no client of it, unless
 			// named as one.
 			if s.Client == nil && !s.reaches(policies, client) {

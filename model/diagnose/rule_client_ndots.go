@@ -18,7 +18,7 @@ var clientNDots = Rule{
 		if s.Service == nil {
 			return nil
 		}
-		for _, pod := range s.clients() {
+		for _, pod := range s.clients(s.odd[s.Namespace]) {
 			if pod.DNS == nil {
 				continue
 			}

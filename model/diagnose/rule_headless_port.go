@@ -18,7 +18,7 @@ var headlessPort = Rule{
 		}
 		for i := range s.Service.Ports {
 			p := &s.Service.Ports[i]
-			target := targetNumber(p, s.ready[0])
+			target := s.target(p, s.ready[0])
 			if target == 0 || target == p.Port {
 				continue
 			}

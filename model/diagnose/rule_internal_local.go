@@ -21,8 +21,12 @@ var internalLocal = Rule{
 		if len(without) == 0 || s.Client != nil && slices.Contains(with, s.Client.Node) {
 			return nil
 		}
+		severity := Warning
+		if s.Client != nil { // it is on one of these nodes
+			severity = Error
+		}
 		return []Finding{{
-			Severity: Warning, Confidence: Certain,
+			Severity: severity, Confidence: Certain,
 			Headline: fmt.Sprintf("Clients on %s reach nobody: no ready Pod runs there", names(without)),
 			Cause:    "internalTrafficPolicy is Local: a node's clients get its own Pods only.",
 			Evidence: []Fact{

@@ -22,8 +22,8 @@ var podVariableCollision = Rule{
 			if !crashes(c) {
 				continue
 			}
-			for _, other := range s.snapshot.Services {
-				if other.Namespace != pod.Namespace || other.ClusterIP() == "" || other.Headless() {
+			for _, other := range s.services(pod.Namespace) {
+				if other.ClusterIP() == "" || other.Headless() {
 					continue
 				}
 				name := strings.ToUpper(strings.ReplaceAll(other.Name, "-", "_"))

@@ -13,36 +13,22 @@ var policyIngress = Rule{
 	Explain: "A Pod that any policy selects for ingress accepts only what some policy allows. What is not allowed is dropped: the client times out.",
 	Source:  "https://kubernetes.io/docs/concepts/services-networking/network-policies/",
 	Check: func(s *Subject) []Finding {
-		if !s.lives() || s.unread("networkpolicies") {
-			return nil
-		}
-		for i := range s.Service.Ports {
-			p := &s.Service.Ports[i]
-			shut, pod := 0, (*model.Pod)(nil)
-			var by *model.NetworkPolicy
-			for _, backend := range s.ready {
-				policies := s.ingressPolicies(backend)
-				if len(policies) > 0 && !s.lets(policies, backend, p.Protocol, targetNumber(p, backend)) {
-					shut, pod, by = shut+1, backend, policies[0]
-				}
-			}
-			if shut == 0 || shut < len(s.ready) && s.Client == nil {
-				continue
-			}
+		return s.eachShut(func(p *model.ServicePort, pod *model.Pod, policies []*model.NetworkPolicy) *Finding {
+			by := policies[0]
 			who, cause := "anybody", "No rule of any policy that selects the Pods allows this port."
 			from := []any{object{"podSelector": object{}}}
 			if s.Client != nil {
 				who, cause = "Pod "+s.Client.Name, "No rule of any policy that selects the Pods allows this client at this port."
 				from = []any{object{"podSelector": object{"matchLabels": s.Client.Labels}, "namespaceSelector": object{"matchLabels": object{"kubernetes.io/metadata.name": s.Client.Namespace}}}}
 			}
-			rule := object{"from": from, "ports": []any{object{"protocol": p.Protocol, "port": targetNumber(p, pod)}}}
+			rule := object{"from": from, "ports": []any{object{"protocol": p.Protocol, "port": s.target(p, pod)}}}
 			path, op := "/spec/ingress/-", any(rule)
 			if len(*by.Ingress) == 0 {
 				path, op = "/spec/ingress", []any{rule}
 			}
-			return []Finding{{
+			return &Finding{
 				Severity: Error, Confidence: Certain,
-				Headline: fmt.Sprintf("NetworkPolicy %s does not let %s in at port %d: connections time out", by.Name, who, targetNumber(p, pod)),
+				Headline: fmt.Sprintf("NetworkPolicy %s does not let %s in at port %d: connections time out", by.Name, who, s.target(p, pod)),
 				Cause:    cause + " (If the network plugin enforces policies.)",
 				Evidence: []Fact{
 					observed("NetworkPolicy", by.Meta, "spec.podSelector", selectorText(&by.Pods)),
@@ -50,8 +36,7 @@ var policyIngress = Rule{
 					observed("Pod", pod.Meta, "metadata.labels", pairs(pod.Labels)),
 				},
 				Fix: patched("Allow the clients that should come in.", "NetworkPolicy", by.Meta, "json", []any{object{"op": "add", "path": path, "value": op}}),
-			}}
-		}
-		return nil
+			}
+		})
 	},
 }

@@ -15,15 +15,15 @@ var podProbePort = Rule{
 	Check: podRule(func(s *Subject, pod *model.Pod) *Finding {
 		for _, c := range containers(pod) {
 			field, probe := "readinessProbe", c.Readiness
-			if c.Startup != nil && c.Startup.Port != "" && !declared(pod, c.Startup.Port) {
+			if c.Startup != nil && c.Startup.Port != "" && !s.declared(pod, c.Startup.Port) {
 				field, probe = "startupProbe", c.Startup
 			}
-			if probe == nil || probe.Port == "" || c.Ready || c.State != "running" || declared(pod, probe.Port) || len(containerPorts(pod)) == 0 {
+			if probe == nil || probe.Port == "" || c.Ready || c.State != "running" || s.declared(pod, probe.Port) || len(s.ports(pod).list) == 0 {
 				continue
 			}
-			right := containerPorts(pod)[0]
+			right := s.ports(pod).list[0]
 			for i := range s.Service.Ports {
-				if n := targetNumber(&s.Service.Ports[i], pod); n > 0 && declared(pod, fmt.Sprint(n)) {
+				if n := s.target(&s.Service.Ports[i], pod); n > 0 && s.declared(pod, fmt.Sprint(n)) {
 					right.Port = n
 					break
 				}

@@ -26,8 +26,8 @@ var selectorMatchesNothing = Rule{
 			},
 			Fix: command("Compare with the labels that there are.", "kubectl get pods -n %s --show-labels", s.Namespace),
 		}
-		for _, d := range s.snapshot.Deployments { // by its name, at least
-			if d.Namespace == s.Namespace && d.Name == s.Name && len(d.Selector) > 0 {
+		for _, d := range s.deployments(s.Namespace) { // by its name, at least
+			if d.Name == s.Name && len(d.Selector) > 0 {
 				f.Fix = s.selectInstead(d.Selector, "Select the Pods of Deployment "+d.Name+", which has the Service's name.")
 				f.Headline += fmt.Sprintf("; those of Deployment %s have %s", d.Name, pairs(d.Selector))
 			}

@@ -22,8 +22,8 @@ var noSelectorNoEndpoints = Rule{
 			Evidence: []Fact{observed("Service", s.Service.Meta, "spec.selector", "none"), observed("Service", s.Service.Meta, "EndpointSlices with endpoints", "0")},
 			Fix:      Fix{Explain: "Give it a selector, or write an EndpointSlice with the label kubernetes.io/service-name: " + s.Name + "."},
 		}
-		for _, deployment := range s.snapshot.Deployments {
-			if deployment.Namespace == s.Namespace && deployment.Name == s.Name && len(deployment.Selector) > 0 {
+		for _, deployment := range s.deployments(s.Namespace) {
+			if deployment.Name == s.Name && len(deployment.Selector) > 0 {
 				f.Fix = patched("Select the Pods of Deployment "+deployment.Name+".", "Service", s.Service.Meta, "strategic", spec(object{"selector": deployment.Selector}))
 			}
 		}

@@ -22,9 +22,9 @@ var selectorTooBroad = Rule{
 		right, wrong := map[string]*model.Pod{}, map[string]*model.Pod{}
 		for _, pod := range s.selected {
 			owner := s.owner(pod)
-			if s.declares(pod) {
+			if s.serves(pod) {
 				right[owner] = pod
-			} else if len(containerPorts(pod)) > 0 || strings.HasPrefix(owner, "Job/") {
+			} else if len(s.ports(pod).list) > 0 || strings.HasPrefix(owner, "Job/") {
 				wrong[owner] = pod
 			}
 		}

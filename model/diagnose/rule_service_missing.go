@@ -13,7 +13,7 @@ var serviceMissing = Rule{
 	Explain: "A Service's short name works in its own namespace only; from another one it is NAME.NAMESPACE.",
 	Source:  "https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/",
 	Check: func(s *Subject) []Finding {
-		if s.Service != nil {
+		if s.Service != nil || s.unread("services") || s.hides(s.Namespace) {
 			return nil
 		}
 		f := Finding{
@@ -22,6 +22,14 @@ var serviceMissing = Rule{
 			Cause:    "Its name does not resolve, and nothing forwards to it.",
 			Evidence: []Fact{{Object: "Namespace " + s.Namespace, Field: "Services named " + s.Name, Value: "0", Kind: model.Observed}},
 			Fix:      command("See which Services there are.", "kubectl get services -n %s", s.Namespace),
+		}
+		for _, w := range s.workloads(s.Namespace) {
+			if w.Kind == "StatefulSet" && w.Service == s.Name {
+				f.Cause = fmt.Sprintf("StatefulSet %s names it as its serviceName: without it its Pods have no names (%s-0.%s).", w.Name, w.Name, s.Name)
+				f.Evidence = append(f.Evidence, observed("StatefulSet", w.Meta, "spec.serviceName", w.Service))
+				f.Fix = Fix{Explain: "Make a headless Service of this name that selects the StatefulSet's Pods: " + pairs(w.Selector) + "."}
+				return []Finding{f}
+			}
 		}
 		best := 3
 		for _, other := range s.snapshot.Services {

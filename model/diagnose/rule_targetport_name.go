@@ -24,7 +24,7 @@ var targetPortName = Rule{
 			if p.TargetPort == "" || numeric(p.TargetPort) {
 				continue
 			}
-			if slices.ContainsFunc(s.ready, func(pod *model.Pod) bool { return namedPort(pod, p.TargetPort, p.Protocol) > 0 }) {
+			if slices.ContainsFunc(s.ready, func(pod *model.Pod) bool { return s.target(p, pod) > 0 }) {
 				continue
 			}
 			pod := s.ready[0]

@@ -22,8 +22,12 @@ var targetPortProtocol = Rule{
 			pod := s.ready[0]
 			var other *model.ContainerPort
 			same := false
-			for _, port := range containerPorts(pod) {
-				if port.Name == p.TargetPort && p.TargetPort != "" || strconv.Itoa(int(port.Port)) == orElse(p.TargetPort, strconv.Itoa(int(p.Port))) {
+			wanted := orElse(p.TargetPort, strconv.Itoa(int(p.Port)))
+			if !s.declared(pod, wanted) || numeric(wanted) && s.declared(pod, wanted+"/"+p.Protocol) || !numeric(wanted) && s.target(p, pod) > 0 {
+				continue
+			}
+			for _, port := range s.ports(pod).list {
+				if port.Name == p.TargetPort && p.TargetPort != "" || strconv.Itoa(int(port.Port)) == wanted {
 					if port.Protocol == p.Protocol {
 						same = true
 					} else {

@@ -20,7 +20,7 @@ var targetPortSwapped = Rule{
 			pod := s.ready[0]
 			target, err := strconv.Atoi(p.TargetPort)
 			// What clients ask for is the lower number: 80, not 8080.
-			if err != nil || target >= int(p.Port) || declared(pod, p.TargetPort) || !declared(pod, strconv.Itoa(int(p.Port))) {
+			if err != nil || target >= int(p.Port) || s.declared(pod, p.TargetPort) || !s.declared(pod, strconv.Itoa(int(p.Port))) {
 				continue
 			}
 			return []Finding{{

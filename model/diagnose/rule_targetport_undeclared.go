@@ -22,7 +22,7 @@ var targetPortUndeclared = Rule{
 		for i := range s.Service.Ports {
 			p := &s.Service.Ports[i]
 			target := orElse(p.TargetPort, strconv.Itoa(int(p.Port)))
-			if !numeric(target) || slices.ContainsFunc(s.ready, func(pod *model.Pod) bool { return declared(pod, target) || len(containerPorts(pod)) == 0 }) {
+			if !numeric(target) || slices.ContainsFunc(s.ready, func(pod *model.Pod) bool { return s.declared(pod, target) || len(s.ports(pod).list) == 0 }) {
 				continue
 			}
 			pod := s.ready[0]

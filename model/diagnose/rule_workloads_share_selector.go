@@ -18,8 +18,8 @@ var workloadsFight = Rule{
 			return nil
 		}
 		var first *model.Deployment
-		for _, d := range s.snapshot.Deployments {
-			if d.Namespace != s.Namespace || len(d.Selector) == 0 || !has(d.TemplateLabels, s.Service.Selector) {
+		for _, d := range s.deployments(s.Namespace) {
+			if len(d.Selector) == 0 || !has(d.TemplateLabels, s.Service.Selector) {
 				continue
 			}
 			if first != nil && maps.Equal(first.Selector, d.Selector) {

@@ -16,23 +16,28 @@ type Rule struct {
 // Rules are all rules, those of a lane in order: where several find something
 // equally bad, the first is the headline.
 var Rules = []Rule{
-	clientMissing, clientNDots, clientEgressDNS,
-	dnsDown, clusterDomain,
-	serviceMissing, externalNameIsAddress, servicePortMissing, noClusterIP,
-	noSelectorNoEndpoints, selectorRemovedStale, scaledToZero, podsNotCreated, selectorOtherNamespace, selectorNearMiss, selectorMatchesNothing, selectorTooBroad, workloadsFight,
-	podUnscheduled, podImage, podConfig, podVariableCollision, podPeersNotReady, podOutOfMemory, podCrashLoop, podInit, podProbePort, podProbeFails, podReadinessGate, podNodeDown, podEnded, podStarting, someNotReady,
-	endpointsLag, endpointsEmpty,
-	targetPortName, targetPortProtocol, targetPortSwapped, targetPortUndeclared, headlessPort, statefulSetService, statefulSetNotHeadless,
-	policyIngress, externalLocal, internalLocal, hintsMissing, sourceRanges,
-	proxyDown,
-	loadBalancerEvents, loadBalancerPending, nodePortReach,
+	clientMissing, clientHostNetwork, clientDNSPolicy, clientDNSSearch, clientNDots, clientEgressDNS, clientEgress, clientHTTPProxy,
+	dnsDown, dnsPolicy, dnsServerMissing, clusterDomain,
+	serviceMissing, namespaceTerminating, serviceDeleting, externalNameIsAddress, externalNameLoop, externalNameMissing, externalNameShort, servicePortMissing, noClusterIP,
+	sliceLabel, endpointsNotMirrored, noSelectorNoEndpoints, selectorRemovedStale, scaledToZero, podsTerminating, podsNotCreated, selectorOtherNamespace, selectorNearMiss, selectorMatchesNothing,
+	selectorTooBroad, workloadsFight, selectorSeveral,
+	podUnscheduled, podImage, podConfig, podNetwork, podVariableCollision, podPeersNotReady, podOutOfMemory, podLiveness, podPortConflict, podCrashLoop, podInit,
+	podProbePort, podProbeStatus, podProbeScheme, podProbeTimeout, podProbeFails, podReadinessGate, podNodeDown, podEnded, podStarting, someNotReady, rolloutStuck, podRestarts,
+	familyMismatch, endpointsLag, endpointsStale, endpointsEmpty, sliceAddressType, slicePort, sliceClusterIP, sliceNotReady, sliceForeign,
+	targetPortName, targetPortProtocol, targetPortSwapped, targetPortSomePods, targetPortUndeclared, targetPortAmbiguous, headlessPort, statefulSetService, statefulSetNotHeadless, externalNamePort,
+	policyServicePort, policyPortName, policyClientNamespace, policyNobody, policyIngress, policyOutside, externalLocal, internalLocal, hintsMissing, trafficDistribution, sourceRanges, sessionAffinity,
+	proxyName, proxyDown,
+	loadBalancerEvents, loadBalancerPending, loadBalancerNodes, addressShared, nodePortAddresses, nodePortReach, externalIPs, externalNameHost,
+	hairpin,
 }
 
-// RuleByID finds a rule; nil when there is none.
+// RuleByID finds a rule, also one of ProbeRules; nil when there is none.
 func RuleByID(id string) *Rule {
-	for i := range Rules {
-		if Rules[i].ID == id {
-			return &Rules[i]
+	for _, list := range [][]Rule{Rules, ProbeRules} {
+		for i := range list {
+			if list[i].ID == id {
+				return &list[i]
+			}
 		}
 	}
 	return nil

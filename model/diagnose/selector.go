@@ -77,7 +77,7 @@ func (s *Subject) nearest() *miss {
 		}
 	}
 	selector := s.Service.Selector
-	for _, group := range s.groups() {
+	for _, group := range s.groups(s.Namespace) {
 		m := compare(selector, group.labels)
 		if m == nil {
 			continue
@@ -104,10 +104,14 @@ type group struct {
 // controllers' own labels, which no selector of a person's is about.
 var madeLabels = []string{"pod-template-hash", "controller-revision-hash", "pod-template-generation", "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index", "topology.kubernetes.io/zone", "topology.kubernetes.io/region"}
 
-func (s *Subject) groups() []*group {
+// groups are those of a namespace.
+func (d *Doctor) groups(namespace string) []*group {
+	if out, known := d.grouped[namespace]; known {
+		return out
+	}
 	byLabels := map[string]*group{}
 	var out []*group
-	for _, pod := range s.all[s.Namespace] {
+	for _, pod := range d.all[namespace] {
 		if pod.Phase == "Succeeded" || pod.Phase == "Failed" || pod.Terminating() {
 			continue
 		}
@@ -122,6 +126,7 @@ func (s *Subject) groups() []*group {
 		}
 		byLabels[key].pods = append(byLabels[key].pods, pod)
 	}
+	d.grouped[namespace] = out
 	return out
 }
 
@@ -233,8 +238,8 @@ func abs(n int) int { return max(n, -n) }
 // onDeploymentOnly finds a Deployment whose own labels satisfy the selector,
 // while its template's do not.
 func (s *Subject) onDeploymentOnly() *miss {
-	for _, d := range s.snapshot.Deployments {
-		if d.Namespace != s.Namespace || has(d.TemplateLabels, s.Service.Selector) {
+	for _, d := range s.deployments(s.Namespace) {
+		if has(d.TemplateLabels, s.Service.Selector) {
 			continue
 		}
 		both := maps.Clone(d.TemplateLabels)
@@ -268,9 +273,9 @@ func (s *Subject) onDeploymentOnly() *miss {
 
 // oldReplicaSet finds a Deployment whose former template satisfied the selector.
 func (s *Subject) oldReplicaSet() *miss {
-	for _, set := range s.snapshot.ReplicaSets {
+	for _, set := range s.replicaSets(s.Namespace) {
 		owner := controller(set.Meta)
-		if set.Namespace != s.Namespace || owner == nil || owner.Kind != "Deployment" || !has(set.TemplateLabels, s.Service.Selector) {
+		if owner == nil || owner.Kind != "Deployment" || !has(set.TemplateLabels, s.Service.Selector) {
 			continue
 		}
 		d := s.snapshot.Deployment(s.Namespace, owner.Name)
@@ -297,18 +302,18 @@ func (s *Subject) oldReplicaSet() *miss {
 
 // workload is what would make Pods for the selector; nil when nothing does.
 func (s *Subject) workload() *maker {
-	for _, d := range s.snapshot.Deployments {
-		if d.Namespace == s.Namespace && has(d.TemplateLabels, s.Service.Selector) {
+	for _, d := range s.deployments(s.Namespace) {
+		if has(d.TemplateLabels, s.Service.Selector) {
 			return &maker{"Deployment", d.Meta, d.Replicas, d.Conditions}
 		}
 	}
-	for _, w := range s.snapshot.Workloads {
-		if w.Namespace == s.Namespace && has(w.TemplateLabels, s.Service.Selector) {
+	for _, w := range s.workloads(s.Namespace) {
+		if has(w.TemplateLabels, s.Service.Selector) {
 			return &maker{w.Kind, w.Meta, w.Replicas, nil}
 		}
 	}
-	for _, r := range s.snapshot.ReplicaSets {
-		if r.Namespace == s.Namespace && controller(r.Meta) == nil && has(r.TemplateLabels, s.Service.Selector) {
+	for _, r := range s.replicaSets(s.Namespace) {
+		if controller(r.Meta) == nil && has(r.TemplateLabels, s.Service.Selector) {
 			return &maker{"ReplicaSet", r.Meta, r.Replicas, nil}
 		}
 	}
@@ -322,16 +327,14 @@ type maker struct {
 	conditions []model.Condition
 }
 
-// declares says whether a Pod serves one of the Service's ports, as far as its
+// serves says whether a Pod serves one of the Service's ports, as far as its
 // containers declare; a port by number counts if it is declared.
-func (s *Subject) declares(pod *model.Pod) bool {
+func (s *Subject) serves(pod *model.Pod) bool {
 	for i := range s.Service.Ports {
 		p := &s.Service.Ports[i]
 		if numeric(p.TargetPort) {
-			for _, port := range containerPorts(pod) {
-				if fmt.Sprint(port.Port) == p.TargetPort && port.Protocol == p.Protocol {
-					return true
-				}
+			if s.ports(pod).known[p.TargetPort+"/"+p.Protocol] {
+				return true
 			}
 		} else if p.TargetPort != "" {
 			return true // a Pod without the name is no endpoint of the port

@@ -41,6 +41,9 @@ func portsText(s *model.Service) string {
 		if i > 0 {
 			text += ", "
 		}
+		if i == someText {
+			return text + "…"
+		}
 		if p.Name != "" {
 			text += p.Name + " "
 		}

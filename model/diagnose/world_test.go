@@ -9,14 +9,18 @@ import (
 )
 
 // world is a cluster that a test may change before it is diagnosed.
-type world struct{ model.Snapshot }
+type world struct {
+	model.Snapshot
+	ask       Options
+	unsettled func(*world) // changes what the EndpointSlice controller has written
+}
 
 const ns = "shop"
 
 func newWorld() *world {
-	w := &world{model.Snapshot{
+	w := &world{Snapshot: model.Snapshot{
 		Sync: model.Sync{Synced: true}, Proxy: model.DefaultProxy(),
-		DNS: model.DNS{Domain: "cluster.local", Servers: []string{"10.96.0.10"}, Evidence: model.Derived},
+		DNS: model.DNS{Domain: "cluster.local", Servers: []string{"10.96.0.10"}, Source: "ConfigMap kube-system/kubelet-config", Evidence: model.Derived},
 	}}
 	w.Proxy.Running = true
 	for i := range 3 {
@@ -151,6 +155,50 @@ func (w *world) find(name string) *model.Service {
 	panic("no Service " + name)
 }
 
+// asks lets the client ask; it is changed first.
+func (w *world) asks(change func(*model.Pod)) *model.Pod {
+	pod := w.named("client")
+	change(pod)
+	w.ask.Client = pod
+	return pod
+}
+
+func (w *world) named(name string) *model.Pod {
+	for _, p := range w.Pods {
+		if p.Name == name {
+			return p
+		}
+	}
+	panic("no Pod " + name)
+}
+
+// says adds an event about a Pod of a workload.
+func (w *world) says(workload, reason, message string) {
+	for _, p := range w.backends(workload) {
+		w.Events = append(w.Events, &model.Event{
+			Meta: model.Meta{Namespace: p.Namespace, Name: fmt.Sprintf("e%d", len(w.Events))}, Type: "Warning", Reason: reason, Message: message,
+			Object: model.Ref{Kind: "Pod", Namespace: p.Namespace, Name: p.Name}, Source: "kubelet",
+		})
+	}
+}
+
+// policy adds a NetworkPolicy about the Pods that a Service selects.
+func (w *world) policy(service string, ingress ...model.PolicyRule) *model.NetworkPolicy {
+	p := &model.NetworkPolicy{Meta: model.Meta{Namespace: ns, Name: "policy"}, Pods: model.LabelSelector{Labels: w.find(service).Selector}, Ingress: &ingress}
+	w.Policies = append(w.Policies, p)
+	return p
+}
+
+// slice is the first EndpointSlice of a Service.
+func (w *world) slice(service string) *model.EndpointSlice {
+	for _, s := range w.Slices {
+		if s.Service() == service {
+			return s
+		}
+	}
+	panic("no EndpointSlice of " + service)
+}
+
 // backends are the Pods of a workload.
 func (w *world) backends(workload string) []*model.Pod {
 	var out []*model.Pod
@@ -210,16 +258,19 @@ func (w *world) settle() *model.Snapshot {
 				continue
 			}
 			ready := p.Ready()
-			slice.Endpoints = append(slice.Endpoints, model.Endpoint{Addresses: p.IPs, Ready: &ready, Node: p.Node})
+			slice.Endpoints = append(slice.Endpoints, model.Endpoint{Addresses: p.IPs, Ready: &ready, Node: p.Node, Target: &model.Ref{Kind: "Pod", Namespace: p.Namespace, Name: p.Name, UID: p.UID}})
 			if len(slice.Ports) == 0 {
 				for i := range s.Ports {
-					if n := targetNumber(&s.Ports[i], p); n > 0 {
+					if n := (&Subject{}).target(&s.Ports[i], p); n > 0 {
 						slice.Ports = append(slice.Ports, model.EndpointPort{Name: s.Ports[i].Name, Protocol: s.Ports[i].Protocol, Port: &n})
 					}
 				}
 			}
 		}
 		w.Slices = append(w.Slices, slice)
+	}
+	if w.unsettled != nil {
+		w.unsettled(w)
 	}
 	return model.NewSnapshot(w.Snapshot)
 }

@@ -13,7 +13,7 @@ import (
 // fail, and each finding with its evidence and its fix.
 func Doctor(r *diagnose.ServiceReport, t *theme.Theme, w int) []frame.Line {
 	lines := frame.Wrap(frame.L(r.Summary, t.Muted), w, 0)
-	lines = append(lines, frame.Wrap(lane(r, t), w, 0)...)
+	lines = append(lines, frame.Wrap(lane(r, t, w), w, 0)...)
 	for i := range r.Findings {
 		lines = append(append(lines, nil), finding(&r.Findings[i], t, w)...)
 	}
@@ -26,25 +26,30 @@ func Doctor(r *diagnose.ServiceReport, t *theme.Theme, w int) []frame.Line {
 	return lines
 }
 
-// lane is the way of a connection, a word for each place.
-func lane(r *diagnose.ServiceReport, t *theme.Theme) frame.Line {
+// lane is the way of a connection, a word for each place. Where a line does not
+// hold it, the places behind a break, which nobody looked at, are left out.
+func lane(r *diagnose.ServiceReport, t *theme.Theme, w int) frame.Line {
 	var out frame.Line
-	style := t.Good
+	style, broken, width := t.Good, false, 0
+	for _, lane := range diagnose.Lanes {
+		width += len(lane) + 1
+	}
 	for i, lane := range diagnose.Lanes {
+		if broken && width+1 > w {
+			return append(out, frame.Span{Text: " " + t.Glyph.Pending, Style: t.Muted})
+		}
 		if i > 0 {
 			out = append(out, frame.Span{Text: " ", Style: t.Text})
 		}
-		if lane == r.Broken {
-			broken := t.Warn
-			if style = t.Muted; r.Findings[0].Severity == diagnose.Error {
-				broken = t.Bad
-			} else {
-				style = t.Good
-			}
-			out = append(out, frame.Span{Text: t.Glyph.Cross + " " + strings.ToUpper(string(lane)), Style: broken})
+		if lane != r.Broken {
+			out = append(out, frame.Span{Text: string(lane), Style: style})
 			continue
 		}
-		out = append(out, frame.Span{Text: string(lane), Style: style})
+		mark := t.Warn
+		if r.Findings[0].Severity == diagnose.Error {
+			mark, style, broken = t.Bad, t.Muted, true
+		}
+		out = append(out, frame.Span{Text: t.Glyph.Cross + " " + strings.ToUpper(string(lane)), Style: mark})
 	}
 	return out
 }

@@ -1,0 +1,45 @@
+package diagnose
+
+import (
+	"fmt"
+
+	"svctour/model"
+)
+
+// A label that tells kube-proxy to keep away.
+var proxyName = Rule{
+	ID: "proxy-name", Lane: LaneProxy,
+	Title: "A label keeps kube-proxy from the Service",
+	Explain: "kube-proxy leaves out Services and EndpointSlices with the label service.kubernetes.io/service-proxy-name, whatever its value: they are another program's. " +
+		"The EndpointSlice controller copies a Service's labels to its slices.",
+	Source: "cmd/kube-proxy/app/server.go, labelSelectorNoProxyName; pkg/proxy/apis/well_known_labels.go",
+	Check: func(s *Subject) []Finding {
+		const label = "service.kubernetes.io/service-proxy-name"
+		if s.Service == nil || s.Service.Type == model.ExternalName || s.Service.Headless() {
+			return nil
+		}
+		value, is := s.Service.Labels[label]
+		if !is {
+			for _, slice := range s.slices {
+				// The headless mark of a slice has the same effect.
+				for _, l := range []string{label, "service.kubernetes.io/headless"} {
+					if v, has := slice.Labels[l]; has && len(slice.Endpoints) > 0 && len(s.slices) == 1 {
+						return []Finding{ignored("EndpointSlice", slice.Meta, l, v)}
+					}
+				}
+			}
+			return nil
+		}
+		return []Finding{ignored("Service", s.Service.Meta, label, value)}
+	},
+}
+
+func ignored(kind string, meta model.Meta, label, value string) Finding {
+	return Finding{
+		Severity: Error, Confidence: Likely,
+		Headline: fmt.Sprintf("The label %s of %s %s keeps kube-proxy away: nothing forwards", label, kind, meta.Name),
+		Cause:    "kube-proxy makes no rules of what has this label; only a program that looks for it would.",
+		Evidence: []Fact{observed(kind, meta, "metadata.labels["+label+"]", orElse(value, `""`))},
+		Fix:      patched("Take the label away, unless that program runs.", kind, meta, "merge", object{"metadata": object{"labels": object{label: nil}}}),
+	}
+}
