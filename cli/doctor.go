@@ -19,7 +19,7 @@ import (
 )
 
 // gcPercent is how much the heap may grow between two collections, in percent.
-const gcPercent = 25
+const gcPercent = 40
 
 // doctorOptions are what svctour doctor is asked.
 type doctorOptions struct {
@@ -122,6 +122,9 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 		}
 		addRefused(report, refused)
 		return g.printReport(report, o)
+	}
+	if o.Watch && o.Probe {
+		return usageError(errors.New("--watch looks at what the API server tells; ask for --probe without it"))
 	}
 	options := clusterOptions(g)
 	options.Diagnose = true
@@ -255,19 +258,46 @@ func (g *globals) printReport(report *diagnose.Report, o doctorOptions) error {
 	return nil
 }
 
+// health says of every Service whether it is well.
+func health(report *diagnose.Report) map[string]bool {
+	out := map[string]bool{}
+	for i := range report.Services {
+		s := &report.Services[i]
+		out[s.Namespace+"/"+s.Name] = s.Healthy
+	}
+	return out
+}
+
+// turns tells which Services have healed since, and which have broken.
+func turns(before map[string]bool, report *diagnose.Report) string {
+	p := &page{width: textWidth}
+	for i := range report.Services {
+		s := &report.Services[i]
+		was, known := before[s.Namespace+"/"+s.Name]
+		switch {
+		case known && !was && s.Healthy:
+			p.paragraph("✓ ", "  ", s.Namespace+"/"+s.Name+" has healed")
+		case known && was && len(s.Findings) > 0 && !s.Healthy:
+			p.paragraph("✗ ", "  ", s.Namespace+"/"+s.Name+" has broken: "+s.Findings[0].Headline)
+		}
+	}
+	return p.String()
+}
+
 // watchReport prints the report again whenever what it says has changed, until
 // ctx ends.
 func (g *globals) watchReport(ctx context.Context, connection *cluster.Connection, snapshot *model.Snapshot, o doctorOptions) error {
-	last := ""
+	last, before := "", map[string]bool(nil)
 	for {
 		report, err := examine(snapshot, connection.Namespace(), o)
 		if err != nil {
 			return err
 		}
 		if text := reportText(report, textWidth, o.All); text != last {
-			if last != "" {
-				fmt.Fprintf(g.Out, "\n%s\n", time.Now().Format(time.TimeOnly))
+			if last != "" && g.Output == "text" {
+				fmt.Fprintf(g.Out, "\n%s\n%s", time.Now().Format(time.TimeOnly), turns(before, report))
 			}
+			before = health(report)
 			if g.Output == "text" {
 				_, err = io.WriteString(g.Out, text)
 			} else {

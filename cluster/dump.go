@@ -99,6 +99,13 @@ func (f *fileReader) readDump(in *bufio.Reader) (bool, error) {
 // quickly decodes an item that the API server has stored (it has a UID) and
 // that is plain. Otherwise it says whether the item has to be read at all.
 func quickly(fast *plainYAML, text []byte) (object kruntime.Object, known bool) {
+	apiVersion, kind := head(text)
+	if kind == "" {
+		return nil, true
+	}
+	if !slices.Contains(dumpKinds[apiVersion], kind) {
+		return nil, false
+	}
 	plain := text
 	if text[0] != '{' {
 		var ok bool
@@ -106,28 +113,34 @@ func quickly(fast *plainYAML, text []byte) (object kruntime.Object, known bool) 
 			return nil, true
 		}
 	}
-	var head metav1.TypeMeta
-	if sigsjson.UnmarshalCaseSensitivePreserveInts(plain, &head) != nil || head.Kind == "" || head.APIVersion == "" {
-		return nil, true
-	}
-	if !slices.Contains(dumpKinds[head.APIVersion], head.Kind) {
-		return nil, false
-	}
-	version, err := schema.ParseGroupVersion(head.APIVersion)
+	version, err := schema.ParseGroupVersion(apiVersion)
 	if err != nil {
 		return nil, true
 	}
-	if object, err = legacyscheme.Scheme.New(version.WithKind(head.Kind)); err != nil {
+	if object, err = legacyscheme.Scheme.New(version.WithKind(kind)); err != nil {
 		return nil, true
 	}
 	if err := sigsjson.UnmarshalCaseSensitivePreserveInts(plain, object); err != nil {
 		return nil, true
 	}
 	about, is := object.(metav1.Object)
-	if !is || about.GetUID() == "" || about.GetNamespace() == "" && head.Kind != "Node" && head.Kind != "Namespace" {
+	if !is || about.GetUID() == "" || about.GetNamespace() == "" && kind != "Node" && kind != "Namespace" {
 		return nil, true
 	}
 	return object, true
+}
+
+// head is what an item's first two fields say that it is, as kubectl sorts them;
+// "" if they are others.
+func head(text []byte) (apiVersion, kind string) {
+	words := bytes.Fields(text[:min(len(text), 120)])
+	if text[0] == '{' && len(words) > 0 { // {, "apiVersion":, "v1",
+		words = words[1:]
+	}
+	if len(words) < 4 || string(bytes.Trim(words[0], `":`)) != "apiVersion" || string(bytes.Trim(words[2], `":`)) != "kind" {
+		return "", ""
+	}
+	return string(bytes.Trim(words[1], `",`)), string(bytes.Trim(words[3], `",`))
 }
 
 // yamlItems gives the items of a YAML List, with their indent taken away.
