@@ -141,6 +141,9 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 	if err != nil {
 		return err
 	}
+	if snapshot, report, err = settled(ctx, connection, snapshot, report, o); err != nil {
+		return err
+	}
 	if o.Probe {
 		p := &prober{connection: connection, snapshot: snapshot, log: g.Err}
 		if o.From != "" {
@@ -152,6 +155,30 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 		return g.watchReport(ctx, connection, snapshot, o)
 	}
 	return g.printReport(report, o)
+}
+
+// settleTime is how long controllers are given to catch up with a change.
+const settleTime = 3 * time.Second
+
+// settled looks again while a headline may be over in a moment, so that what is
+// said is a problem and no change under way.
+func settled(ctx context.Context, connection *cluster.Connection, snapshot *model.Snapshot, report *diagnose.Report, o doctorOptions) (*model.Snapshot, *diagnose.Report, error) {
+	moment, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for report.Lags() {
+		next, err := connection.Next(moment)
+		if moment.Err() != nil {
+			return snapshot, report, ctx.Err()
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		snapshot = next
+		if report, err = examine(snapshot, connection.Namespace(), o); err != nil {
+			return nil, nil, err
+		}
+	}
+	return snapshot, report, nil
 }
 
 // examine diagnoses what o names.

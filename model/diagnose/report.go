@@ -1,6 +1,10 @@
 package diagnose
 
-import "svctour/model"
+import (
+	"slices"
+
+	"svctour/model"
+)
 
 // Lane is a place on the way of a connection, in the order in which it passes
 // them.
@@ -139,6 +143,19 @@ func (r *Report) Checked() bool {
 		}
 	}
 	return len(r.Services) == 0
+}
+
+// Lags says whether a headline may be over in a moment: see Rule.Lags.
+func (r *Report) Lags() bool {
+	return slices.ContainsFunc(r.Services, func(s ServiceReport) bool {
+		return len(s.Findings) > 0 && s.Findings[0].Lags()
+	})
+}
+
+// Lags says whether what was found may be over in a moment: see Rule.Lags.
+func (f *Finding) Lags() bool {
+	rule := RuleByID(f.Rule)
+	return rule != nil && rule.Lags
 }
 
 // Healthy says whether no Service has a finding of Warning or worse.

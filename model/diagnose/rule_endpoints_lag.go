@@ -12,6 +12,7 @@ var endpointsLag = Rule{
 	Title:   "Ready Pods are not in the EndpointSlices",
 	Explain: "The EndpointSlice controller writes what kube-proxy and DNS use. If it lags behind or does not run, new Pods get no connections and old addresses stay.",
 	Source:  "https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/",
+	Lags:    true,
 	Check: func(s *Subject) []Finding {
 		if !s.lives() || s.unread("endpointslices") {
 			return nil

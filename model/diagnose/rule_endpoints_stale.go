@@ -12,6 +12,7 @@ var endpointsStale = Rule{
 	Title:   "The EndpointSlices still list a Pod that is gone",
 	Explain: "The EndpointSlice controller takes a Pod out when it ends. A ready endpoint whose Pod does not exist says that the controller is behind, or does not run: a share of the connections goes nowhere.",
 	Source:  "pkg/controller/endpointslice; discovery/v1 Endpoint.targetRef",
+	Lags:    true,
 	Check: func(s *Subject) []Finding {
 		if !s.selects() || s.unread("endpointslices") || s.hides(s.Namespace) {
 			return nil

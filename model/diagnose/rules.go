@@ -9,6 +9,9 @@ type Rule struct {
 	Title, Explain string
 	// Source is why this is so: a page, a KEP or a file of Kubernetes.
 	Source string
+	// Lags says that a controller may just not have caught up with a change: what
+	// is found may be over in a moment, and is worth a second look.
+	Lags bool
 	// Check looks at one Service. Rule and Lane of its findings are filled in.
 	Check func(*Subject) []Finding
 }

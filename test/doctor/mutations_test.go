@@ -106,7 +106,7 @@ func (p *place) try(ctx context.Context, app manifest, b breakage) (miss error, 
 			r := d.Service(p.namespace, name, diagnose.Options{})
 			switch said := name + ": " + first(r); {
 			case name == b.service || b.all || r.Healthy:
-			case r.Findings[0].Rule == "endpoints-lag":
+			case r.Findings[0].Lags():
 				lagging = errors.New(said)
 			case !slices.Contains(others, said):
 				others = append(others, said)
