@@ -7,16 +7,16 @@ import (
 	"svctour/model"
 )
 
-// askers are the Pods of which it is known that they ask for the Service and
-// that look names up in an odd way: the named client, or the first Pod of the namespace
-// whose command has the Service's name.
-func (s *Subject) askers(odd func(*model.Pod) bool) []*model.Pod {
+// asker is a Pod of which it is known that it asks for the Service, and that
+// looks names up in an odd way: the named client, or the first Pod of the
+// namespace whose command has the Service's name; nil when there is none.
+func (s *Subject) asker(odd func(*model.Pod) bool) *model.Pod {
 	if s.Service == nil {
 		return nil
 	}
 	if s.Client != nil {
 		if odd(s.Client) {
-			return []*model.Pod{s.Client}
+			return s.Client
 		}
 		return nil
 	}
@@ -26,7 +26,7 @@ func (s *Subject) askers(odd func(*model.Pod) bool) []*model.Pod {
 		}
 		for i := range pod.Containers {
 			if namesService(clip(strings.Join(pod.Containers[i].Command, " "), 1<<16), s.Name) {
-				return []*model.Pod{pod}
+				return pod
 			}
 		}
 	}

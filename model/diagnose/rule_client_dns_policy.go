@@ -15,24 +15,25 @@ var clientDNSPolicy = Rule{
 		"Use ClusterFirst, or list the cluster's server first: a resolver asks the next one only when it gets no answer, not when the answer is no.",
 	Source: "https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-s-dns-policy",
 	Check: func(s *Subject) []Finding {
-		for _, pod := range s.askers(func(pod *model.Pod) bool {
+		pod := s.asker(func(pod *model.Pod) bool {
 			return (pod.DNSPolicy == "Default" || pod.DNSPolicy == "None") && !s.asksCluster(pod)
-		}) {
-			servers := "the node's"
-			if pod.DNSPolicy == "None" && pod.DNS != nil {
-				servers = strings.Join(pod.DNS.Nameservers, ",")
-			}
-			return []Finding{{
-				Severity: Error, Confidence: Certain,
-				Headline: fmt.Sprintf("Pod %s has dnsPolicy %s and does not ask the cluster's DNS: %s does not resolve in it", pod.Name, pod.DNSPolicy, s.Name),
-				Cause:    "Only the cluster's DNS knows the names of Services.",
-				Evidence: []Fact{
-					observed("Pod", pod.Meta, "spec.dnsPolicy", pod.DNSPolicy),
-					{Object: about("Pod", pod.Meta), Field: "resolv.conf nameserver", Value: servers, Kind: model.Derived},
-				},
-				Fix: s.templateFix(pod, "Let it ask the cluster's DNS.", object{"dnsPolicy": "ClusterFirst"}),
-			}}
+		})
+		if pod == nil {
+			return nil
 		}
-		return nil
+		servers := "the node's"
+		if pod.DNSPolicy == "None" && pod.DNS != nil {
+			servers = strings.Join(pod.DNS.Nameservers, ",")
+		}
+		return []Finding{{
+			Severity: Error, Confidence: Certain,
+			Headline: fmt.Sprintf("Pod %s has dnsPolicy %s and does not ask the cluster's DNS: %s does not resolve in it", pod.Name, pod.DNSPolicy, s.Name),
+			Cause:    "Only the cluster's DNS knows the names of Services.",
+			Evidence: []Fact{
+				observed("Pod", pod.Meta, "spec.dnsPolicy", pod.DNSPolicy),
+				{Object: about("Pod", pod.Meta), Field: "resolv.conf nameserver", Value: servers, Kind: model.Derived},
+			},
+			Fix: s.templateFix(pod, "Let it ask the cluster's DNS.", object{"dnsPolicy": "ClusterFirst"}),
+		}}
 	},
 }
