@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+	"unicode"
+	"unicode/utf8"
 )
 
 // plainYAML turns YAML as kubectl prints it into JSON: block mappings and
@@ -34,6 +36,9 @@ var freeKeys = map[string]bool{"labels": true, "annotations": true, "matchLabels
 // parse gives the JSON of one object; the result is valid until the next call.
 func (p *plainYAML) parse(text []byte) ([]byte, bool) {
 	p.lines, p.at, p.out = p.lines[:0], 0, p.out[:0]
+	if unusual(text) {
+		return nil, false
+	}
 	for len(text) > 0 {
 		line := text
 		if i := bytes.IndexByte(text, '\n'); i >= 0 {
@@ -52,6 +57,21 @@ func (p *plainYAML) parse(text []byte) ([]byte, bool) {
 	}
 	ok := p.mapping(0, false)
 	return p.out, ok && p.at == len(p.lines)
+}
+
+// unusual says whether a text holds what kubectl would have escaped: control
+// characters, other line breaks, what is no UTF-8.
+func unusual(text []byte) bool {
+	ascii := true
+	for _, b := range text {
+		if b < ' ' && b != '\n' || b == 0x7f {
+			return true
+		}
+		ascii = ascii && b < utf8.RuneSelf
+	}
+	return !ascii && bytes.ContainsFunc(text, func(r rune) bool {
+		return r != '\n' && unicode.IsControl(r) || r == utf8.RuneError || r == '\u2028' || r == '\u2029' || r == '\ufeff'
+	})
 }
 
 // item says whether the present line begins an element of a sequence there.

@@ -16,7 +16,7 @@ var nodePortReach = Rule{
 		"or virtual, as the lab's, are not this machine: localhost:NODEPORT needs a port mapping.",
 	Source: "https://kind.sigs.k8s.io/docs/user/configuration/#extra-port-mappings",
 	Check: func(s *Subject) []Finding {
-		if !s.lives() || s.Service.Type != model.NodePort {
+		if !s.lives() || s.Service.Type != model.NodePort || len(s.Service.Ports) == 0 {
 			return nil
 		}
 		p := s.Service.Ports[0]

@@ -28,7 +28,7 @@ var selectorTooBroad = Rule{
 				wrong[owner] = pod
 			}
 		}
-		if len(right) == 0 || len(wrong) == 0 {
+		if len(right) == 0 || len(wrong) == 0 || len(s.Service.Ports) == 0 {
 			return nil
 		}
 		good, bad := slices.Sorted(maps.Keys(right))[0], slices.Sorted(maps.Keys(wrong))[0]

@@ -23,6 +23,9 @@ var servicePortMissing = Rule{
 				return nil
 			}
 		}
+		if len(s.Service.Ports) == 0 {
+			return nil
+		}
 		first := s.Service.Ports[0]
 		f := Finding{
 			Severity: Error, Confidence: Certain,
