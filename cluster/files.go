@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -235,6 +236,7 @@ func (f *fileReader) snapshotOf() *model.Snapshot {
 			s.Sync.Missing[resource] = "not in the files"
 		}
 	}
+	s.Time = newest(s)
 	return model.NewSnapshot(*s)
 }
 
@@ -353,4 +355,28 @@ func hint(e *field.Error) string {
 		return "a Service with more than one port names each of them."
 	}
 	return "the message says what is allowed."
+}
+
+// newest is the last time that objects tell of: when a dump was made, as far as
+// it says. Zero when they tell none, as files written by hand.
+func newest(s *model.Snapshot) time.Time {
+	var last time.Time
+	note := func(t time.Time) {
+		if t.After(last) {
+			last = t
+		}
+	}
+	for _, pod := range s.Pods {
+		note(pod.Created)
+		for _, c := range pod.Conditions {
+			note(c.Since)
+		}
+	}
+	for _, slice := range s.Slices {
+		note(slice.Created)
+	}
+	for _, event := range s.Events {
+		note(event.Created)
+	}
+	return last
 }
