@@ -123,11 +123,14 @@ func connect(t *testing.T, gateway string, namespaces ...*namespace) {
 		node := fmt.Sprintf("link add %s type veth peer name eth0 netns %d\nlink set %s up\n", cable, n.thread, cable)
 		inside := "link set lo up\nlink set eth0 up\n"
 		for _, f := range families {
-			bits := map[path.Family]int{path.IPv4: 32, path.IPv6: 128}[f]
-			node += fmt.Sprintf("addr add %s/%d dev %s\n", in(f, gateway), bits, cable)
+			bits, flag := 32, ""
+			if f == path.IPv6 {
+				bits, flag = 128, " nodad" // else it cannot be bound until the kernel's worker has looked
+			}
+			node += fmt.Sprintf("addr add %s/%d dev %s%s\n", in(f, gateway), bits, cable, flag)
 			for _, a := range n.addresses {
 				node += fmt.Sprintf("route add %s dev %s\n", in(f, a), cable)
-				inside += fmt.Sprintf("addr add %s/%d dev eth0\n", in(f, a), bits)
+				inside += fmt.Sprintf("addr add %s/%d dev eth0%s\n", in(f, a), bits, flag)
 			}
 			inside += fmt.Sprintf("route add %s dev eth0\nroute add default via %s dev eth0\n", in(f, gateway), in(f, gateway))
 		}
