@@ -29,6 +29,8 @@ type doctorOptions struct {
 	All      bool
 	Watch    bool
 	Probe    bool
+	Image    string // of a client that is made for a probe
+	Yes      bool
 }
 
 func newDoctor(g *globals) *cobra.Command {
@@ -43,6 +45,13 @@ with evidence and a fix.
 
 SERVICE is web, web:PORT, web.NAMESPACE or svc/web; without one all Services of
 the namespace are examined. Nothing in the cluster is changed.
+
+With --probe, what looks well is connected to: the Pods, through the API server,
+and then the Service as a client does. With --from the client is that Pod, by
+exec of its shell with curl or wget; if it has none, an ephemeral container in
+it. Without, it is a Pod made for it in a namespace of its own, and removed.
+Both ask first, but for a lab. Then the client's node is asked, by exec in its
+kube-proxy Pod, for connections that still go to what is no endpoint.
 
 Exit code 0: nothing worse than a hint was found; 1: problems were found; 2:
 nothing could be checked.`,
@@ -59,7 +68,9 @@ nothing could be checked.`,
 	cmd.Flags().StringSliceVarP(&o.Files, "filename", "f", nil, "examine files or a dump (kubectl get -o yaml) instead of a cluster; - is standard input")
 	cmd.Flags().BoolVarP(&o.All, "all-namespaces", "A", false, "all Services of all namespaces, grouped by cause")
 	cmd.Flags().BoolVar(&o.Watch, "watch", false, "keep looking, and tell what changes")
-	cmd.Flags().BoolVar(&o.Probe, "probe", false, "also connect: to the Pods through the API server and, with --from, out of that Pod by exec; makes no object")
+	cmd.Flags().BoolVar(&o.Probe, "probe", false, "also connect, to what looks well: to the Pods through the API server, and to the Service as a client")
+	cmd.Flags().StringVar(&o.Image, "probe-image", "docker.io/library/busybox:1.37", "with a shell and wget or curl, for a client made by --probe")
+	cmd.Flags().BoolVarP(&o.Yes, "yes", "y", false, "do not ask before --probe makes a Pod or an ephemeral container")
 	return cmd
 }
 
@@ -145,11 +156,13 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 		return err
 	}
 	if o.Probe {
-		p := &prober{connection: connection, snapshot: snapshot, log: g.Err}
+		p := &prober{g: g, connection: connection, snapshot: snapshot, o: o}
 		if o.From != "" {
 			p.client, _ = clientOf(snapshot, connection.Namespace(), o)
 		}
-		p.probe(ctx, report)
+		if err := p.probe(ctx, report); err != nil {
+			return err
+		}
 	}
 	if o.Watch {
 		return g.watchReport(ctx, connection, snapshot, o)

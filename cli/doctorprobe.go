@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
+	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,79 +14,247 @@ import (
 	"svctour/model/diagnose"
 )
 
-// probeTimeout is how long one Pod may take to answer, probedPods how many of a
-// Service are asked.
+// Bounds of a probe: how long one Pod may take to answer, how many of a Service
+// are asked, of how many Services a client is asked, and how long that may take.
 const (
-	probeTimeout = 5 * time.Second
-	probedPods   = 3
+	probeTimeout   = 5 * time.Second
+	probedPods     = 3
+	askedServices  = 20
+	askTimeout     = 20 * time.Second
+	askTimeoutMore = 10 * time.Second // for each Service
 )
 
-// prober connects where the API objects alone do not tell. It makes no object,
-// and says what it does before it does it.
+// prober connects where the API objects alone do not tell. It says what it does
+// before it does it, and asks before it makes an object.
 type prober struct {
+	g          *globals
 	connection *cluster.Connection
 	snapshot   *model.Snapshot
 	client     *model.Pod // that --from names; nil without
-	log        io.Writer
+	o          doctorOptions
+}
+
+// candidate is a Service that looks well so far.
+type candidate struct {
+	report  *diagnose.ServiceReport
+	service *model.Service
+	backend diagnose.Backend
+}
+
+// addresses are what a client is asked to connect to, in the order of
+// diagnose.FromClient.
+func (c *candidate) addresses() []string {
+	at := func(host string, port int32) string { return net.JoinHostPort(host, strconv.Itoa(int(port))) }
+	port := c.backend.Port.Port
+	return []string{
+		at(c.service.Name+"."+c.service.Namespace, port), at(c.service.ClusterIP(), port), at(c.backend.Pod.IP(), c.backend.Number),
+	}
+}
+
+// found puts a finding before all others.
+func (c *candidate) found(f *diagnose.Finding) {
+	c.report.Findings = slices.Insert(c.report.Findings, 0, *f)
+	c.report.Healthy, c.report.Broken = false, f.Lane
+}
+
+func (c *candidate) unchecked(what, how string) {
+	c.report.NotChecked = append(c.report.NotChecked, diagnose.Unchecked{What: what, How: how})
 }
 
 func (p *prober) say(format string, args ...any) {
-	fmt.Fprintln(p.log, model.Printable("svctour: "+fmt.Sprintf(format, args...)))
+	fmt.Fprintln(p.g.Err, model.Printable("svctour: "+fmt.Sprintf(format, args...)))
 }
 
-// probe connects to backends of the Services that look healthy, and puts what
-// it finds into the report.
-func (p *prober) probe(ctx context.Context, report *diagnose.Report) {
+// probe connects to backends of the Services that look healthy, then to the
+// Services as a client does, and puts what it finds into the report.
+func (p *prober) probe(ctx context.Context, report *diagnose.Report) error {
+	var candidates []candidate
 	for i := range report.Services {
 		s := &report.Services[i]
 		service := p.snapshot.Service(s.Namespace, s.Name)
 		if !s.Healthy || service == nil {
 			continue
 		}
+		c := candidate{report: s, service: service}
 		s.NotChecked = s.NotChecked[:0]
-		backends := diagnose.Backends(p.snapshot, service, probedPods)
-		finding := p.pods(ctx, s, service, backends)
-		if finding == nil && p.client != nil && len(backends) > 0 && !service.Headless() {
-			finding = p.from(ctx, s, service, backends[0])
+		for _, port := range service.Ports {
+			if port.Protocol != "TCP" {
+				c.unchecked(fmt.Sprintf("whether something answers at port %d: %s has no handshake that a probe could see", port.Port, port.Protocol),
+					"send what the program would answer")
+			}
 		}
-		if finding != nil {
-			s.Findings = append([]diagnose.Finding{*finding}, s.Findings...)
-			s.Healthy, s.Broken = false, finding.Lane
+		backends := diagnose.Backends(p.snapshot, service, probedPods)
+		if finding := p.pods(ctx, &c, backends); finding != nil {
+			c.found(finding)
+		} else if len(backends) > 0 && !service.Headless() {
+			c.backend = backends[0]
+			candidates = append(candidates, c)
 		}
 	}
+	if len(candidates) == 0 || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	for _, c := range candidates[min(len(candidates), askedServices):] {
+		c.unchecked("what a client sees: "+strconv.Itoa(askedServices)+" Services are asked for at most", "svctour doctor "+c.service.Name+" -n "+c.service.Namespace+" --probe")
+	}
+	candidates = candidates[:min(len(candidates), askedServices)]
+	if err := p.ask(ctx, candidates); err != nil {
+		return err
+	}
+	if p.client != nil {
+		p.remembered(ctx, candidates)
+	}
+	return nil
 }
 
 // pods connects to the backends from the API server's side.
-func (p *prober) pods(ctx context.Context, s *diagnose.ServiceReport, service *model.Service, backends []diagnose.Backend) *diagnose.Finding {
+func (p *prober) pods(ctx context.Context, c *candidate, backends []diagnose.Backend) *diagnose.Finding {
 	for _, backend := range backends {
 		p.say("connecting to Pod %s at port %d through the API server's proxy, and if it refuses, to its loopback by a port-forward", backend.Pod.Key(), backend.Number)
 		asking, cancel := context.WithTimeout(ctx, probeTimeout)
 		answer := p.connection.ProbePod(asking, backend.Pod.Namespace, backend.Pod.Name, backend.Number)
 		cancel()
-		if finding := diagnose.Probed(service, backend, answer); finding != nil {
+		if finding := diagnose.Probed(c.service, backend, answer); finding != nil {
 			return finding
 		}
 		if !answer.Settled() {
-			s.NotChecked = append(s.NotChecked, diagnose.Unchecked{
-				What: fmt.Sprintf("Pod %s at port %s: %s", backend.Pod.Name, strconv.Itoa(int(backend.Number)), answer.Trouble),
-				How:  fmt.Sprintf("kubectl exec -n %s %s -- ss -ltn", backend.Pod.Namespace, backend.Pod.Name),
-			})
+			c.unchecked(fmt.Sprintf("Pod %s at port %d: %s", backend.Pod.Name, backend.Number, answer.Trouble),
+				fmt.Sprintf("kubectl exec -n %s %s -- ss -ltn", backend.Pod.Namespace, backend.Pod.Name))
 		}
 	}
 	return nil
 }
 
-// from connects out of the client's Pod.
-func (p *prober) from(ctx context.Context, s *diagnose.ServiceReport, service *model.Service, b diagnose.Backend) *diagnose.Finding {
-	p.say("running curl or wget in Pod %s, against the Service and one of its Pods", p.client.Key())
-	asking, cancel := context.WithTimeout(ctx, 4*probeTimeout)
-	defer cancel()
-	answer := p.connection.ProbeFrom(asking, p.client, service, b)
-	if answer.Trouble != "" {
-		s.NotChecked = append(s.NotChecked, diagnose.Unchecked{
-			What: fmt.Sprintf("what Pod %s sees: %s", p.client.Name, answer.Trouble),
-			How:  fmt.Sprintf("kubectl debug -it -n %s %s --image=nicolaka/netshoot -- curl -v http://%s.%s:%d", p.client.Namespace, p.client.Name, service.Name, service.Namespace, b.Port.Port),
-		})
+// ask has a client connect to the Services: the Pod that --from names, or one
+// made for it.
+func (p *prober) ask(ctx context.Context, candidates []candidate) error {
+	var addresses []string
+	for i := range candidates {
+		addresses = append(addresses, candidates[i].addresses()...)
 	}
-	return diagnose.ProbedFrom(p.client, service, b, answer)
+	asking, cancel := context.WithTimeout(ctx, askTimeout+time.Duration(len(candidates))*askTimeoutMore)
+	defer cancel()
+	client, answers, err := p.answers(asking, addresses)
+	if ctx.Err() != nil {
+		return errors.Join(ctx.Err(), err)
+	}
+	for i := range candidates {
+		c := &candidates[i]
+		if err != nil {
+			c.unchecked("what a client sees: "+err.Error(), "svctour doctor "+c.service.Name+" -n "+c.service.Namespace+" --probe --from pod/NAME")
+			continue
+		}
+		a := answers[3*i : 3*i+3]
+		finding := diagnose.ProbedFrom(client, c.service, c.backend, diagnose.FromClient{Name: a[0], Address: a[1], Backend: a[2]})
+		if finding == nil {
+			continue
+		}
+		if p.client == nil {
+			// A Pod of our own is not the client: policies may well keep it out.
+			if why := p.keptOut(ctx, client, c.service); why != "" {
+				c.unchecked("what a client sees: "+why, "svctour doctor "+c.service.Name+" -n "+c.service.Namespace+" --probe --from pod/NAME")
+				continue
+			}
+			finding.Confidence = diagnose.Possible
+		}
+		c.found(finding)
+	}
+	return nil
+}
+
+// answers are what a client gets at addresses, and which Pod that was. What it
+// makes is gone when it returns, but for an ephemeral container's entry.
+func (p *prober) answers(ctx context.Context, addresses []string) (*model.Pod, []diagnose.Reached, error) {
+	image := p.o.Image
+	if p.client == nil {
+		const what = "a Pod (%s) in a namespace made for it, svctour-probe-…, both removed afterwards"
+		if err := p.agree(ctx, fmt.Sprintf("Connect as a client does from "+what+"?", image)); err != nil {
+			return nil, nil, err
+		}
+		p.say("connecting as a client does from "+what, image)
+		return p.connection.AskAlone(ctx, image, addresses)
+	}
+	p.say("running curl or wget in Pod %s, against the Service and one of its Pods", p.client.Key())
+	answers, err := p.connection.AskFrom(ctx, p.client, addresses)
+	if !errors.Is(err, cluster.ErrNoTool) {
+		return p.client, answers, err
+	}
+	const what = "an ephemeral container (%s) in Pod %s, which has no shell with curl or wget; it ends at once, and stays listed until the Pod is deleted"
+	if err := p.agree(ctx, fmt.Sprintf("Connect from "+what+"?", image, p.client.Key())); err != nil {
+		return nil, nil, err
+	}
+	p.say("connecting from "+what, image, p.client.Key())
+	answers, err = p.connection.AskBeside(ctx, p.client, image, addresses)
+	return p.client, answers, err
+}
+
+// agree asks whether an object may be made. On a lab, which is ours, it may.
+func (p *prober) agree(ctx context.Context, question string) error {
+	if p.o.Yes || p.snapshot.Cluster.Lab {
+		return nil
+	}
+	if asTerminal(p.g.In) == nil {
+		return errors.New("an object would have to be made, and there is no terminal to ask on; say --yes")
+	}
+	agreed, err := ask(ctx, p.g, model.Printable("svctour: "+question)+" [y/N] ")
+	if err == nil && !agreed {
+		err = errors.New("not wanted")
+	}
+	return err
+}
+
+// keptOut says by which headline the objects tell that this client does not
+// reach the Service; "" when they do not.
+func (p *prober) keptOut(ctx context.Context, client *model.Pod, service *model.Service) string {
+	seeing, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	snapshot := p.snapshot
+	for snapshot.Namespace(client.Namespace) == nil { // its labels are what policies look at
+		next, err := p.connection.Next(seeing)
+		if err != nil {
+			break
+		}
+		snapshot = next
+	}
+	report := diagnose.New(snapshot).Service(service.Namespace, service.Name, diagnose.Options{Client: client})
+	if report.Healthy || len(report.Findings) == 0 {
+		return ""
+	}
+	return report.Findings[0].Headline
+}
+
+// remembered looks whether the client's node still sends connections of it to
+// what is no endpoint. What looks stale is looked at again: kube-proxy, and the
+// controller before it, may not have caught up.
+func (p *prober) remembered(ctx context.Context, candidates []candidate) {
+	p.say("listing Pod %s's connections on node %s, by conntrack in its kube-proxy Pod", p.client.Key(), p.client.Node)
+	settling, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for again := true; again; {
+		listing, cancel := context.WithTimeout(ctx, probeTimeout)
+		pod, connections, err := p.connection.Connections(listing, p.client.Node, p.client.IP())
+		cancel()
+		findings := map[*candidate]*diagnose.Finding{}
+		for i := range candidates {
+			c := &candidates[i]
+			switch {
+			case err != nil:
+				c.unchecked("old connections of Pod "+p.client.Name+": "+err.Error(), "conntrack -L --orig-src "+p.client.IP()+" on node "+p.client.Node)
+			case c.report.Healthy:
+				if f := diagnose.Stale(p.snapshot, c.service, p.client, pod, connections); f != nil {
+					findings[c] = f
+				}
+			}
+		}
+		again = len(findings) > 0 && settling.Err() == nil
+		if again {
+			if next, err := p.connection.Next(settling); err == nil {
+				p.snapshot = next
+			}
+			continue
+		}
+		for c, f := range findings {
+			c.found(f)
+		}
+	}
 }

@@ -2,76 +2,244 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"net"
-	"strconv"
+	"fmt"
+	"io"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	utilrand "k8s.io/apimachinery/pkg/util/rand"
 
+	"svctour/cluster/convert"
 	"svctour/model"
 	"svctour/model/diagnose"
 )
 
-// askScript connects to an address with what a Pod has, and says how it went in
-// one word. curl's exit codes are those of curl(1); busybox' wget only talks.
+// askScript connects to each of its arguments with what a container has, and
+// says in one word a line how it went. curl's exit codes are those of curl(1);
+// busybox' wget only talks.
 const askScript = `
+for a in "$@"; do
 if command -v curl >/dev/null 2>&1; then
-  curl -s -o /dev/null -m 3 "http://$0/"
+  curl -s -o /dev/null -m 3 "http://$a/"
   case $? in 6) echo unresolved;; 7) echo refused;; 28) echo silent;; *) echo open;; esac
 elif command -v wget >/dev/null 2>&1; then
-  said=$(wget -T 3 -O /dev/null "http://$0/" 2>&1)
+  said=$(wget -T 3 -O /dev/null "http://$a/" 2>&1)
   case "$said" in *"bad address"*|*"not resolve"*) echo unresolved;; *efused*) echo refused;; *"timed out"*) echo silent;; *) echo open;; esac
 else
   echo none
-fi`
+fi
+done`
 
-// ProbeFrom connects out of a client's Pod, by exec, to a Service by its name
-// and its cluster IP, and to one of its Pods. It needs a shell and curl or wget
-// in the client's first container, and makes no object.
-func (c *Connection) ProbeFrom(ctx context.Context, client *model.Pod, service *model.Service, b diagnose.Backend) diagnose.FromClient {
-	var out diagnose.FromClient
-	ask := func(host string, port int32) diagnose.Reached {
-		if out.Trouble != "" {
-			return diagnose.NotTried
-		}
-		reached, err := c.askFrom(ctx, client, net.JoinHostPort(host, strconv.Itoa(int(port))))
-		if err != nil {
-			out.Trouble = err.Error()
-		}
-		return reached
-	}
-	if out.Name = ask(service.Name+"."+service.Namespace, b.Port.Port); out.Name == diagnose.Open {
-		return out
-	}
-	out.Address, out.Backend = ask(service.ClusterIP(), b.Port.Port), ask(b.Pod.IP(), b.Number)
-	return out
+// askCommand is the script as a command.
+func askCommand(addresses []string) []string {
+	return append([]string{"sh", "-c", askScript, "sh"}, addresses...)
 }
 
-func (c *Connection) askFrom(ctx context.Context, client *model.Pod, address string) (diagnose.Reached, error) {
+// probeNamespace begins the names of the namespaces that AskAlone makes. Their
+// Pod ends by itself after probeDeadline, whatever became of svctour.
+const (
+	probeNamespace = "svctour-probe"
+	probeDeadline  = 3 * time.Minute
+	removeTimeout  = 10 * time.Second
+)
+
+// ErrNoTool says that a container has no shell, or neither curl nor wget.
+var ErrNoTool = errors.New("it has no shell with curl or wget")
+
+// AskFrom connects to addresses (host:port) out of the first container of a
+// Pod, by exec, and says how each went. It makes no object. The error is
+// ErrNoTool when the container cannot do it.
+func (c *Connection) AskFrom(ctx context.Context, client *model.Pod, addresses []string) ([]diagnose.Reached, error) {
 	if len(client.Containers) == 0 {
-		return diagnose.NotTried, errors.New("it has no container")
+		return nil, errors.New("it has no container")
 	}
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: client.Namespace, Name: client.Name},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: client.Containers[0].Name}}},
 	}
-	said, err := c.exec(ctx, pod, []string{"sh", "-c", askScript, address})
+	said, err := c.exec(ctx, pod, askCommand(addresses))
+	switch {
+	case err != nil && noShell(err.Error()):
+		return nil, ErrNoTool
+	case err != nil:
+		return nil, err
+	}
+	return reached(said, len(addresses))
+}
+
+// noShell says whether an exec failed for want of sh: runc's and crun's words,
+// or the exit codes of POSIX for a command that is not there.
+func noShell(text string) bool {
+	for _, words := range []string{"executable file not found", "no such file or directory", "exit code 126", "exit code 127"} {
+		if strings.Contains(text, words) {
+			return true
+		}
+	}
+	return false
+}
+
+// reached reads what askScript said.
+func reached(said string, want int) ([]diagnose.Reached, error) {
+	words := map[string]diagnose.Reached{
+		"open": diagnose.Open, "refused": diagnose.Refused, "silent": diagnose.Silent, "unresolved": diagnose.Unresolved,
+	}
+	var out []diagnose.Reached
+	for _, word := range strings.Fields(said) {
+		if word == "none" {
+			return nil, ErrNoTool
+		}
+		answer, known := words[word]
+		if !known {
+			break
+		}
+		out = append(out, answer)
+	}
+	if len(out) != want {
+		return nil, errors.New("its shell does not answer")
+	}
+	return out, nil
+}
+
+// AskBeside does what AskFrom does in an ephemeral container of the Pod, for
+// one that has no shell. The container ends when it has asked; Kubernetes keeps
+// it in the Pod's list until the Pod is deleted (KEP-277).
+func (c *Connection) AskBeside(ctx context.Context, client *model.Pod, image string, addresses []string) ([]diagnose.Reached, error) {
+	name := "svctour-" + utilrand.String(5)
+	container := corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon{
+		Name: name, Image: image, Command: askCommand(addresses), SecurityContext: restricted(), ImagePullPolicy: corev1.PullIfNotPresent,
+	}}
+	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"ephemeralContainers": []any{container}}})
 	if err != nil {
-		return diagnose.NotTried, err
+		return nil, err
 	}
-	switch strings.TrimSpace(said) {
-	case "open":
-		return diagnose.Open, nil
-	case "refused":
-		return diagnose.Refused, nil
-	case "silent":
-		return diagnose.Silent, nil
-	case "unresolved":
-		return diagnose.Unresolved, nil
-	case "none":
-		return diagnose.NotTried, errors.New("it has neither curl nor wget")
+	pods := c.client.CoreV1().Pods(client.Namespace)
+	if _, err := pods.Patch(ctx, client.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "ephemeralcontainers"); err != nil {
+		return nil, errors.New(Explain(c.explained(err)))
 	}
-	return diagnose.NotTried, errors.New("its shell does not answer")
+	_, answers, err := c.asked(ctx, client.Namespace, client.Name, name, len(addresses))
+	return answers, err
+}
+
+// AskAlone does what AskFrom does in a Pod of its own, in a namespace made for
+// it, which is removed before it returns, also when ctx has ended. The client
+// is the Pod as it was.
+func (c *Connection) AskAlone(ctx context.Context, image string, addresses []string) (client *model.Pod, answers []diagnose.Reached, err error) {
+	namespace, err := c.EnsureNamespace(ctx, probeNamespace+"-"+utilrand.String(5))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
+		defer cancel()
+		c.stopWorkloads(removing, namespace)
+		if gone := c.client.CoreV1().Namespaces().Delete(removing, namespace, metav1.DeleteOptions{}); gone != nil {
+			err = errors.Join(err, fmt.Errorf("remove namespace %q (svctour clean does it): %w", namespace, c.explained(gone)))
+		}
+	}()
+	no, deadline, grace := false, int64(probeDeadline.Seconds()), int64(0)
+	made, err := c.client.CoreV1().Pods(namespace).Create(ctx, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "client", Labels: map[string]string{OwnerLabel: OwnerName}},
+		Spec: corev1.PodSpec{
+			RestartPolicy: corev1.RestartPolicyNever, ActiveDeadlineSeconds: &deadline, TerminationGracePeriodSeconds: &grace,
+			AutomountServiceAccountToken: &no, EnableServiceLinks: &no,
+			Containers: []corev1.Container{{Name: "client", Image: image, Command: askCommand(addresses), SecurityContext: restricted()}},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return nil, nil, errors.New(Explain(c.explained(err)))
+	}
+	pod, answers, err := c.asked(ctx, namespace, made.Name, "client", len(addresses))
+	if err != nil {
+		return nil, nil, err
+	}
+	client = convert.Pod(pod)
+	client.Phase = string(corev1.PodRunning) // as it was when it asked
+	return client, answers, nil
+}
+
+// restricted is what the Pod security standard of that name asks for.
+func restricted() *corev1.SecurityContext {
+	yes, no, nobody := true, false, int64(65534)
+	return &corev1.SecurityContext{
+		RunAsNonRoot: &yes, RunAsUser: &nobody, AllowPrivilegeEscalation: &no,
+		Capabilities:   &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+}
+
+// asked waits until a container has ended, and reads what it said.
+func (c *Connection) asked(ctx context.Context, namespace, pod, container string, want int) (*corev1.Pod, []diagnose.Reached, error) {
+	pods := c.client.CoreV1().Pods(namespace)
+	said := "its container has not started"
+	for {
+		got, err := pods.Get(ctx, pod, metav1.GetOptions{})
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, nil, errors.New("no answer in time: " + said)
+			}
+			return nil, nil, errors.New(Explain(c.explained(err)))
+		}
+		state := stateOf(got, container)
+		if state.Terminated != nil {
+			break
+		}
+		if w := state.Waiting; w != nil && (strings.HasPrefix(w.Reason, "ErrImage") || strings.HasPrefix(w.Reason, "Image") || strings.HasSuffix(w.Reason, "Error")) {
+			return nil, nil, fmt.Errorf("%s: %s", w.Reason, w.Message)
+		}
+		for _, condition := range got.Status.Conditions {
+			if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
+				said = condition.Message
+			}
+		}
+		if !pause(ctx, pollEvery) {
+			return nil, nil, errors.New("no answer in time: " + said)
+		}
+	}
+	got, err := pods.Get(ctx, pod, metav1.GetOptions{})
+	if err != nil {
+		return nil, nil, errors.New(Explain(c.explained(err)))
+	}
+	limit := int64(64 << 10)
+	log, err := pods.GetLogs(pod, &corev1.PodLogOptions{Container: container, LimitBytes: &limit}).Stream(ctx)
+	if err != nil {
+		return nil, nil, errors.New(Explain(c.explained(err)))
+	}
+	defer log.Close()
+	text, err := io.ReadAll(log)
+	if err != nil {
+		return nil, nil, err
+	}
+	answers, err := reached(string(text), want)
+	return got, answers, err
+}
+
+func stateOf(pod *corev1.Pod, container string) corev1.ContainerState {
+	for _, list := range [][]corev1.ContainerStatus{pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses} {
+		for i := range list {
+			if list[i].Name == container {
+				return list[i].State
+			}
+		}
+	}
+	return corev1.ContainerState{}
+}
+
+// Connections lists what a node's kernel follows of one client's connections,
+// by conntrack -L in the node's kube-proxy Pod, whose name it gives. It changes
+// nothing.
+func (c *Connection) Connections(ctx context.Context, node, client string) (pod string, list []diagnose.Connection, err error) {
+	proxy, err := c.proxyPod(ctx, node)
+	if err != nil {
+		return "", nil, err
+	}
+	text, err := c.exec(ctx, proxy, []string{"conntrack", "-L", "--orig-src", client})
+	if err != nil {
+		return "", nil, fmt.Errorf("run conntrack in Pod %q: %w", proxy.Namespace+"/"+proxy.Name, err)
+	}
+	return proxy.Name, diagnose.ParseConnections(text), nil
 }

@@ -28,7 +28,9 @@ type Change struct {
 
 // Diff lists what changed between two snapshots in one namespace, ordered by
 // subject and ID. Either may be nil, which counts as empty. It compares states,
-// so intermediate snapshots that were never built are simply not seen.
+// so intermediate snapshots that were never built are simply not seen: a watch
+// may skip them, too
+// (https://kubernetes.io/docs/reference/using-api/api-concepts/).
 func Diff(before, after *Snapshot, namespace string) []Change {
 	var out []Change
 	out = append(out, diffStates("service", serviceStates(before, namespace), serviceStates(after, namespace))...)
@@ -127,7 +129,8 @@ func endpointStates(s *Snapshot, namespace string) map[string]string {
 }
 
 // State is the endpoint's conditions in one word: "ready", "terminating",
-// "serving" (terminating but still serving) or "not ready".
+// "serving" (terminating but still serving) or "not ready" (discovery/v1,
+// EndpointConditions; KEP-1672).
 func (e *Endpoint) State() string {
 	switch {
 	case e.IsReady():

@@ -18,7 +18,7 @@ const (
 
 var evidenceNames = [...]string{Unknown: "unknown", Derived: "derived", Observed: "observed"}
 
-// String gives the word shown on screens and in JSON.
+// String gives the word shown on screens and in JSON (README.md).
 func (e Evidence) String() string {
 	if int(e) < len(evidenceNames) {
 		return evidenceNames[e]
@@ -26,10 +26,11 @@ func (e Evidence) String() string {
 	return fmt.Sprintf("Evidence(%d)", uint8(e))
 }
 
-// MarshalText implements encoding.TextMarshaler.
+// MarshalText implements encoding.TextMarshaler (Go, encoding/encoding.go).
 func (e Evidence) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
-// UnmarshalText implements encoding.TextUnmarshaler; an unknown word is an error.
+// UnmarshalText implements encoding.TextUnmarshaler (Go, encoding/encoding.go);
+// an unknown word is an error.
 func (e *Evidence) UnmarshalText(text []byte) error {
 	for i, name := range evidenceNames {
 		if name == string(text) {

@@ -18,7 +18,7 @@ type Meta struct {
 }
 
 // Key is "namespace/name", or the name alone for a cluster-scoped object, as
-// client-go writes it (tools/cache, MetaNamespaceKeyFunc).
+// client-go writes it (tools/cache/store.go, MetaNamespaceKeyFunc).
 func (m Meta) Key() string {
 	if m.Namespace == "" {
 		return m.Name
@@ -27,7 +27,8 @@ func (m Meta) Key() string {
 }
 
 // Terminating says whether the object has a deletionTimestamp: it goes when its
-// finalizers are done and its grace period is over (apimachinery, ObjectMeta).
+// finalizers are done and its grace period is over (meta/v1,
+// ObjectMeta.DeletionTimestamp).
 func (m Meta) Terminating() bool { return !m.Deleting.IsZero() }
 
 // Owner is one ownerReference.
@@ -286,7 +287,8 @@ type NodeAddress struct {
 // Ready says whether the Node's Ready condition is True (core/v1, NodeReady).
 func (n *Node) Ready() bool { return conditionTrue(n.Conditions, "Ready") }
 
-// Zone is the node's topology.kubernetes.io/zone label.
+// Zone is the node's topology.kubernetes.io/zone label (core/v1,
+// well_known_labels.go, LabelTopologyZone).
 func (n *Node) Zone() string { return n.Labels["topology.kubernetes.io/zone"] }
 
 // InternalIP is the first InternalIP address, "" when there is none (core/v1,

@@ -120,8 +120,10 @@ type Corefile struct {
 	Autopath         bool   `json:"autopath,omitempty"` // autopath @kubernetes; works with verified Pods only
 }
 
-// NewSnapshot sorts the lists of s, builds its indexes and returns it. The
-// caller must not touch s or anything it points to afterwards.
+// NewSnapshot sorts the lists of s, builds its indexes and returns it. Objects
+// are told apart by namespace and name
+// (https://kubernetes.io/docs/concepts/overview/working-with-objects/names/).
+// The caller must not touch s or anything it points to afterwards.
 func NewSnapshot(s Snapshot) *Snapshot {
 	sortMeta(s.Services, func(o *Service) *Meta { return &o.Meta })
 	sortMeta(s.Slices, func(o *EndpointSlice) *Meta { return &o.Meta })
@@ -177,27 +179,37 @@ func find[T any](list []T, namespace, name string, meta func(T) *Meta) (found T)
 	return found
 }
 
-// Service finds a Service; nil when there is none.
+// Service finds a Service by what names it
+// (https://kubernetes.io/docs/concepts/overview/working-with-objects/names/);
+// nil when there is none.
 func (s *Snapshot) Service(namespace, name string) *Service {
 	return find(s.Services, namespace, name, func(o *Service) *Meta { return &o.Meta })
 }
 
-// Pod finds a Pod; nil when there is none.
+// Pod finds a Pod by what names it
+// (https://kubernetes.io/docs/concepts/overview/working-with-objects/names/);
+// nil when there is none.
 func (s *Snapshot) Pod(namespace, name string) *Pod {
 	return find(s.Pods, namespace, name, func(o *Pod) *Meta { return &o.Meta })
 }
 
-// Node finds a Node; nil when there is none.
+// Node finds a Node by what names it
+// (https://kubernetes.io/docs/concepts/overview/working-with-objects/names/);
+// nil when there is none.
 func (s *Snapshot) Node(name string) *Node {
 	return find(s.Nodes, "", name, func(o *Node) *Meta { return &o.Meta })
 }
 
-// Namespace finds a Namespace; nil when there is none.
+// Namespace finds a Namespace by what names it
+// (https://kubernetes.io/docs/concepts/overview/working-with-objects/names/);
+// nil when there is none.
 func (s *Snapshot) Namespace(name string) *Namespace {
 	return find(s.Namespaces, "", name, func(o *Namespace) *Meta { return &o.Meta })
 }
 
-// Deployment finds a Deployment; nil when there is none.
+// Deployment finds a Deployment by what names it
+// (https://kubernetes.io/docs/concepts/overview/working-with-objects/names/);
+// nil when there is none.
 func (s *Snapshot) Deployment(namespace, name string) *Deployment {
 	return find(s.Deployments, namespace, name, func(o *Deployment) *Meta { return &o.Meta })
 }
@@ -214,8 +226,9 @@ func (s *Snapshot) ServiceSlices(namespace, name string) []*EndpointSlice {
 	return s.slicesByService[namespace+"/"+name]
 }
 
-// PodByIP finds the live Pod that holds an address; nil when there is none
-// (hostNetwork Pods share their node's address and are not found by it).
+// PodByIP finds the live Pod that holds an address (core/v1, PodStatus.PodIPs);
+// nil when there is none (hostNetwork Pods share their node's address and are
+// not found by it).
 func (s *Snapshot) PodByIP(ip string) *Pod { return s.podByIP[ip] }
 
 // NodeByIP finds the Node that has an address among status.addresses
@@ -231,7 +244,8 @@ func (s *Snapshot) NodeByIP(ip string) *Node {
 	return nil
 }
 
-// PodsIn gives the Pods of one namespace.
+// PodsIn gives the Pods of one namespace
+// (https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/).
 func (s *Snapshot) PodsIn(namespace string) []*Pod {
 	lo := sort.Search(len(s.Pods), func(i int) bool { return s.Pods[i].Namespace >= namespace })
 	hi := sort.Search(len(s.Pods), func(i int) bool { return s.Pods[i].Namespace > namespace })

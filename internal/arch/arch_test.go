@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -93,7 +94,7 @@ func sources(t *testing.T) []source {
 			return nil
 		}
 		set := token.NewFileSet()
-		file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution|parser.ParseComments)
 		if err != nil {
 			return err
 		}
@@ -227,6 +228,48 @@ func TestUIReadsNoEnvironment(t *testing.T) {
 			return true
 		})
 	}
+}
+
+// origin is what a source of truth looks like: an API type's version, a KEP, an
+// RFC, a manual's page, an address, a file of source, a document of ours, or the
+// Source that each of the doctor's rules names.
+var origin = regexp.MustCompile(`/v1\b|KEP-\d|RFC \d|\(\d\)|https://|\.(go|c|md)\b|pkg/|ECMA-48|\bSource\b`)
+
+// TestModelNamesItsSources: people believe the model over their own
+// understanding, so every public function of it says whom it believes.
+func TestModelNamesItsSources(t *testing.T) {
+	functions := 0
+	for _, s := range sources(t) {
+		if !within(s.dir, "model") {
+			continue
+		}
+		for _, decl := range s.file.Decls {
+			function, ok := decl.(*ast.FuncDecl)
+			if !ok || !function.Name.IsExported() || !onExported(function) {
+				continue
+			}
+			functions++
+			if text := strings.Join(strings.Fields(function.Doc.Text()), " "); !origin.MatchString(text) {
+				t.Errorf("%s: %s names no source: %q", s.set.Position(function.Pos()), function.Name.Name, text)
+			}
+		}
+	}
+	if functions < 50 {
+		t.Errorf("only %d public functions found", functions)
+	}
+}
+
+// onExported says whether a function has no receiver, or one that others see.
+func onExported(function *ast.FuncDecl) bool {
+	if function.Recv == nil {
+		return true
+	}
+	receiver := function.Recv.List[0].Type
+	if star, ok := receiver.(*ast.StarExpr); ok {
+		receiver = star.X
+	}
+	name, ok := receiver.(*ast.Ident)
+	return !ok || name.IsExported()
 }
 
 // TestTheRulesBite shows that the rules can fail.

@@ -41,7 +41,8 @@ type Doctor struct {
 	grouped    map[string][]*group     // namespace
 }
 
-// New prepares to diagnose a snapshot.
+// New prepares to diagnose a snapshot. It indexes what joins a Service to its
+// Pods: labels and owner references (meta/v1, ObjectMeta).
 func New(s *model.Snapshot) *Doctor {
 	d := &Doctor{
 		snapshot: s, index: map[string]map[string][]*model.Pod{}, all: map[string][]*model.Pod{}, owners: map[string]string{},
@@ -81,6 +82,7 @@ func New(s *model.Snapshot) *Doctor {
 }
 
 // All diagnoses every Service, the worst first, then by namespace and name.
+// Each Rule names its Source.
 func (d *Doctor) All(namespace string) []ServiceReport {
 	out := []ServiceReport{}
 	for _, service := range d.snapshot.Services {
@@ -99,7 +101,9 @@ func (r *ServiceReport) rank() int {
 	return severityRank[r.Findings[0].Severity]
 }
 
-// Service diagnoses one Service, which need not exist.
+// Service diagnoses one Service, which need not exist. It goes the way of
+// https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/; each
+// Rule names its own source.
 func (d *Doctor) Service(namespace, name string, o Options) ServiceReport {
 	s := d.subject(namespace, name, o)
 	report := ServiceReport{Namespace: namespace, Name: name, Findings: []Finding{}, NotChecked: []Unchecked{}, Summary: s.summary()}

@@ -238,6 +238,8 @@ func FuzzHostile(f *testing.F) {
 			})
 		}
 		w.Deployments = append(w.Deployments, &model.Deployment{Meta: model.Meta{Namespace: ns, Name: value}})
+		_ = ParseConnections(value)
+		_ = ParseConnections("tcp 6 9 " + name + " src=" + key + " dst=" + value + " sport=1 dport=2 src=" + target + " sport=3")
 		for _, r := range New(model.NewSnapshot(w.Snapshot)).All("") {
 			if _, err := json.Marshal(r); err != nil {
 				t.Error(err)

@@ -1,8 +1,10 @@
 package diagnose
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"svctour/model"
 )
@@ -133,4 +135,45 @@ func containerPorts(pod *model.Pod) []model.ContainerPort {
 		}
 	}
 	return out
+}
+
+// allowedPort is a port that a rule of a policy allows, and the one that the
+// Service leads to.
+type allowedPort struct {
+	policy *model.NetworkPolicy
+	path   string // of the port in the policy's spec: ingress/0/ports/0/port
+	port   string
+	target int32
+}
+
+// evidence is where the policy says so.
+func (a *allowedPort) evidence() Fact {
+	words := strings.Split(a.path, "/")
+	return observed("NetworkPolicy", a.policy.Meta, fmt.Sprintf("spec.ingress[%s].ports[%s].port", words[1], words[3]), a.port)
+}
+
+// fix allows the port that the Service leads to instead.
+func (a *allowedPort) fix(explain string) Fix {
+	return patched(explain, "NetworkPolicy", a.policy.Meta, "json", []any{object{"op": "replace", "path": "/spec/" + a.path, "value": a.target}})
+}
+
+// eachWrongPort looks, where policies shut a port, for one that they allow in
+// its place.
+func (s *Subject) eachWrongPort(wrong func(*model.ServicePort, *model.Pod, model.PolicyPort) bool, found func(*model.ServicePort, *model.Pod, *allowedPort) *Finding) []Finding {
+	return s.eachShut(func(p *model.ServicePort, pod *model.Pod, by []*model.NetworkPolicy) *Finding {
+		target := s.target(p, pod)
+		if target == 0 {
+			return nil
+		}
+		for _, policy := range by {
+			for i, rule := range *policy.Ingress {
+				for j, port := range rule.Ports {
+					if port.Protocol == p.Protocol && wrong(p, pod, port) {
+						return found(p, pod, &allowedPort{policy, fmt.Sprintf("ingress/%d/ports/%d/port", i, j), port.Port, target})
+					}
+				}
+			}
+		}
+		return nil
+	})
 }

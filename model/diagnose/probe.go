@@ -13,7 +13,9 @@ type Backend struct {
 	Number int32 // the container's
 }
 
-// Backends are up to most ready Pods for each TCP port of a Service.
+// Backends are up to most ready Pods for each TCP port of a Service, with the
+// number that targetPort is in each (kubernetes, pkg/api/v1/pod/util.go,
+// FindPort).
 func Backends(s *model.Snapshot, service *model.Service, most int) []Backend {
 	subject := New(s).subject(service.Namespace, service.Name, Options{})
 	var out []Backend
@@ -51,7 +53,7 @@ const (
 	Unresolved // the name has no address
 )
 
-// String gives the word for evidence.
+// String gives the word for evidence: what connect(2) says, or getaddrinfo(3).
 func (r Reached) String() string {
 	switch r {
 	case Open:
@@ -94,6 +96,13 @@ var ProbeRules = []Rule{
 		Source:  "https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/",
 	},
 	{
+		ID: "stale-conntrack", Lane: LaneProxy,
+		Title: "Connections of the client still go to a Pod that is no endpoint",
+		Explain: "A connection is translated once, by its first packet; conntrack keeps the answer for all that follow. kube-proxy makes the kernel forget entries of UDP when an endpoint goes, " +
+			"those of TCP last until one side ends them. So a client with long connections goes on with the old Pod, or waits for one that is gone.",
+		Source: "kube-proxy, pkg/proxy/conntrack/cleanup.go; https://kubernetes.io/docs/reference/networking/virtual-ips/",
+	},
+	{
 		ID: "client-not-translated", Lane: LaneProxy,
 		Title: "The client reaches the Pods, but not the cluster IP",
 		Explain: "Everything is well but the translation on the client's node: kube-proxy's rules are stale or missing there, or conntrack still holds an old answer for this connection. " +
@@ -107,11 +116,12 @@ type FromClient struct {
 	Name    Reached // by the Service's name and port
 	Address Reached // to the cluster IP and port
 	Backend Reached // to a ready Pod's own address and port
-	Trouble string  // why nothing is known
 }
 
-// ProbedFrom is the finding that connections from a client make; nil when all is
-// well, or nothing is known.
+// ProbedFrom is the finding that connections from a client make; nil when all
+// is well, or nothing is known. It asks for the name, the address and the Pod,
+// as https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/
+// does.
 func ProbedFrom(client *model.Pod, service *model.Service, b Backend, a FromClient) *Finding {
 	if a.Name == Open || a.Name == NotTried {
 		return nil
@@ -124,10 +134,14 @@ func ProbedFrom(client *model.Pod, service *model.Service, b Backend, a FromClie
 	}
 	f := &Finding{Severity: Error, Confidence: Likely, Evidence: []Fact{fact(name, a.Name), fact(address, a.Address), fact(backend, a.Backend)}}
 	switch {
-	case a.Name == Unresolved:
+	case a.Name == Unresolved, a.Address == Open: // the resolver may also wait longer than we do
 		f.Rule, f.Lane = "client-unresolved", LaneName
 		f.Headline = fmt.Sprintf("%s.%s does not resolve in Pod %s", service.Name, service.Namespace, client.Name)
 		f.Cause = "The client asked its name servers and got no address."
+		if a.Name != Unresolved {
+			f.Headline = fmt.Sprintf("Pod %s reaches %s, but not by the name %s.%s", client.Name, address, service.Name, service.Namespace)
+			f.Cause = "Its name servers do not answer, or give another address."
+		}
 		f.Fix = command("Look at its resolv.conf.", "kubectl exec -n %s %s -- cat /etc/resolv.conf", client.Namespace, client.Name)
 	case a.Backend == Open:
 		f.Rule, f.Lane = "client-not-translated", LaneProxy
@@ -143,10 +157,13 @@ func ProbedFrom(client *model.Pod, service *model.Service, b Backend, a FromClie
 	return f
 }
 
-// Settled says whether the answer at the Pod's address is known.
+// Settled says whether the answer at the Pod's address is known: accepted or
+// refused (connect(2)).
 func (a Answer) Settled() bool { return a.Address != NotTried }
 
-// Probed is the finding that an answer makes; nil when all is well.
+// Probed is the finding that an answer makes; nil when all is well. A host
+// refuses a connection, by a RST, to a port where nothing listens (RFC 9293,
+// 3.10.7.1).
 func Probed(service *model.Service, b Backend, a Answer) *Finding {
 	if a.Address != Refused {
 		return nil // Open, or not known

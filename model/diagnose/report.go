@@ -132,10 +132,11 @@ type Report struct {
 	NotChecked []Unchecked `json:"notChecked"`
 }
 
-// Checked says whether the Service could be looked at at all.
+// Checked says whether the Service could be looked at at all (README.md, exit
+// code 2).
 func (r *ServiceReport) Checked() bool { return r.Healthy || len(r.Findings) > 0 }
 
-// Checked says whether any Service could be looked at.
+// Checked says whether any Service could be looked at (README.md, exit code 2).
 func (r *Report) Checked() bool {
 	for i := range r.Services {
 		if r.Services[i].Checked() {
@@ -146,19 +147,23 @@ func (r *Report) Checked() bool {
 }
 
 // Lags says whether a headline may be over in a moment: see Rule.Lags.
+// Controllers are eventually consistent
+// (https://kubernetes.io/docs/concepts/architecture/controller/).
 func (r *Report) Lags() bool {
 	return slices.ContainsFunc(r.Services, func(s ServiceReport) bool {
 		return len(s.Findings) > 0 && s.Findings[0].Lags()
 	})
 }
 
-// Lags says whether what was found may be over in a moment: see Rule.Lags.
+// Lags says whether what was found may be over in a moment: see Rule.Lags and
+// Report.Lags (https://kubernetes.io/docs/concepts/architecture/controller/).
 func (f *Finding) Lags() bool {
 	rule := RuleByID(f.Rule)
 	return rule != nil && rule.Lags
 }
 
-// Healthy says whether no Service has a finding of Warning or worse.
+// Healthy says whether no Service has a finding of Warning or worse (README.md,
+// exit codes 0 and 1).
 func (r *Report) Healthy() bool {
 	for i := range r.Services {
 		if !r.Services[i].Healthy && r.Services[i].Checked() {

@@ -2,7 +2,6 @@ package diagnose
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 
 	"svctour/model"
@@ -16,32 +15,20 @@ var policyServicePort = Rule{
 		"Allow targetPort, by its number or its name.",
 	Source: "https://kubernetes.io/docs/concepts/services-networking/network-policies/; networking/v1 NetworkPolicyPort",
 	Check: func(s *Subject) []Finding {
-		return s.eachShut(func(p *model.ServicePort, pod *model.Pod, by []*model.NetworkPolicy) *Finding {
-			target := s.target(p, pod)
-			for _, policy := range by {
-				for i := range *policy.Ingress {
-					rule := &(*policy.Ingress)[i]
-					at := slices.IndexFunc(rule.Ports, func(r model.PolicyPort) bool {
-						return r.Protocol == p.Protocol && r.Port == strconv.Itoa(int(p.Port)) && r.End == 0
-					})
-					if at < 0 || target == p.Port || target == 0 || s.declared(pod, strconv.Itoa(int(p.Port))) {
-						continue
-					}
-					return &Finding{
-						Severity: Error, Confidence: Likely,
-						Headline: fmt.Sprintf("NetworkPolicy %s allows port %d, which is the Service's; the Pods' is %d: connections time out", policy.Name, p.Port, target),
-						Cause:    "A policy sees packets after kube-proxy has translated their port.",
-						Evidence: []Fact{
-							observed("NetworkPolicy", policy.Meta, fmt.Sprintf("spec.ingress[%d].ports[%d].port", i, at), rule.Ports[at].Port),
-							observed("Service", s.Service.Meta, "spec.ports", portsText(s.Service)),
-							observed("Pod", pod.Meta, "ports", podPortsText(pod)),
-						},
-						Fix: patched("Allow the Pods' port.", "NetworkPolicy", policy.Meta, "json",
-							[]any{object{"op": "replace", "path": fmt.Sprintf("/spec/ingress/%d/ports/%d/port", i, at), "value": target}}),
-					}
-				}
+		wrong := func(p *model.ServicePort, pod *model.Pod, r model.PolicyPort) bool {
+			number := strconv.Itoa(int(p.Port))
+			return r.Port == number && r.End == 0 && s.target(p, pod) != p.Port && !s.declared(pod, number)
+		}
+		return s.eachWrongPort(wrong, func(p *model.ServicePort, pod *model.Pod, a *allowedPort) *Finding {
+			return &Finding{
+				Severity: Error, Confidence: Likely,
+				Headline: fmt.Sprintf("NetworkPolicy %s allows port %d, which is the Service's; the Pods' is %d: connections time out", a.policy.Name, p.Port, a.target),
+				Cause:    "A policy sees packets after kube-proxy has translated their port.",
+				Evidence: []Fact{
+					a.evidence(), observed("Service", s.Service.Meta, "spec.ports", portsText(s.Service)), observed("Pod", pod.Meta, "ports", podPortsText(pod)),
+				},
+				Fix: a.fix("Allow the Pods' port."),
 			}
-			return nil
 		})
 	},
 }

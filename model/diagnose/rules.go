@@ -35,6 +35,7 @@ var Rules = []Rule{
 }
 
 // RuleByID finds a rule, also one of ProbeRules; nil when there is none.
+// Rule.Source is where what it says comes from.
 func RuleByID(id string) *Rule {
 	for _, list := range [][]Rule{Rules, ProbeRules} {
 		for i := range list {

@@ -42,7 +42,8 @@ func Compare(derived *Program, observed *Observed) []Difference {
 }
 
 // Since says what came to a node (Extra) and what went (Missing) since it was
-// looked at before, by the same measure as Compare.
+// looked at before, by the same measure as Compare: the rules that
+// iptables-save(8) or nft(8) listed then and now.
 func (o *Observed) Since(before *Observed) []Difference { return compare(before, o) }
 
 func compare(wanted, observed *Observed) []Difference {

@@ -155,7 +155,9 @@ func (x *ruleIndex) relabel(before, after []*Rule, removed, added []int) *ruleIn
 }
 
 // Next gives the position of the first rule at or after from that can match a
-// packet for destination; len(Rules) when none can.
+// packet for destination; len(Rules) when none can. A chain is walked rule by
+// rule (iptables(8), TARGETS); those skipped here have a destination that is
+// not the packet's.
 func (c *Chain) Next(from int, destination netip.AddrPort) int {
 	if from >= len(c.Rules) {
 		return len(c.Rules)

@@ -47,7 +47,8 @@ type Element struct {
 	Server  *VirtualServer // what ipvs mode has at this key
 }
 
-// Find gives an element; nil when the set has none with this key.
+// Find gives an element; nil when the set has none with this key (nft(8), SETS
+// and MAPS: a key is there once).
 func (s *Set) Find(key Key) *Element {
 	s.filled.Do(s.fill)
 	return s.index.find(key)
@@ -78,7 +79,8 @@ func (s *Set) put(e Element) {
 	s.Elements = append(s.Elements, &e)
 }
 
-// Set finds a set or map of the table; nil when there is none.
+// Set finds a set or map of the table; nil when there is none (nft(8): names
+// are unique in a table).
 func (t *Table) Set(name string) *Set {
 	for _, s := range t.Sets {
 		if s.Name == name {

@@ -36,8 +36,9 @@ type Observed struct {
 // ruleID names a rule by what iptables-save or nft list prints of it.
 type ruleID struct{ table, chain, text string }
 
-// Counter gives the counter of a rule, by Rule.String. false when the node has
-// no such rule. Of two equal rules in a chain it is their sum.
+// Counter gives the counter of a rule, by Rule.String: the [packets:bytes] of
+// iptables-save(8), the counter of nft(8). false when the node has no such
+// rule. Of two equal rules in a chain it is their sum.
 func (o *Observed) Counter(table, chain, rule string) (Counter, bool) {
 	if o == nil {
 		return Counter{}, false
@@ -67,8 +68,9 @@ func withoutNFAcct(rule string) string {
 const maxDump = 4 << 20
 
 // Parse reads what `iptables-save -c` or `ip6tables-save -c` printed, with or
-// without counters. Rules that it cannot express become Foreign. An error says
-// that text is not such output, with the line.
+// without counters (iptables 1.8, iptables/iptables-save.c). Rules that it
+// cannot express become Foreign. An error says that text is not such output,
+// with the line.
 func Parse(text string, family Family) (*Observed, error) {
 	o := &Observed{Program: &Program{Mode: ModeIPTables, Family: family, MasqueradeMark: 1 << 14}, counters: map[ruleID]Counter{}}
 	var table *Table

@@ -223,8 +223,9 @@ func (w *words) action(r *Rule) {
 	}
 }
 
-// Print writes the program as iptables-save would: the chains of each table in
-// alphabetical order, base chains first, counters at zero.
+// Print writes the program as iptables-save would (iptables 1.8,
+// iptables/iptables-save.c): the chains of each table in alphabetical order,
+// base chains first, counters at zero.
 func Print(p *Program) string {
 	var b strings.Builder
 	for _, t := range p.Tables {

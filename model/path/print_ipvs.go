@@ -75,7 +75,8 @@ func (v *VirtualServer) name() string {
 	return strings.ToUpper(v.Protocol) + " " + v.Address.String()
 }
 
-// String is the virtual server's line of ipvsadm -Ln.
+// String is the virtual server's line of ipvsadm -Ln (ipvsadm.c 1.31,
+// print_service_entry).
 func (v *VirtualServer) String() string {
 	out := fmt.Sprintf("%-4s %s %s", strings.ToUpper(v.Protocol), v.Address, v.Scheduler)
 	if v.Scheduler == "mh" { // kube-proxy sets the flag with this scheduler, and only with it

@@ -160,7 +160,8 @@ type More struct {
 
 var noMore More
 
-// More is what few rules have, never nil and not to be written to.
+// More is what few rules have (iptables-extensions(8)), never nil and not to be
+// written to.
 func (r *Rule) More() *More {
 	if r.more == nil {
 		return &noMore
@@ -200,7 +201,9 @@ const (
 	ActionVMap       Action = "vmap" // what Lookup has for the packet, or one of Choices
 )
 
-// Table finds a table; nil when there is none.
+// Table finds a table, "nat" or "filter" (kube-proxy,
+// pkg/util/iptables/iptables.go), or kube-proxy's own of nftables
+// (pkg/proxy/nftables/proxier.go, kubeProxyTable); nil when there is none.
 func (p *Program) Table(name string) *Table {
 	for _, t := range p.Tables {
 		if t.Name == name {
@@ -210,7 +213,8 @@ func (p *Program) Table(name string) *Table {
 	return nil
 }
 
-// Chain finds a chain of a table; nil when there is none.
+// Chain finds a chain of a table; nil when there is none (iptables(8): names
+// are unique in a table).
 func (p *Program) Chain(table, chain string) *Chain {
 	if t := p.Table(table); t != nil {
 		return t.Chain(chain)
@@ -218,7 +222,7 @@ func (p *Program) Chain(table, chain string) *Chain {
 	return nil
 }
 
-// Rules counts the rules of the program.
+// Rules counts the rules of the program: those of iptables(8), or of nft(8).
 func (p *Program) Rules() int {
 	n := 0
 	for _, t := range p.Tables {
@@ -229,7 +233,8 @@ func (p *Program) Rules() int {
 	return n
 }
 
-// Chain finds a chain; nil when there is none.
+// Chain finds a chain; nil when there is none (iptables(8): names are unique in
+// a table).
 func (t *Table) Chain(name string) *Chain {
 	return t.names.find(name)
 }
@@ -295,7 +300,8 @@ func (p *Program) bound(address netip.Addr) bool {
 	return s != nil && s.Find(Key{Address: address}) != nil
 }
 
-// IPSet finds an ipset of ipvs mode; nil when there is none.
+// IPSet finds an ipset of ipvs mode (kube-proxy, pkg/proxy/ipvs/ipset.go names
+// them); nil when there is none.
 func (p *Program) IPSet(name string) *Set {
 	for _, s := range p.IPSets {
 		if s.Name == name {

@@ -30,7 +30,8 @@ type Trace struct {
 }
 
 // Sample is the trace of one packet: the outcome at draw, between 0 and 1, when
-// they are laid end to end by their probabilities.
+// they are laid end to end by their probabilities (iptables-extensions(8),
+// statistic; nft(8), numgen random).
 func (t *Trace) Sample(draw float64) *Trace {
 	one := *t
 	for i := range t.Outcomes {
@@ -120,7 +121,9 @@ type Passed struct {
 	Why   string `json:"why"`
 }
 
-// Same says whether two outcomes share this hop.
+// Same says whether two outcomes share this hop: the same rule of the same
+// chain on the same hook of the same node
+// (https://www.netfilter.org/documentation/HOWTO/packet-filtering-HOWTO-6.html).
 func (h *Hop) Same(other *Hop) bool {
 	return h.Node == other.Node && h.Hook == other.Hook && h.Table == other.Table && h.Chain == other.Chain &&
 		h.Rule == other.Rule && h.What == other.What && h.Chance == other.Chance && h.Evidence == other.Evidence

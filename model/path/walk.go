@@ -55,8 +55,8 @@ func Walk(p *Program, f Flow, locate Locate) []Outcome {
 	return walkAll(p, f, locate, false)
 }
 
-// Explain is Walk, by the same rules of netfilter, with the rules that did not
-// match: see Hop.Passed.
+// Explain is Walk, by the same rules of netfilter (iptables(8), nft(8)), with the
+// rules that did not match: see Hop.Passed.
 func Explain(p *Program, f Flow, locate Locate) []Outcome {
 	return walkAll(p, f, locate, true)
 }

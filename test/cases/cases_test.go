@@ -67,7 +67,7 @@ func run(m *testing.M) int {
 // TestCases holds every case against what it says that its client sees.
 func TestCases(t *testing.T) {
 	kubectl(t, "", "wait", "--namespace=kube-system", "--for=condition=Available", "deployment/coredns", "--timeout=60s")
-	for i, c := range list(t) {
+	for _, c := range list(t) {
 		t.Run(c.ID, func(t *testing.T) {
 			if why := elsewhere[c.ID]; why != "" {
 				t.Skip(why)
@@ -80,7 +80,7 @@ func TestCases(t *testing.T) {
 				want = d.sees
 				t.Logf("the case says %q: %s", c.ClientSees, d.why)
 			}
-			p := &place{T: t, failing: c, prefix: fmt.Sprintf("c%d-", i)}
+			p := &place{T: t, failing: c, prefix: c.ID + "-"}
 			p.try(want)
 		})
 	}
@@ -146,6 +146,7 @@ func (p *place) try(want string) {
 		return nil
 	})
 	command := p.consult()
+	p.beside()
 	want, has := mended[p.ID]
 	if !has || p.Failed() {
 		return

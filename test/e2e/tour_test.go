@@ -119,15 +119,21 @@ func TestKilledTour(t *testing.T) {
 	leavesNothing(t, home)
 }
 
-// TestKeptLab: a lab that is kept outlives the program and can be joined and ended.
-func TestKeptLab(t *testing.T) {
-	home := home(t)
-	term := open(t, home, 120, 40, nil, "--lab")
+// doFirstStep opens the first lesson and does its first step.
+func (term *terminal) doFirstStep() {
+	term.t.Helper()
 	term.await("Lessons")
 	term.press("Enter")
 	term.await("step 1/", "⏎ run ")
 	term.press("Enter")
 	term.await("Done.")
+}
+
+// TestKeptLab: a lab that is kept outlives the program and can be joined and ended.
+func TestKeptLab(t *testing.T) {
+	home := home(t)
+	term := open(t, home, 120, 40, nil, "--lab")
+	term.doFirstStep()
 	term.press("q")
 	term.await("keep it running")
 	term.press("k")
@@ -181,11 +187,7 @@ func TestQuitWhileStarting(t *testing.T) {
 func TestFixInTheApp(t *testing.T) {
 	home := home(t)
 	term := open(t, home, 120, 40, nil, "--lab")
-	term.await("Lessons")
-	term.press("Enter")
-	term.await("step 1/", "⏎ run ")
-	term.press("Enter")
-	term.await("Done.")
+	term.doFirstStep()
 	for i := 2; i <= 5; i++ {
 		term.press("Right")
 		term.await(fmt.Sprintf("step %d/", i))
