@@ -65,13 +65,14 @@ type course struct {
 }
 
 // Lookup walks the search list for a name as getaddrinfo does with no flags
-// (types A and AAAA), or res_search (one type). ask answers a question put to
-// a nameserver; it must be consistent. A name without a valid length has no
+// (types A and AAAA), or res_search (one type). ask answers a question put to a
+// nameserver; it must be consistent. A name without a valid length has no
 // queries.
 //
-// glibc goes on after NXDOMAIN, NODATA and SERVFAIL, and takes the answer if
-// one of the two types has one. musl asks all nameservers at once, never
-// searches for a name with ndots dots, and stops at the first name that
+// glibc (2.36, sysdeps/posix/getaddrinfo.c, resolv/res_query.c) goes on after
+// NXDOMAIN, NODATA and SERVFAIL, and takes the answer if one of the two types
+// has one. musl (1.2, src/network/lookup_name.c) asks all nameservers at once,
+// never searches for a name with ndots dots, and stops at the first name that
 // exists, even without addresses.
 func (l Libc) Lookup(conf ResolvConf, name string, types []string, ask func(server int, name, kind string) Outcome) Course {
 	c := &course{conf: conf, types: types, ask: ask}

@@ -150,10 +150,10 @@ func (c ResolvConf) Ndots() int {
 }
 
 // Candidates gives the names that glibc's resolver tries for a name, in order
-// and fully qualified, as long as each fails (res_nsearch in glibc 2.36): a
-// name with a final dot only as it is; one with at least ndots dots as it is
-// and then with each search domain; others with each search domain and then as
-// they are.
+// and fully qualified, as long as each fails (glibc 2.36, resolv/res_query.c,
+// res_nsearch): a name with a final dot only as it is; one with at least ndots
+// dots as it is and then with each search domain; others with each search
+// domain and then as they are.
 func Candidates(conf ResolvConf, name string) []string {
 	if strings.HasSuffix(name, ".") {
 		return []string{name}

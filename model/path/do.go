@@ -22,11 +22,11 @@ type Request struct {
 	Explain bool
 }
 
-// Do gives every outcome of a request, by the rules kube-proxy would write from
-// the snapshot. Its errors are meant to be read: an unknown Service, a target
-// that cannot be understood, a Pod without an address, a mode that is not
-// supported. The rules are those of Compile, CompileNFTables and CompileIPVS,
-// the packet's way is Walk's.
+// Do gives every outcome of a request, by the rules kube-proxy (pkg/proxy)
+// would write from the snapshot. Its errors are meant to be read: an unknown
+// Service, a target that cannot be understood, a Pod without an address, a mode
+// that is not supported. The rules are those of Compile, CompileNFTables and
+// CompileIPVS, the packet's way is Walk's.
 func Do(s *model.Snapshot, r Request) (*Trace, error) {
 	if s == nil {
 		return nil, errors.New("nothing was read from the cluster yet")

@@ -31,8 +31,9 @@ func CompileService(s *model.Snapshot, node string, family Family, services ...*
 	return compile(s, newHost(s, node, family), services)
 }
 
-// CompileAs is Compile in a mode of kube-proxy (KubeProxyConfiguration.mode);
-// any but those that are known counts as iptables, kube-proxy's default on Linux.
+// CompileAs is Compile in a mode of kube-proxy (kube-proxy/config/v1alpha1,
+// KubeProxyConfiguration.Mode; cmd/kube-proxy/app/server_linux.go); any but
+// those that are known counts as iptables, kube-proxy's default on Linux.
 func CompileAs(mode string, s *model.Snapshot, node string, family Family) *Program {
 	return compileMode(mode, s, node, family, s.Services)
 }

@@ -10,11 +10,11 @@ import (
 )
 
 // ParseIPVS reads what a node in ipvs mode has for one family: rules is what
-// iptables-save printed, sets what `ipset save` did, servers what `ipvsadm -Ln`
-// did. Of the sets, only kube-proxy's are read. With sets or servers "", they
-// were not looked at; see Compare. An entry, a virtual server or a real server
-// that kube-proxy does not write is Foreign, in table "ipvs". Connections that
-// ipvsadm counts are passed over: they come and go.
+// iptables-save(8) printed, sets what ipset(8) save did, servers what
+// ipvsadm(8) -Ln did. Of the sets, only kube-proxy's are read. With sets or
+// servers "", they were not looked at; see Compare. An entry, a virtual server
+// or a real server that kube-proxy does not write is Foreign, in table "ipvs".
+// Connections that ipvsadm counts are passed over: they come and go.
 func ParseIPVS(rules, sets, servers string, family Family) (*Observed, error) {
 	o, err := Parse(rules, family)
 	if err != nil {

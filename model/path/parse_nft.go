@@ -9,11 +9,11 @@ import (
 )
 
 // ParseNFT reads what `nft list table ip kube-proxy` or `nft list ruleset`
-// printed (nftables 1.0.6; with handles and counters or without), and of it the
-// table kube-proxy of one family. Rules, elements and declarations of base
-// chains that kube-proxy 1.37 does not write become Foreign, those of a set
-// with @ and its name as their chain. What packets have put into sets is left out. An error
-// says that text is not such output, with the line.
+// printed (nft(8), nftables 1.0.6; with handles and counters or without), and
+// of it the table kube-proxy of one family. Rules, elements and declarations of
+// base chains that kube-proxy 1.37 does not write become Foreign, those of a
+// set with @ and its name as their chain. What packets have put into sets is
+// left out. An error says that text is not such output, with the line.
 func ParseNFT(text string, family Family) (*Observed, error) {
 	r := &nftReader{
 		lexer:    lexer{text: text, line: 1},

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// String is the rule as iptables-save prints it (verified with 1.8.9 on both
+// String is the rule as iptables-save(8) prints it (verified with 1.8.9 on both
 // back ends), without "-A CHAIN", or as nft list does (1.0.6). It differs in
 // spelling from what kube-proxy hands to these tools, see Restore.
 func (r *Rule) String() string {

@@ -9,7 +9,7 @@ import (
 
 // PrintNFT gives an nftables program as the commands with which kube-proxy
 // would make it (sigs.k8s.io/knftables): the table, its sets and maps, its
-// chains with their rules, and the elements. nft -f takes it.
+// chains with their rules, and the elements. nft(8) -f takes it.
 func PrintNFT(p *Program) string {
 	var b strings.Builder
 	for _, t := range p.Tables {
@@ -65,7 +65,8 @@ func (s *Set) options() string {
 	return out
 }
 
-// String is the element as kube-proxy writes it: KEY [comment "…"] [: VERDICT].
+// String is the element as kube-proxy writes it (sigs.k8s.io/knftables,
+// objects.go): KEY [comment "…"] [: VERDICT].
 func (e *Element) String() string {
 	var key []string
 	if e.Source.IsValid() {

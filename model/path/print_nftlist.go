@@ -15,9 +15,9 @@ var nftPriorities = map[string]string{
 }
 
 // ListNFT gives an nftables program as `nft list table ip kube-proxy` prints it
-// once kube-proxy has written it (nftables 1.0.6, held against the tool in
-// test/oracle). The elements of sets are in the program's order; nft's is that
-// of the kernel's hash tables.
+// (nft(8)) once kube-proxy has written it (nftables 1.0.6, held against the
+// tool in test/oracle). The elements of sets are in the program's order; nft's
+// is that of the kernel's hash tables.
 func ListNFT(p *Program) string {
 	var b strings.Builder
 	for _, t := range p.Tables {

@@ -24,7 +24,7 @@ const (
 )
 
 // FamilyOf is the family of an address; IPv4-mapped IPv6 counts as IPv4
-// (k8s.io/utils/net, IPFamilyOf).
+// (k8s.io/utils, net/ipfamily.go, IPFamilyOf).
 func FamilyOf(address netip.Addr) Family {
 	if address.Unmap().Is4() {
 		return IPv4
