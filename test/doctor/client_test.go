@@ -234,7 +234,7 @@ func mayProbe(t *testing.T, namespace, name string) {
 func TestProbeFindsOldConnections(t *testing.T) {
 	p, app := asked(t, "asked-long")
 	m := app.copied()
-	m.add(`{apiVersion: v1, kind: Pod, metadata: {name: long}, spec: {terminationGracePeriodSeconds: 0, containers: [{name: long, image: nicolaka/netshoot, command: [sh, -c, "sleep 300 | nc web 80"]}]}}`)
+	m.add(`{apiVersion: v1, kind: Pod, metadata: {name: long}, spec: {terminationGracePeriodSeconds: 0, containers: [{name: long, image: nicolaka/netshoot, command: [sh, -c, "until nc -z web 80; do sleep 1; done; sleep 300 | nc web 80"]}]}}`)
 	p.settle(t, m)
 	if _, s := p.probe(t, "web", "--from", "pod/long"); !s.Healthy || len(s.NotChecked) > 0 {
 		t.Fatalf("all is well: %s, not checked: %v", first(s), s.NotChecked)
