@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,18 +62,87 @@ func (c *candidate) unchecked(what, how string) {
 	c.report.NotChecked = append(c.report.NotChecked, diagnose.Unchecked{What: what, How: how})
 }
 
+// command is how to ask on, from a Pod if one is named.
+func (c *candidate) command(from string) string {
+	text := "svctour doctor " + c.service.Name + " -n " + c.service.Namespace + " --probe"
+	if from != "" {
+		text += " --from " + from
+	}
+	return text
+}
+
 func (p *prober) say(format string, args ...any) {
 	fmt.Fprintln(p.g.Err, model.Printable("svctour: "+fmt.Sprintf(format, args...)))
 }
 
 // probe connects to backends of the Services that look healthy, then to the
-// Services as a client does, and puts what it finds into the report.
+// Services as a client does, and puts what it finds into the report. What it
+// finds it looks at once more: kube-proxy, or a controller before it, may not
+// have caught up with a change.
 func (p *prober) probe(ctx context.Context, report *diagnose.Report) error {
+	healthy := map[string]bool{}
+	for _, s := range report.Services {
+		healthy[s.Namespace+"/"+s.Name] = s.Healthy
+	}
+	if err := p.round(ctx, report, healthy); err != nil {
+		return err
+	}
+	found := map[string]bool{}
+	for _, s := range report.Services {
+		if name := s.Namespace + "/" + s.Name; healthy[name] && !s.Healthy {
+			found[name] = true
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	if err := p.settle(ctx); err != nil {
+		return err
+	}
+	again, err := examine(p.snapshot, p.connection.Namespace(), p.o)
+	if err != nil {
+		return err
+	}
+	if p.client, err = clientOf(p.snapshot, p.connection.Namespace(), p.o); err != nil {
+		return err
+	}
+	for i := range report.Services {
+		old := &report.Services[i]
+		for _, s := range again.Services {
+			if s.Namespace == old.Namespace && s.Name == old.Name && found[s.Namespace+"/"+s.Name] {
+				*old = s
+			}
+		}
+	}
+	return p.round(ctx, report, found)
+}
+
+// settle takes the changes of settleTime.
+func (p *prober) settle(ctx context.Context) error {
+	p.say("looking again in %s, for what may have been about to change", settleTime)
+	settling, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for {
+		next, err := p.connection.Next(settling)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case settling.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+		p.snapshot = next
+	}
+}
+
+// round connects to those of the Services that look healthy.
+func (p *prober) round(ctx context.Context, report *diagnose.Report, which map[string]bool) error {
 	var candidates []candidate
 	for i := range report.Services {
 		s := &report.Services[i]
 		service := p.snapshot.Service(s.Namespace, s.Name)
-		if !s.Healthy || service == nil {
+		if !s.Healthy || service == nil || !which[s.Namespace+"/"+s.Name] {
 			continue
 		}
 		c := candidate{report: s, service: service}
@@ -95,7 +165,7 @@ func (p *prober) probe(ctx context.Context, report *diagnose.Report) error {
 		return ctx.Err()
 	}
 	for _, c := range candidates[min(len(candidates), askedServices):] {
-		c.unchecked("what a client sees: "+strconv.Itoa(askedServices)+" Services are asked for at most", "svctour doctor "+c.service.Name+" -n "+c.service.Namespace+" --probe")
+		c.unchecked("what a client sees: "+strconv.Itoa(askedServices)+" Services are asked for at most", c.command(""))
 	}
 	candidates = candidates[:min(len(candidates), askedServices)]
 	if err := p.ask(ctx, candidates); err != nil {
@@ -136,12 +206,12 @@ func (p *prober) ask(ctx context.Context, candidates []candidate) error {
 	defer cancel()
 	client, answers, err := p.answers(asking, addresses)
 	if ctx.Err() != nil {
-		return errors.Join(ctx.Err(), err)
+		return cmp.Or(err, ctx.Err()) // also what could not be removed
 	}
 	for i := range candidates {
 		c := &candidates[i]
 		if err != nil {
-			c.unchecked("what a client sees: "+err.Error(), "svctour doctor "+c.service.Name+" -n "+c.service.Namespace+" --probe --from pod/NAME")
+			c.unchecked("what a client sees: "+err.Error(), c.command("pod/NAME"))
 			continue
 		}
 		a := answers[3*i : 3*i+3]
@@ -152,7 +222,7 @@ func (p *prober) ask(ctx context.Context, candidates []candidate) error {
 		if p.client == nil {
 			// A Pod of our own is not the client: policies may well keep it out.
 			if why := p.keptOut(ctx, client, c.service); why != "" {
-				c.unchecked("what a client sees: "+why, "svctour doctor "+c.service.Name+" -n "+c.service.Namespace+" --probe --from pod/NAME")
+				c.unchecked("what a client sees: "+why, c.command("pod/NAME"))
 				continue
 			}
 			finding.Confidence = diagnose.Possible
@@ -224,37 +294,22 @@ func (p *prober) keptOut(ctx context.Context, client *model.Pod, service *model.
 }
 
 // remembered looks whether the client's node still sends connections of it to
-// what is no endpoint. What looks stale is looked at again: kube-proxy, and the
-// controller before it, may not have caught up.
+// what is no endpoint.
 func (p *prober) remembered(ctx context.Context, candidates []candidate) {
 	p.say("listing Pod %s's connections on node %s, by conntrack in its kube-proxy Pod", p.client.Key(), p.client.Node)
-	settling, cancel := context.WithTimeout(ctx, settleTime)
+	listing, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	for again := true; again; {
-		listing, cancel := context.WithTimeout(ctx, probeTimeout)
-		pod, connections, err := p.connection.Connections(listing, p.client.Node, p.client.IP())
-		cancel()
-		findings := map[*candidate]*diagnose.Finding{}
-		for i := range candidates {
-			c := &candidates[i]
-			switch {
-			case err != nil:
-				c.unchecked("old connections of Pod "+p.client.Name+": "+err.Error(), "conntrack -L --orig-src "+p.client.IP()+" on node "+p.client.Node)
-			case c.report.Healthy:
-				if f := diagnose.Stale(p.snapshot, c.service, p.client, pod, connections); f != nil {
-					findings[c] = f
-				}
+	pod, connections, err := p.connection.Connections(listing, p.client.Node, p.client.IP())
+	for i := range candidates {
+		c := &candidates[i]
+		switch {
+		case !c.report.Healthy:
+		case err != nil:
+			c.unchecked("old connections of Pod "+p.client.Name+": "+err.Error(), "conntrack -L --orig-src "+p.client.IP()+" on node "+p.client.Node)
+		default:
+			if f := diagnose.Stale(p.snapshot, c.service, p.client, pod, connections); f != nil {
+				c.found(f)
 			}
-		}
-		again = len(findings) > 0 && settling.Err() == nil
-		if again {
-			if next, err := p.connection.Next(settling); err == nil {
-				p.snapshot = next
-			}
-			continue
-		}
-		for c, f := range findings {
-			c.found(f)
 		}
 	}
 }

@@ -20,20 +20,28 @@ import (
 )
 
 // askScript connects to each of its arguments with what a container has, and
-// says in one word a line how it went. curl's exit codes are those of curl(1);
-// busybox' wget only talks.
+// says in one word a line how it went. curl's exit codes are those of curl(1):
+// 1, 8, 52, 56 come from who accepts and does not speak HTTP, or resets. Of
+// wget only the words tell: busybox' (networking/wget.c) and GNU's. What is
+// not understood, a crash of the program too, is "unknown".
 const askScript = `
 for a in "$@"; do
 if command -v curl >/dev/null 2>&1; then
   curl -s -o /dev/null -m 3 "http://$a/"
-  case $? in 6) echo unresolved;; 7) echo refused;; 28) echo silent;; *) echo open;; esac
+  case $? in 0|1|8|52|56) echo open;; 6) echo unresolved;; 7) echo refused;; 28) echo silent;; *) echo unknown;; esac
 elif command -v wget >/dev/null 2>&1; then
   said=$(wget -T 3 -O /dev/null "http://$a/" 2>&1)
-  case "$said" in *"bad address"*|*"not resolve"*) echo unresolved;; *efused*) echo refused;; *"timed out"*) echo silent;; *) echo open;; esac
+  case "$said" in
+    *"bad address"*|*"not resolve"*) echo unresolved;;
+    *efused*) echo refused;;
+    *"timed out"*) echo silent;;
+    *"server returned"*|*"awaiting response"*|*"getting response"*|*"bad header"*|*"reset by peer"*|*"written to"*|*saved*|*100%*) echo open;;
+    *) echo unknown;;
+  esac
 else
   echo none
 fi
-done`
+done 2>/dev/null`
 
 // askCommand is the script as a command.
 func askCommand(addresses []string) []string {
@@ -90,8 +98,11 @@ func reached(said string, want int) ([]diagnose.Reached, error) {
 	}
 	var out []diagnose.Reached
 	for _, word := range strings.Fields(said) {
-		if word == "none" {
+		switch word {
+		case "none":
 			return nil, ErrNoTool
+		case "unknown":
+			return nil, errors.New("its curl or wget says nothing that is understood")
 		}
 		answer, known := words[word]
 		if !known {
@@ -176,12 +187,18 @@ func restricted() *corev1.SecurityContext {
 func (c *Connection) asked(ctx context.Context, namespace, pod, container string, want int) (*corev1.Pod, []diagnose.Reached, error) {
 	pods := c.client.CoreV1().Pods(namespace)
 	said := "its container has not started"
+	ended := func() error {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return ctx.Err()
+		}
+		return errors.New("no answer in time: " + said)
+	}
 	for {
 		got, err := pods.Get(ctx, pod, metav1.GetOptions{})
+		if ctx.Err() != nil {
+			return nil, nil, ended()
+		}
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil, nil, errors.New("no answer in time: " + said)
-			}
 			return nil, nil, errors.New(Explain(c.explained(err)))
 		}
 		state := stateOf(got, container)
@@ -197,7 +214,7 @@ func (c *Connection) asked(ctx context.Context, namespace, pod, container string
 			}
 		}
 		if !pause(ctx, pollEvery) {
-			return nil, nil, errors.New("no answer in time: " + said)
+			return nil, nil, ended()
 		}
 	}
 	got, err := pods.Get(ctx, pod, metav1.GetOptions{})
