@@ -19,7 +19,7 @@ import (
 )
 
 // gcPercent is how much the heap may grow between two collections, in percent.
-const gcPercent = 40
+const gcPercent = 20
 
 // doctorOptions are what svctour doctor is asked.
 type doctorOptions struct {

@@ -55,7 +55,7 @@ type Refusal struct {
 // Pod. What the API server's own validation (pkg/apis/core/validation) refuses
 // is listed, too.
 func ReadFiles(in io.Reader, files []string, namespace string) (*model.Snapshot, []Refusal, error) {
-	f := &fileReader{namespace: namespace, nodePorts: map[int32]string{}}
+	f := &fileReader{namespace: namespace, pod: convert.Pods(), nodePorts: map[int32]string{}}
 	if f.namespace == "" {
 		f.namespace = metav1.NamespaceDefault
 	}
@@ -70,6 +70,7 @@ func ReadFiles(in io.Reader, files []string, namespace string) (*model.Snapshot,
 type fileReader struct {
 	namespace string
 	snapshot  model.Snapshot
+	pod       func(*corev1.Pod) *model.Pod
 	templates []*corev1.Pod // one for each workload
 	refused   []Refusal
 	nodePorts map[int32]string // whose they are
@@ -166,7 +167,7 @@ func (f *fileReader) put(decoded runtime.Object) {
 			f.template("Pod", o.ObjectMeta, 1, corev1.PodTemplateSpec{ObjectMeta: o.ObjectMeta, Spec: o.Spec})
 			return
 		}
-		s.Pods = append(s.Pods, convert.Pod(o))
+		s.Pods = append(s.Pods, f.pod(o))
 	case *corev1.Node:
 		s.Nodes = append(s.Nodes, convert.Node(o))
 	case *corev1.Namespace:
@@ -222,7 +223,7 @@ func (f *fileReader) snapshotOf() *model.Snapshot {
 	s := &f.snapshot
 	if len(s.Pods) == 0 {
 		for _, pod := range f.templates {
-			s.Pods = append(s.Pods, convert.Pod(pod))
+			s.Pods = append(s.Pods, f.pod(pod))
 		}
 	}
 	s.Proxy, s.DNS = model.DefaultProxy(), model.DNS{Domain: "cluster.local", Source: "kubeadm's defaults"}

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 
 	"svctour/model"
@@ -54,9 +55,20 @@ func (s *store[O, M]) Update(object any) error { return s.set(object) }
 // converted one by one as they come: a big cluster's lists are several times
 // bigger than what is kept of them.
 type read[M any] struct {
-	metav1.ObjectMeta // name, namespace, UID and resourceVersion only
-	value             *M
+	*metav1.ObjectMeta // nothing: what a reflector asks for is in meta
+	meta               *model.Meta
+	value              *M
 }
+
+// nothing is what a read value does not tell of its object.
+var nothing metav1.ObjectMeta
+
+// What a reflector and its temporary store ask for.
+func (r *read[M]) GetNamespace() string         { return r.meta.Namespace }
+func (r *read[M]) GetName() string              { return r.meta.Name }
+func (r *read[M]) GetUID() types.UID            { return types.UID(r.meta.UID) }
+func (r *read[M]) GetResourceVersion() string   { return r.meta.ResourceVersion }
+func (r *read[M]) GetObjectMeta() metav1.Object { return r }
 
 // GetObjectKind and DeepCopyObject implement runtime.Object.
 func (r *read[M]) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
@@ -74,10 +86,8 @@ func (s *store[O, M]) Transformer() cache.TransformFunc {
 }
 
 func (s *store[O, M]) read(o O) *read[M] {
-	return &read[M]{
-		ObjectMeta: metav1.ObjectMeta{Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID(), ResourceVersion: o.GetResourceVersion()},
-		value:      s.convert(o),
-	}
+	value := s.convert(o)
+	return &read[M]{ObjectMeta: &nothing, meta: s.meta(value), value: value}
 }
 
 // readList is what a list of objects was converted to.
@@ -186,8 +196,8 @@ func (s *store[O, M]) Replace(objects []any, resourceVersion string) error {
 			}
 			one = s.read(o)
 		}
-		value := known[string(one.UID)]
-		if value == nil || s.meta(value).ResourceVersion != one.ResourceVersion {
+		value := known[one.meta.UID]
+		if value == nil || s.meta(value).ResourceVersion != one.meta.ResourceVersion {
 			value = one.value
 		}
 		fresh = append(fresh, value)

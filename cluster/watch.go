@@ -99,7 +99,7 @@ func newStores(changed func(Event)) stores {
 		services:    newStore("services", convert.Service, func(o *model.Service) *model.Meta { return &o.Meta }, changed),
 		slices:      newStore("endpointslices", convert.EndpointSlice, func(o *model.EndpointSlice) *model.Meta { return &o.Meta }, changed),
 		endpoints:   newStore("endpoints", convert.Endpoints, func(o *model.Endpoints) *model.Meta { return &o.Meta }, changed),
-		pods:        newStore("pods", convert.Pod, func(o *model.Pod) *model.Meta { return &o.Meta }, changed),
+		pods:        newStore("pods", convert.Pods(), func(o *model.Pod) *model.Meta { return &o.Meta }, changed),
 		nodes:       newStore("nodes", convert.Node, func(o *model.Node) *model.Meta { return &o.Meta }, changed),
 		namespaces:  newStore("namespaces", convert.Namespace, func(o *model.Namespace) *model.Meta { return &o.Meta }, changed),
 		deployments: newStore("deployments", convert.Deployment, func(o *model.Deployment) *model.Meta { return &o.Meta }, changed),

@@ -175,17 +175,20 @@ type EndpointSubset struct {
 // Pod is a core/v1 Pod.
 type Pod struct {
 	Meta
-	Node           string      `json:"nodeName,omitempty"`
-	HostNetwork    bool        `json:"hostNetwork,omitempty"`
-	Phase          string      `json:"phase"`
-	Reason         string      `json:"reason,omitempty"`
-	Message        string      `json:"message,omitempty"`
-	IPs            []string    `json:"ips,omitempty"`
-	HostIP         string      `json:"hostIP,omitempty"`
-	Hostname       string      `json:"hostname,omitempty"`
-	Subdomain      string      `json:"subdomain,omitempty"`
-	DNSPolicy      string      `json:"dnsPolicy,omitempty"`
-	DNS            *PodDNS     `json:"dnsConfig,omitempty"`
+	Node        string   `json:"nodeName,omitempty"`
+	HostNetwork bool     `json:"hostNetwork,omitempty"`
+	Phase       string   `json:"phase"`
+	Reason      string   `json:"reason,omitempty"`
+	Message     string   `json:"message,omitempty"`
+	IPs         []string `json:"ips,omitempty"`
+	HostIP      string   `json:"hostIP,omitempty"`
+	Hostname    string   `json:"hostname,omitempty"`
+	Subdomain   string   `json:"subdomain,omitempty"`
+	DNSPolicy   string   `json:"dnsPolicy,omitempty"`
+	DNS         *PodDNS  `json:"dnsConfig,omitempty"`
+	// Conditions are status.conditions, without PodScheduled,
+	// PodReadyToStartContainers, Initialized and ContainersReady where they are
+	// True.
 	Conditions     []Condition `json:"conditions,omitempty"`
 	InitContainers []Container `json:"initContainers,omitempty"`
 	Containers     []Container `json:"containers,omitempty"`

@@ -208,6 +208,55 @@ func TestPod(t *testing.T) {
 	check(t, Pod(&corev1.Pod{Status: corev1.PodStatus{PodIP: "10.244.0.9"}}).IPs, []string{"10.244.0.9"})
 }
 
+// TestPodConditions: what is True on the way to Ready is left out.
+func TestPodConditions(t *testing.T) {
+	var in []corev1.PodCondition
+	var want []model.Condition
+	for _, kind := range []corev1.PodConditionType{"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", "DisruptionTarget", "example.com/gate"} {
+		for _, status := range []corev1.ConditionStatus{"True", "False", "Unknown"} {
+			in = append(in, corev1.PodCondition{Type: kind, Status: status})
+			if status != "True" || kind == "Ready" || kind == "DisruptionTarget" || kind == "example.com/gate" {
+				want = append(want, model.Condition{Type: string(kind), Status: string(status)})
+			}
+		}
+	}
+	check(t, Pod(&corev1.Pod{Status: corev1.PodStatus{Conditions: in}}).Conditions, want)
+}
+
+// TestPodsShare: Pods that say the same say it once, and mean what they would
+// mean alone.
+func TestPodsShare(t *testing.T) {
+	convert := Pods()
+	if convert(nil) != nil {
+		t.Error("nil became a Pod")
+	}
+	pod := func(name string, ready bool) *corev1.Pod {
+		return &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": "web"}, OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "web"}}},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Ports: []corev1.ContainerPort{{ContainerPort: 80}}}}},
+			Status:     corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "c", Ready: ready}}},
+		}
+	}
+	a, b, c := convert(pod("a", true)), convert(pod("b", true)), convert(pod("c", false))
+	if &a.Containers[0] != &b.Containers[0] || &a.Owners[0] != &b.Owners[0] || reflect.ValueOf(a.Labels).Pointer() != reflect.ValueOf(b.Labels).Pointer() {
+		t.Error("two equal Pods share nothing")
+	}
+	if &b.Containers[0] == &c.Containers[0] || c.Containers[0].Ready {
+		t.Error("two Pods share what differs")
+	}
+	check(t, c, Pod(pod("c", false)))
+	// Whatever came before, a Pod means the same.
+	for seed := range int64(200) {
+		var object corev1.Pod
+		randfill.NewWithSeed(seed).NilChance(0.4).NumElements(0, 3).MaxDepth(10).Fill(&object)
+		for range 2 {
+			if got, want := convert(&object), Pod(&object); !reflect.DeepEqual(got, want) {
+				t.Fatalf("seed %d:\n got %+v\nwant %+v", seed, got, want)
+			}
+		}
+	}
+}
+
 func TestNodeAndNamespace(t *testing.T) {
 	meta, wantMeta := fullMeta()
 	check(t, Node(&corev1.Node{ObjectMeta: meta, Spec: corev1.NodeSpec{PodCIDR: "10.244.1.0/24", Unschedulable: true}, Status: corev1.NodeStatus{
@@ -250,6 +299,7 @@ func TestRandomObjects(t *testing.T) {
 	t.Run("Service", randomObjects(Service, (*corev1.Service).DeepCopy))
 	t.Run("EndpointSlice", randomObjects(EndpointSlice, (*discoveryv1.EndpointSlice).DeepCopy))
 	t.Run("Endpoints", randomObjects(Endpoints, (*corev1.Endpoints).DeepCopy)) //nolint:staticcheck // the deprecated type is what is under test
+	t.Run("Pods", randomObjects(Pods(), (*corev1.Pod).DeepCopy))
 	t.Run("Pod", randomObjects(Pod, (*corev1.Pod).DeepCopy))
 	t.Run("Node", randomObjects(Node, (*corev1.Node).DeepCopy))
 	t.Run("Namespace", randomObjects(Namespace, (*corev1.Namespace).DeepCopy))

@@ -2,7 +2,8 @@
 // only place that knows both.
 //
 // A converted value shares no map, slice or pointer with the object it came
-// from, so objects held by an informer's cache stay safe. Every function gives
+// from, so objects held by an informer's cache stay safe; it may share some with
+// other values, so that nobody may change it. Every function gives
 // nil for nil. Where a field that the API server always fills is empty (the
 // object was read from a file and never stored), the API server's own default
 // (pkg/apis/core/v1/defaults.go, pkg/apis/discovery/v1/defaults.go) is used, so
@@ -79,6 +80,14 @@ func labels(in map[string]string) map[string]string {
 	return out
 }
 
+// same gives old instead of fresh when both are equal, so that there is one.
+func same(fresh, old map[string]string) map[string]string {
+	if fresh != nil && old != nil && maps.Equal(fresh, old) {
+		return old
+	}
+	return fresh
+}
+
 // words copies a list of any string type; an empty list becomes nil.
 func words[S ~string](in []S) []string {
 	return list(in, func(s *S) string { return string(*s) })
@@ -116,7 +125,7 @@ func matchLabels(s *metav1.LabelSelector) map[string]string {
 	if s == nil {
 		return nil
 	}
-	return maps.Clone(s.MatchLabels)
+	return labels(s.MatchLabels)
 }
 
 // oneOrMore gives the plural field of an API object, or the singular one when

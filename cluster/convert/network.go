@@ -3,8 +3,6 @@
 package convert
 
 import (
-	"maps"
-
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -21,7 +19,7 @@ func Service(o *corev1.Service) *model.Service {
 	s := &model.Service{
 		Meta:                  Meta(&o.ObjectMeta),
 		Type:                  orDefault(spec.Type, model.ClusterIP),
-		Selector:              maps.Clone(spec.Selector),
+		Selector:              labels(spec.Selector),
 		ClusterIPs:            oneOrMore(spec.ClusterIPs, spec.ClusterIP),
 		IPFamilies:            words(spec.IPFamilies),
 		IPFamilyPolicy:        string(deref(spec.IPFamilyPolicy)),

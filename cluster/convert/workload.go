@@ -1,9 +1,10 @@
 package convert
 
 import (
-	"maps"
+	"reflect"
 	"slices"
 	"strconv"
+	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -31,12 +32,71 @@ func Pod(o *corev1.Pod) *model.Pod {
 		Subdomain:      spec.Subdomain,
 		DNSPolicy:      shared(spec.DNSPolicy),
 		DNS:            podDNS(spec.DNSConfig),
-		Conditions:     list(status.Conditions, podCondition),
+		Conditions:     podConditions(status.Conditions),
 		InitContainers: containers(spec.InitContainers, status.InitContainerStatuses),
 		Containers:     containers(spec.Containers, status.ContainerStatuses),
 		ServiceLinks:   spec.EnableServiceLinks == nil || *spec.EnableServiceLinks,
 		ReadinessGates: list(spec.ReadinessGates, func(g *corev1.PodReadinessGate) string { return string(g.ConditionType) }),
 	}
+}
+
+// Pods gives a function that converts Pods one after another. A Pod shares
+// with the one before what both say: labels, owners, containers. In a list the
+// Pods of a workload stand together, and say almost the same.
+func Pods() func(*corev1.Pod) *model.Pod {
+	var mu sync.Mutex
+	last := &model.Pod{}
+	return func(o *corev1.Pod) *model.Pod {
+		p := Pod(o)
+		if p == nil {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		p.Labels, p.Annotations = same(p.Labels, last.Labels), same(p.Annotations, last.Annotations)
+		if slices.Equal(p.Owners, last.Owners) {
+			p.Owners = last.Owners
+		}
+		if reflect.DeepEqual(p.Containers, last.Containers) {
+			p.Containers = last.Containers
+		}
+		if reflect.DeepEqual(p.InitContainers, last.InitContainers) {
+			p.InitContainers = last.InitContainers
+		}
+		if slices.Equal(p.Conditions, last.Conditions) {
+			p.Conditions = last.Conditions
+		}
+		last = p
+		return p
+	}
+}
+
+// podConditions leaves out conditions on the way to Ready that are True: they
+// say nothing beside it, and every Pod of a big cluster has four of them.
+func podConditions(in []corev1.PodCondition) []model.Condition {
+	telling := func(c *corev1.PodCondition) bool {
+		switch c.Type {
+		case corev1.PodScheduled, corev1.PodReadyToStartContainers, corev1.PodInitialized, corev1.ContainersReady:
+			return c.Status != corev1.ConditionTrue
+		}
+		return true
+	}
+	n := 0
+	for i := range in {
+		if telling(&in[i]) {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	out := make([]model.Condition, 0, n)
+	for i := range in {
+		if telling(&in[i]) {
+			out = append(out, podCondition(&in[i]))
+		}
+	}
+	return out
 }
 
 func podCondition(c *corev1.PodCondition) model.Condition {
@@ -163,10 +223,11 @@ func Deployment(o *appsv1.Deployment) *model.Deployment {
 	if o == nil {
 		return nil
 	}
+	meta := Meta(&o.ObjectMeta)
 	return &model.Deployment{
-		Meta:           Meta(&o.ObjectMeta),
+		Meta:           meta,
 		Selector:       matchLabels(o.Spec.Selector),
-		TemplateLabels: maps.Clone(o.Spec.Template.Labels),
+		TemplateLabels: same(labels(o.Spec.Template.Labels), meta.Labels),
 		Replicas:       replicas(o.Spec.Replicas),
 		Updated:        o.Status.UpdatedReplicas,
 		Ready:          o.Status.ReadyReplicas,
@@ -186,10 +247,11 @@ func ReplicaSet(o *appsv1.ReplicaSet) *model.ReplicaSet {
 	if o == nil {
 		return nil
 	}
+	meta := Meta(&o.ObjectMeta)
 	return &model.ReplicaSet{
-		Meta:           Meta(&o.ObjectMeta),
+		Meta:           meta,
 		Selector:       matchLabels(o.Spec.Selector),
-		TemplateLabels: maps.Clone(o.Spec.Template.Labels),
+		TemplateLabels: same(labels(o.Spec.Template.Labels), meta.Labels),
 		Replicas:       replicas(o.Spec.Replicas),
 		Current:        o.Status.Replicas,
 		Ready:          o.Status.ReadyReplicas,

@@ -56,7 +56,6 @@ func TestStale(t *testing.T) {
 	gone := w.pod(ns, "gone", map[string]string{"app": "other"}, container("c", "", "TCP", 8080))
 	client := w.pod(ns, "client", nil, container("c", "", "TCP", 1))
 	s := w.settle()
-	client, service = s.Pod(ns, "client"), s.Service(ns, "long")
 	live := s.Pod(ns, "long").IP()
 	line := func(protocol, state, from string, port int, answers string, target int) string {
 		return fmt.Sprintf("%s 6 100 %s src=%s dst=%s sport=4000 dport=%d src=%s dst=%s sport=%d dport=4000 mark=0 use=1\n",

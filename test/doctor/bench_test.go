@@ -106,6 +106,7 @@ func big() []bigList {
 
 // bigPod is a Pod as a kubelet reports it.
 func bigPod(meta metav1.ObjectMeta, i, j int) *corev1.Pod {
+	meta.CreationTimestamp = metav1.NewTime(meta.CreationTimestamp.Add(time.Duration(j) * time.Second))
 	p := &corev1.Pod{ObjectMeta: meta}
 	yes, seconds := true, int64(30)
 	p.Spec = corev1.PodSpec{
