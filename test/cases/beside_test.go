@@ -90,9 +90,10 @@ func trimmed(text string) string {
 	return strings.Trim(strings.Join(lines, "\n"), "\n") + "\n"
 }
 
-// fleeting is what differs from one run to the next: the random parts of a
-// Pod's name, addresses, node ports and counts of restarts.
-var fleeting = regexp.MustCompile(`-[0-9a-f]{7,10}-[0-9a-z]{5}\b|\b10\.(96|244)\.\d+\.\d+|\b3[0-2]\d{3}/TCP|restartCount: \d+`)
+// fleeting is what differs from one run to the next: the random parts of names
+// (apimachinery, util/rand: no vowels; of an event the time), addresses, node
+// ports and counts of restarts.
+var fleeting = regexp.MustCompile(`(-[bcdfghjklmnpqrstvwxz2456789]{7,10})?-[bcdfghjklmnpqrstvwxz2456789]{5}\b|\b10\.(96|244)\.\d+\.\d+|\b3[0-2]\d{3}\b|restartCount: \d+|\.[0-9a-f]{16}\b`)
 
 // lasting is the rest, whatever line it stands on.
 func lasting(text string) string {
