@@ -132,6 +132,7 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 			return err
 		}
 		addRefused(report, refused)
+		doubtLags(report)
 		return g.printReport(report, o)
 	}
 	if o.Watch && o.Probe {
@@ -240,6 +241,25 @@ func clientOf(snapshot *model.Snapshot, namespace string, o doctorOptions) (*mod
 		return nil, usageError(fmt.Errorf("--from %s: there is no Pod %q in namespace %q", o.From, name, ns))
 	}
 	return client, nil
+}
+
+// doubtLags lowers the confidence of what may have been over in a moment:
+// files cannot be looked at again, and the lists of a dump are not of one time.
+func doubtLags(report *diagnose.Report) {
+	for i := range report.Services {
+		s := &report.Services[i]
+		lags := false
+		for j := range s.Findings {
+			if f := &s.Findings[j]; f.Lags() {
+				f.Confidence, lags = diagnose.Possible, true
+			}
+		}
+		if lags {
+			s.NotChecked = append(s.NotChecked, diagnose.Unchecked{
+				What: "whether it lasts: a dump that is taken while Pods change shows the same", How: "take another dump, or ask the cluster: svctour doctor " + s.Name + " -n " + s.Namespace,
+			})
+		}
+	}
 }
 
 // unread are the resources that could not be read, in the server's words.

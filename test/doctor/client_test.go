@@ -161,7 +161,8 @@ func TestProbeByAClient(t *testing.T) {
 	}
 	p.settle(t, app)
 
-	// Without kube-proxy a Service that comes now is never translated.
+	// Without kube-proxy on the client's node a Service that comes now is never
+	// translated there.
 	proxies := func(selector string, want int) {
 		t.Helper()
 		patch := `{"spec":{"template":{"spec":{"nodeSelector":` + selector + `}}}}`
@@ -192,7 +193,12 @@ func TestProbeByAClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxies(`{"nowhere":"yes"}`, 0)
+	pod, err := client.CoreV1().Pods(p.namespace).Get(t.Context(), "client", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := slices.IndexFunc(nodes.Items, func(n corev1.Node) bool { return n.Name != pod.Spec.NodeName })
+	proxies(fmt.Sprintf(`{"kubernetes.io/hostname":%q}`, nodes.Items[other].Labels["kubernetes.io/hostname"]), 1)
 	m := app.copied()
 	m.add(`{apiVersion: v1, kind: Service, metadata: {name: late}, spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}}`)
 	if err := p.apply(t.Context(), m); err != nil {
@@ -205,6 +211,10 @@ func TestProbeByAClient(t *testing.T) {
 		return nil
 	}); err != nil {
 		t.Fatal(err)
+	}
+	// Who may see kube-system is told so without a probe.
+	if code, s := p.probe(t, "late", "--from", "pod/client"); code != 1 || len(s.Findings) == 0 || s.Findings[0].Rule != "proxy-down" {
+		t.Errorf("without kube-proxy, with all rights: exit code %d, the first finding is %s", code, first(s))
 	}
 	if code, s := probe("late"); code != 1 || len(s.Findings) == 0 || s.Findings[0].Rule != "client-not-translated" {
 		t.Errorf("without kube-proxy: exit code %d, the first finding is %s", code, first(s))

@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"svctour/model/diagnose"
+)
+
+// A Service whose slice has the Pods old and new, and a dump in which old is
+// gone: it was deleted after the slices were listed, or the controller is dead.
+const tornDump = `
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop, uid: uid-web, resourceVersion: '1'}
+spec: {clusterIP: 10.96.0.9, clusterIPs: [10.96.0.9], selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: new, namespace: shop, uid: uid-new, labels: {app: web}}
+spec: {containers: [{name: c, image: i, ports: [{containerPort: 8080}]}]}
+status: {phase: Running, podIP: 10.244.0.2, podIPs: [{ip: 10.244.0.2}], conditions: [{type: Ready, status: 'True'}], containerStatuses: [{name: c, ready: true, state: {running: {}}}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-x, namespace: shop, labels: {kubernetes.io/service-name: web, endpointslice.kubernetes.io/managed-by: endpointslice-controller.k8s.io}}
+addressType: IPv4
+ports: [{port: 8080, protocol: TCP}]
+endpoints:
+- {addresses: [10.244.0.1], conditions: {ready: true}, targetRef: {kind: Pod, name: old, namespace: shop, uid: uid-old}}
+- {addresses: [10.244.0.2], conditions: {ready: true}, targetRef: {kind: Pod, name: new, namespace: shop, uid: uid-new}}
+`
+
+// TestTornDump: what may be over in a moment is only possible in a dump.
+func TestTornDump(t *testing.T) {
+	var out, errs bytes.Buffer
+	code := Main(context.Background(), Streams{In: strings.NewReader(tornDump), Out: &out, Err: &errs}, []string{"svctour", "doctor", "-f", "-", "-o", "json"})
+	var report diagnose.Report
+	if err := json.Unmarshal(out.Bytes(), &report); err != nil || code != 1 || len(report.Services) != 1 {
+		t.Fatalf("exit code %d, %v\n%s%s", code, err, out.String(), errs.String())
+	}
+	s := report.Services[0]
+	if len(s.Findings) == 0 || s.Findings[0].Rule != "endpoints-stale" || s.Findings[0].Confidence != diagnose.Possible || len(s.NotChecked) == 0 {
+		t.Errorf("%+v, not checked: %v", s.Findings, s.NotChecked)
+	}
+}
