@@ -157,7 +157,7 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 		return err
 	}
 	if o.Probe {
-		p := &prober{g: g, connection: connection, snapshot: snapshot, o: o}
+		p := &prober{g: g, connection: connection, snapshot: snapshot, o: o, agreed: map[string]error{}}
 		if o.From != "" {
 			p.client, _ = clientOf(snapshot, connection.Namespace(), o)
 		}

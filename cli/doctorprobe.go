@@ -33,6 +33,7 @@ type prober struct {
 	snapshot   *model.Snapshot
 	client     *model.Pod // that --from names; nil without
 	o          doctorOptions
+	agreed     map[string]error // by question: nil for a yes
 }
 
 // candidate is a Service that looks well so far.
@@ -266,9 +267,13 @@ func (p *prober) agree(ctx context.Context, question string) error {
 	if asTerminal(p.g.In) == nil {
 		return errors.New("an object would have to be made, and there is no terminal to ask on; say --yes")
 	}
-	agreed, err := ask(ctx, p.g, model.Printable("svctour: "+question)+" [y/N] ")
-	if err == nil && !agreed {
-		err = errors.New("not wanted")
+	err, asked := p.agreed[question]
+	if !asked {
+		var yes bool
+		if yes, err = ask(ctx, p.g, model.Printable("svctour: "+question)+" [y/N] "); err == nil && !yes {
+			err = errors.New("not wanted")
+		}
+		p.agreed[question] = err
 	}
 	return err
 }

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"cmp"
+	"slices"
 	"sort"
 	"time"
 )
@@ -121,21 +123,21 @@ type Corefile struct {
 }
 
 // NewSnapshot sorts the lists of s, builds its indexes and returns it. Objects
-// are told apart by namespace and name
+// are told apart by kind, namespace and name
 // (https://kubernetes.io/docs/concepts/overview/working-with-objects/names/).
 // The caller must not touch s or anything it points to afterwards.
 func NewSnapshot(s Snapshot) *Snapshot {
-	sortMeta(s.Services, func(o *Service) *Meta { return &o.Meta })
-	sortMeta(s.Slices, func(o *EndpointSlice) *Meta { return &o.Meta })
-	sortMeta(s.Endpoints, func(o *Endpoints) *Meta { return &o.Meta })
-	sortMeta(s.Pods, func(o *Pod) *Meta { return &o.Meta })
-	sortMeta(s.Nodes, func(o *Node) *Meta { return &o.Meta })
-	sortMeta(s.Namespaces, func(o *Namespace) *Meta { return &o.Meta })
-	sortMeta(s.Deployments, func(o *Deployment) *Meta { return &o.Meta })
-	sortMeta(s.ReplicaSets, func(o *ReplicaSet) *Meta { return &o.Meta })
-	sortMeta(s.Workloads, func(o *Workload) *Meta { return &o.Meta })
-	sortMeta(s.Policies, func(o *NetworkPolicy) *Meta { return &o.Meta })
-	sortMeta(s.Events, func(o *Event) *Meta { return &o.Meta })
+	s.Services = ordered(s.Services, func(a, b *Service) int { return a.compare(&b.Meta) })
+	s.Slices = ordered(s.Slices, func(a, b *EndpointSlice) int { return a.compare(&b.Meta) })
+	s.Endpoints = ordered(s.Endpoints, func(a, b *Endpoints) int { return a.compare(&b.Meta) })
+	s.Pods = ordered(s.Pods, func(a, b *Pod) int { return a.compare(&b.Meta) })
+	s.Nodes = ordered(s.Nodes, func(a, b *Node) int { return a.compare(&b.Meta) })
+	s.Namespaces = ordered(s.Namespaces, func(a, b *Namespace) int { return a.compare(&b.Meta) })
+	s.Deployments = ordered(s.Deployments, func(a, b *Deployment) int { return a.compare(&b.Meta) })
+	s.ReplicaSets = ordered(s.ReplicaSets, func(a, b *ReplicaSet) int { return a.compare(&b.Meta) })
+	s.Policies = ordered(s.Policies, func(a, b *NetworkPolicy) int { return a.compare(&b.Meta) })
+	s.Events = ordered(s.Events, func(a, b *Event) int { return a.compare(&b.Meta) })
+	s.Workloads = ordered(s.Workloads, func(a, b *Workload) int { return cmp.Or(a.compare(&b.Meta), cmp.Compare(a.Kind, b.Kind)) })
 
 	s.slicesByService = make(map[string][]*EndpointSlice, len(s.Slices))
 	for _, slice := range s.Slices {
@@ -156,14 +158,36 @@ func NewSnapshot(s Snapshot) *Snapshot {
 	return &s
 }
 
-func sortMeta[T any](list []T, meta func(T) *Meta) {
-	sort.Slice(list, func(i, j int) bool {
-		a, b := meta(list[i]), meta(list[j])
-		if a.Namespace != b.Namespace {
-			return a.Namespace < b.Namespace
+// ordered gives a list in order; of objects with one name, which only files
+// have, the last stays, as after kubectl apply. The list itself, which several
+// snapshots may share, is not written to.
+func ordered[T any](list []*T, compare func(a, b *T) int) []*T {
+	if strictly(list, compare) {
+		return list
+	}
+	sorted := slices.Clone(list)
+	slices.SortStableFunc(sorted, compare)
+	out := sorted[:0]
+	for i, o := range sorted {
+		if i+1 == len(sorted) || compare(o, sorted[i+1]) != 0 {
+			out = append(out, o)
 		}
-		return a.Name < b.Name
-	})
+	}
+	return out
+}
+
+func strictly[T any](list []*T, compare func(a, b *T) int) bool {
+	for i := 1; i < len(list); i++ {
+		if compare(list[i-1], list[i]) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// compare orders by namespace and name.
+func (m *Meta) compare(other *Meta) int {
+	return cmp.Or(cmp.Compare(m.Namespace, other.Namespace), cmp.Compare(m.Name, other.Name))
 }
 
 func find[T any](list []T, namespace, name string, meta func(T) *Meta) (found T) {
