@@ -48,7 +48,7 @@ the namespace are examined. Nothing in the cluster is changed.
 
 With --probe, what looks well is connected to: the Pods, through the API server,
 and then the Service as a client does. With --from the client is that Pod, by
-exec of its shell with curl or wget; if it has none, an ephemeral container in
+exec of its shell with curl, nc or wget; if it has none, an ephemeral container in
 it. Without, it is a Pod made for it in a namespace of its own, and removed.
 Both ask first, but for a lab. Then the client's node is asked, by exec in its
 kube-proxy Pod, for connections that still go to what is no endpoint.

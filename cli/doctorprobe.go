@@ -245,12 +245,12 @@ func (p *prober) answers(ctx context.Context, addresses []string) (*model.Pod, [
 		p.say("connecting as a client does from "+what, image)
 		return p.connection.AskAlone(ctx, image, addresses)
 	}
-	p.say("running curl or wget in Pod %s, against the Service and one of its Pods", p.client.Key())
+	p.say("running curl, nc or wget in Pod %s, against the Service and one of its Pods", p.client.Key())
 	answers, err := p.connection.AskFrom(ctx, p.client, addresses)
 	if !errors.Is(err, cluster.ErrNoTool) {
 		return p.client, answers, err
 	}
-	const what = "an ephemeral container (%s) in Pod %s, which has no shell with curl or wget; it ends at once, and stays listed until the Pod is deleted"
+	const what = "an ephemeral container (%s) in Pod %s, which has no shell with curl, nc or wget; it ends at once, and stays listed until the Pod is deleted"
 	if err := p.agree(ctx, fmt.Sprintf("Connect from "+what+"?", image, p.client.Key())); err != nil {
 		return nil, nil, err
 	}

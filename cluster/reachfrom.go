@@ -20,21 +20,37 @@ import (
 )
 
 // askScript connects to each of its arguments with what a container has, and
-// says in one word a line how it went. curl's exit codes are those of curl(1):
-// 1, 8, 52, 56 come from who accepts and does not speak HTTP, or resets. Of
-// wget only the words tell: busybox' (networking/wget.c) and GNU's. What is
-// not understood, a crash of the program too, is "unknown".
+// says in one word a line how it went. A server may accept and wait for more
+// than a GET, so that no answer is not no connection: curl tells when it was
+// connected (curl(1), time_connect), nc -z does nothing else (busybox',
+// OpenBSD's and nmap's words), and of wget a time-out says nothing. What is not
+// understood, a crash of the program too, is "unknown".
 const askScript = `
 for a in "$@"; do
+port=${a##*:} host=${a%:*} host=${host#[} host=${host%]}
 if command -v curl >/dev/null 2>&1; then
-  curl -s -o /dev/null -m 3 "http://$a/"
-  case $? in 0|1|8|52|56) echo open;; 6) echo unresolved;; 7) echo refused;; 28) echo silent;; *) echo unknown;; esac
+  connected=$(curl -s -o /dev/null -m 3 -w '%{time_connect}' "http://$a/")
+  case "$? $connected" in
+    "6 "*) echo unresolved;;
+    "7 "*) echo refused;;
+    "28 "*[.,]000000) echo silent;;
+    "0 "*|*[.,]*[1-9]*) echo open;;
+    *) echo unknown;;
+  esac
+elif command -v nc >/dev/null 2>&1; then
+  said=$(nc -z -v -w 3 "$host" "$port" 2>&1 </dev/null)
+  case "$? $said" in
+    *"bad address"*|*getaddrinfo*|*"not resolve"*|*"lookup failed"*) echo unresolved;;
+    *efused*) echo refused;;
+    *"timed out"*|*TIMEOUT*) echo silent;;
+    "0 "*) echo open;;
+    *) echo unknown;;
+  esac
 elif command -v wget >/dev/null 2>&1; then
   said=$(wget -T 3 -O /dev/null "http://$a/" 2>&1)
   case "$said" in
     *"bad address"*|*"not resolve"*) echo unresolved;;
     *efused*) echo refused;;
-    *"timed out"*) echo silent;;
     *"server returned"*|*"awaiting response"*|*"getting response"*|*"bad header"*|*"reset by peer"*|*"written to"*|*saved*|*100%*) echo open;;
     *) echo unknown;;
   esac
@@ -57,7 +73,7 @@ const (
 )
 
 // ErrNoTool says that a container has no shell, or neither curl nor wget.
-var ErrNoTool = errors.New("it has no shell with curl or wget")
+var ErrNoTool = errors.New("it has no shell with curl, nc or wget")
 
 // AskFrom connects to addresses (host:port) out of the first container of a
 // Pod, by exec, and says how each went. It makes no object. The error is
@@ -102,7 +118,7 @@ func reached(said string, want int) ([]diagnose.Reached, error) {
 		case "none":
 			return nil, ErrNoTool
 		case "unknown":
-			return nil, errors.New("its curl or wget says nothing that is understood")
+			return nil, errors.New("its curl, nc or wget says nothing that is understood")
 		}
 		answer, known := words[word]
 		if !known {

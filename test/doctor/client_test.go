@@ -154,9 +154,17 @@ func TestProbeByAClient(t *testing.T) {
 	} {
 		m := app.copied()
 		m.add(`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: out}, spec: {podSelector: {matchLabels: {run: client}}, policyTypes: [Egress], egress: [` + c.egress + `]}}`)
-		p.settle(t, m)
-		if code, s := probe("web"); code != 1 || len(s.Findings) == 0 || s.Findings[0].Rule != c.rule {
-			t.Errorf("%s: exit code %d, the first finding is %s, want %s", c.name, code, first(s), c.rule)
+		if err := p.apply(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(45 * time.Second); ; { // until the nodes enforce the policy
+			code, s := probe("web")
+			if code == 1 && len(s.Findings) > 0 && s.Findings[0].Rule == c.rule {
+				break
+			}
+			if code > 1 || time.Now().After(deadline) {
+				t.Fatalf("%s: exit code %d, the first finding is %s, want %s", c.name, code, first(s), c.rule)
+			}
 		}
 	}
 	p.settle(t, app)
