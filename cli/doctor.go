@@ -18,8 +18,13 @@ import (
 	"svctour/model/path"
 )
 
-// gcPercent is how much the heap may grow between two collections, in percent.
-const gcPercent = 20
+// gcPercent is how much the heap may grow between two collections, in percent,
+// and gcPercentFiles what it is while files are read: those are over sooner
+// than a cluster is listed, and make more garbage.
+const (
+	gcPercent      = 20
+	gcPercentFiles = 60
+)
 
 // doctorOptions are what svctour doctor is asked.
 type doctorOptions struct {
@@ -115,6 +120,7 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 	// the collector's time.
 	debug.SetGCPercent(gcPercent)
 	if len(o.Files) > 0 {
+		debug.SetGCPercent(gcPercentFiles)
 		if o.Watch || o.Probe {
 			return usageError(errors.New("-f examines files: there is nothing to watch or to probe"))
 		}
