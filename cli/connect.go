@@ -73,6 +73,9 @@ func connectTo(ctx context.Context, o cluster.Options) (*cluster.Connection, err
 
 // explained turns an error of package cluster into its one sentence and exit code.
 func explained(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return context.Canceled
+	}
 	sentence := errors.New(cluster.Explain(err))
 	var (
 		none      *cluster.NoKubeconfigError

@@ -47,3 +47,14 @@ func TestTornDump(t *testing.T) {
 		t.Errorf("%+v, not checked: %v", s.Findings, s.NotChecked)
 	}
 }
+
+// TestInterrupted: who ends a command gets no verdict.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var out, errs bytes.Buffer
+	code := Main(ctx, Streams{In: strings.NewReader(""), Out: &out, Err: &errs}, []string{"svctour", "doctor", "web", "--kubeconfig", kubeconfigFor(t, "http://127.0.0.1:1")})
+	if code != exitInterrupted || errs.String() != "svctour: interrupted\n" || out.Len() > 0 {
+		t.Errorf("exit code %d, %q%q", code, out.String(), errs.String())
+	}
+}

@@ -37,6 +37,8 @@ type globals struct {
 const (
 	exitFailure = 1 // the command failed, or what it checked is unhealthy
 	exitUsage   = 2 // wrong arguments, or nothing could be checked
+
+	exitInterrupted = 130 // as shells have it of SIGINT, so that it is no verdict
 )
 
 // exitError carries an exit code of its own. A nil Err prints nothing.
@@ -77,7 +79,11 @@ func Main(ctx context.Context, streams Streams, args []string) int {
 			return code
 		}
 	}
-	fmt.Fprintf(streams.Err, "svctour: %s\n", printableLines(err.Error()))
+	text := err.Error()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		code, text = exitInterrupted, strings.ReplaceAll(text, context.Canceled.Error(), "interrupted")
+	}
+	fmt.Fprintf(streams.Err, "svctour: %s\n", printableLines(text))
 	return code
 }
 
