@@ -18,10 +18,10 @@ import (
 // Bounds of a probe: how long one Pod may take to answer, how many of a Service
 // are asked, of how many Services a client is asked, and how long that may take.
 const (
-	probeTimeout   = 5 * time.Second
+	probeTimeout   = 10 * time.Second
 	probedPods     = 3
 	askedServices  = 20
-	askTimeout     = 20 * time.Second
+	askTimeout     = 30 * time.Second
 	askTimeoutMore = 10 * time.Second // for each Service
 )
 
@@ -302,7 +302,7 @@ func (p *prober) keptOut(ctx context.Context, client *model.Pod, service *model.
 // what is no endpoint.
 func (p *prober) remembered(ctx context.Context, candidates []candidate) {
 	p.say("listing Pod %s's connections on node %s, by conntrack in its kube-proxy Pod", p.client.Key(), p.client.Node)
-	listing, cancel := context.WithTimeout(ctx, probeTimeout)
+	listing, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	pod, connections, err := p.connection.Connections(listing, p.client.Node, p.client.IP())
 	for i := range candidates {

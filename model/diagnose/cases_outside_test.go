@@ -13,9 +13,15 @@ var outsideCases = map[string]examples{
 			{"web", func(w *world) {
 				w.find("web").Labels = map[string]string{"service.kubernetes.io/service-proxy-name": ""}
 			}},
-			{"legacy", func(w *world) { w.slice("legacy").Labels["service.kubernetes.io/headless"] = "" }},
 		},
 		no: []example{{"web", func(w *world) { w.find("web").Labels = map[string]string{"service.kubernetes.io/name": "web"} }}},
+	},
+	"proxy-name-slice": {
+		yes: []example{
+			{"legacy", func(w *world) { w.slice("legacy").Labels["service.kubernetes.io/headless"] = "" }},
+			{"legacy", func(w *world) { w.slice("legacy").Labels["service.kubernetes.io/service-proxy-name"] = "other" }},
+		},
+		no: []example{{"legacy", func(w *world) { w.slice("legacy").Labels["service.kubernetes.io/name"] = "legacy" }}},
 	},
 	"proxy-down": {
 		yes: []example{{"web", func(w *world) {

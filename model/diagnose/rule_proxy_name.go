@@ -14,25 +14,18 @@ var proxyName = Rule{
 		"The EndpointSlice controller copies a Service's labels to its slices.",
 	Source: "cmd/kube-proxy/app/server.go, labelSelectorNoProxyName; pkg/proxy/apis/well_known_labels.go",
 	Check: func(s *Subject) []Finding {
-		const label = "service.kubernetes.io/service-proxy-name"
 		if s.Service == nil || s.Service.Type == model.ExternalName || s.Service.Headless() {
 			return nil
 		}
-		value, is := s.Service.Labels[label]
+		value, is := s.Service.Labels[proxyNameLabel]
 		if !is {
-			for _, slice := range s.slices {
-				// The headless mark of a slice has the same effect.
-				for _, l := range []string{label, "service.kubernetes.io/headless"} {
-					if v, has := slice.Labels[l]; has && len(slice.Endpoints) > 0 && len(s.slices) == 1 {
-						return []Finding{ignored("EndpointSlice", slice.Meta, l, v)}
-					}
-				}
-			}
 			return nil
 		}
-		return []Finding{ignored("Service", s.Service.Meta, label, value)}
+		return []Finding{ignored("Service", s.Service.Meta, proxyNameLabel, value)}
 	},
 }
+
+const proxyNameLabel = "service.kubernetes.io/service-proxy-name"
 
 func ignored(kind string, meta model.Meta, label, value string) Finding {
 	return Finding{

@@ -29,7 +29,7 @@ var Rules = []Rule{
 	familyMismatch, endpointsLag, endpointsStale, endpointsEmpty, sliceAddressType, slicePort, sliceClusterIP, sliceNotReady, sliceForeign,
 	targetPortName, targetPortProtocol, targetPortSwapped, targetPortSomePods, targetPortUndeclared, targetPortAmbiguous, headlessPort, statefulSetService, statefulSetNotHeadless, externalNamePort,
 	policyServicePort, policyPortName, policyClientNamespace, policyNobody, policyIngress, policyOutside, externalLocal, internalLocal, hintsMissing, trafficDistribution, sourceRanges, sessionAffinity,
-	proxyName, proxyDown,
+	proxyName, proxyNameSlice, proxyDown,
 	loadBalancerEvents, loadBalancerPending, loadBalancerNodes, addressShared, nodePortAddresses, nodePortReach, externalIPs, externalNameHost,
 	hairpin,
 }

@@ -263,6 +263,11 @@ func (p *place) healthy(s *model.Snapshot) error {
 		want := int64(replicas)
 		var ready int32
 		switch o.GetKind() {
+		case "Pod":
+			if s.Pod(p.namespace, o.GetName()) == nil {
+				return fmt.Errorf("Pod %s is not there yet", o.GetName())
+			}
+			continue
 		case "Deployment":
 			d := s.Deployment(p.namespace, o.GetName())
 			if d == nil || d.Generation < p.generations["Deployment/"+d.Name] || d.Observed < d.Generation || d.Updated != d.Ready {

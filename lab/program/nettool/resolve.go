@@ -260,7 +260,8 @@ func (r *Resolver) Query(ctx context.Context, name string, kind uint16) (*dns.Ms
 }
 
 // atOnce asks all servers at the same time, as often as there are attempts
-// within the time-out (res_msend.c).
+// within the time-out (res_msend.c). Its socket is not connected, so that a port
+// that is not reachable is not told: it waits.
 func (r *Resolver) atOnce(ctx context.Context, question *dns.Msg) (*dns.Msg, netip.AddrPort, error) {
 	type reply struct {
 		answer *dns.Msg
@@ -270,12 +271,14 @@ func (r *Resolver) atOnce(ctx context.Context, question *dns.Msg) (*dns.Msg, net
 	var last reply
 	for range r.Attempts {
 		replies := make(chan reply, len(servers))
-		round, cancel := context.WithCancel(ctx)
+		interval := r.Timeout / time.Duration(r.Attempts)
+		round, cancel := context.WithTimeout(ctx, interval)
 		for _, server := range servers {
 			go func() {
-				answer, err := Exchange(round, r.network, server, question.Copy(), false, r.Timeout/time.Duration(r.Attempts))
+				answer, err := Exchange(round, r.network, server, question.Copy(), false, interval)
 				if err != nil {
 					answer = nil
+					<-round.Done()
 				}
 				replies <- reply{answer, server}
 			}()
