@@ -152,8 +152,11 @@ func (p *place) try(want string) {
 		return
 	}
 	p.mend(command)
-	if p.ID == "peers-need-not-ready" { // its second Pod is made when the first is ready
+	switch p.ID {
+	case "peers-need-not-ready": // its second Pod is made when the first is ready
 		ask = func(p *place) string { return p.look("db-0.db") }
+	case "dns-egress-denied": // the name resolves: now a real request
+		ask = (*place).http
 	}
 	eventually(p.T, func() error {
 		if last = ask(p); last != want {

@@ -113,6 +113,11 @@ func (p *place) consult() (command string) {
 		if want != "" {
 			command = report.Findings[0].Fix.Command
 		}
+		if _, has := mended[p.ID]; has && command == "" {
+			text, _ := json.Marshal(report)
+			p.Logf("no command mends it yet: %s", text)
+			return errors.New("no command mends it: " + report.Findings[0].Fix.Explain)
+		}
 		return nil
 	})
 	return command

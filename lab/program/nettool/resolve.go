@@ -260,8 +260,7 @@ func (r *Resolver) Query(ctx context.Context, name string, kind uint16) (*dns.Ms
 }
 
 // atOnce asks all servers at the same time, as often as there are attempts
-// within the time-out (res_msend.c). Its socket is not connected, so that a port
-// that is not reachable is not told: it waits.
+// within the time-out (res_msend.c).
 func (r *Resolver) atOnce(ctx context.Context, question *dns.Msg) (*dns.Msg, netip.AddrPort, error) {
 	type reply struct {
 		answer *dns.Msg
@@ -271,14 +270,12 @@ func (r *Resolver) atOnce(ctx context.Context, question *dns.Msg) (*dns.Msg, net
 	var last reply
 	for range r.Attempts {
 		replies := make(chan reply, len(servers))
-		interval := r.Timeout / time.Duration(r.Attempts)
-		round, cancel := context.WithTimeout(ctx, interval)
+		round, cancel := context.WithCancel(ctx)
 		for _, server := range servers {
 			go func() {
-				answer, err := Exchange(round, r.network, server, question.Copy(), false, interval)
+				answer, err := Exchange(round, r.network, server, question.Copy(), false, r.Timeout/time.Duration(r.Attempts))
 				if err != nil {
 					answer = nil
-					<-round.Done()
 				}
 				replies <- reply{answer, server}
 			}()
