@@ -235,8 +235,16 @@ func (d *Doctor) owner(pod *model.Pod) string {
 	if o == nil {
 		return "Pod/" + pod.Name
 	}
-	if above := d.owners[o.UID]; o.Kind == "ReplicaSet" && above != "" {
-		return above
+	if o.Kind == "ReplicaSet" {
+		if above := d.owners[o.UID]; above != "" {
+			return above
+		}
+		// The set may not be read, or not yet: its name is its Deployment's and
+		// the hash (pkg/controller/deployment/sync.go, getNewReplicaSet).
+		name, is := strings.CutSuffix(o.Name, "-"+pod.Labels["pod-template-hash"])
+		if is && d.snapshot.Deployment(pod.Namespace, name) != nil {
+			return "Deployment/" + name
+		}
 	}
 	return o.Kind + "/" + o.Name
 }

@@ -209,6 +209,24 @@ func TestWithoutRights(t *testing.T) {
 	}
 }
 
+// TestOwnerWithoutItsSet: a Pod's Deployment is known by the hash when its
+// ReplicaSet is not read.
+func TestOwnerWithoutItsSet(t *testing.T) {
+	w := newWorld()
+	for _, c := range []struct{ set, hash, want string }{
+		{"cache-6d4b75cb6d", "6d4b75cb6d", "Deployment/cache"},
+		{"cache-6d4b75cb6d", "", "ReplicaSet/cache-6d4b75cb6d"},
+		{"cache-6d4b75cb6d", "75cb6d", "ReplicaSet/cache-6d4b75cb6d"},
+		{"gone-6d4b75cb6d", "6d4b75cb6d", "ReplicaSet/gone-6d4b75cb6d"},
+	} {
+		pod := w.pod(ns, "x", map[string]string{"pod-template-hash": c.hash})
+		pod.Owners = []model.Owner{{Kind: "ReplicaSet", Name: c.set, UID: "unread", Controller: true}}
+		if got := New(w.settle()).owner(pod); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}
+
 // FuzzHostile diagnoses clusters of odd objects: nothing may panic, and every
 // report has to be JSON.
 func FuzzHostile(f *testing.F) {
