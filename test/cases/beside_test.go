@@ -95,7 +95,9 @@ func trimmed(text string) string {
 // ports and counts of restarts.
 var fleeting = regexp.MustCompile(`(-[bcdfghjklmnpqrstvwxz2456789]{7,10})?-[bcdfghjklmnpqrstvwxz2456789]{5}\b|\b10\.(96|244)\.\d+\.\d+|\b3[0-2]\d{3}\b|restartCount: \d+|\.[0-9a-f]{16}\b`)
 
-// lasting is the rest, whatever line it stands on.
+// lasting is the rest, whatever line it stands on, without the events of
+// kubectl describe: a Service has some now and then.
 func lasting(text string) string {
+	text, _, _ = strings.Cut(text, "\nEvents:")
 	return fleeting.ReplaceAllString(strings.Join(strings.Fields(text), " "), "…")
 }
