@@ -138,9 +138,20 @@ func (x *typist) clusterIP() {
 // inside is rows 5 to 12: a shell in a Pod, on a terminal.
 func (x *typist) inside() {
 	line := strings.Join(x.kubectl, " ") + " run tmp --rm -it --image=curlimages/curl -- sh"
-	term := openCommand(x.T, x.home, 120, 50, []string{"KUBECONFIG=" + filepath.Join(x.home, "lab", "kubeconfig")}, line)
-	term.await("try pressing enter") // the prompt was there before anybody listened
-	term.press("Enter")
+	var term *terminal
+	// On a busy machine kubectl may lose its first try to attach, and with it the
+	// shell, whose input ends; it says so, and ends, too.
+	for tries := 0; ; tries++ {
+		term = openCommand(x.T, x.home, 120, 50, []string{"KUBECONFIG=" + filepath.Join(x.home, "lab", "kubeconfig")}, line)
+		term.await("try pressing enter") // the prompt was there before anybody listened
+		term.press("Enter")
+		until(x.T, func() bool {
+			return strings.Contains(term.screen(), "/ #") || strings.Contains(term.screen(), "[exit code")
+		}, func() string { return "neither a prompt nor an end:\n" + term.screen() })
+		if !strings.Contains(term.screen(), "couldn't attach") || tries == 2 {
+			break
+		}
+	}
 	term.await("/ #")
 	for _, address := range []string{"web", "web.default.svc.cluster.local", x.ip} {
 		term.press("clear", "Enter")
