@@ -72,7 +72,7 @@ const (
 	removeTimeout  = 10 * time.Second
 )
 
-// ErrNoTool says that a container has no shell, or neither curl nor wget.
+// ErrNoTool says that a container has no shell, or none of curl, nc and wget.
 var ErrNoTool = errors.New("it has no shell with curl, nc or wget")
 
 // AskFrom connects to addresses (host:port) out of the first container of a
@@ -209,8 +209,10 @@ func (c *Connection) asked(ctx context.Context, namespace, pod, container string
 		}
 		return errors.New("no answer in time: " + said)
 	}
+	var got *corev1.Pod
 	for {
-		got, err := pods.Get(ctx, pod, metav1.GetOptions{})
+		var err error
+		got, err = pods.Get(ctx, pod, metav1.GetOptions{})
 		if ctx.Err() != nil {
 			return nil, nil, ended()
 		}
@@ -232,10 +234,6 @@ func (c *Connection) asked(ctx context.Context, namespace, pod, container string
 		if !pause(ctx, pollEvery) {
 			return nil, nil, ended()
 		}
-	}
-	got, err := pods.Get(ctx, pod, metav1.GetOptions{})
-	if err != nil {
-		return nil, nil, errors.New(Explain(c.explained(err)))
 	}
 	limit := int64(64 << 10)
 	log, err := pods.GetLogs(pod, &corev1.PodLogOptions{Container: container, LimitBytes: &limit}).Stream(ctx)

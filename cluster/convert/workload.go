@@ -81,16 +81,7 @@ func podConditions(in []corev1.PodCondition) []model.Condition {
 		}
 		return true
 	}
-	n := 0
-	for i := range in {
-		if telling(&in[i]) {
-			n++
-		}
-	}
-	if n == 0 {
-		return nil
-	}
-	out := make([]model.Condition, 0, n)
+	var out []model.Condition
 	for i := range in {
 		if telling(&in[i]) {
 			out = append(out, podCondition(&in[i]))
