@@ -150,7 +150,7 @@ func report(b *testing.B, times []time.Duration) {
 	b.ReportMetric(at(0.5), "p50-ms")
 	b.ReportMetric(at(0.99), "p99-ms")
 	b.ReportMetric(at(1), "max-ms")
-	b.ReportMetric(float64(len(times)), "events")
+	b.ReportMetric(float64(len(times)), "samples")
 }
 
 func await(b *testing.B, condition func() bool) {
