@@ -65,7 +65,7 @@ func runClean(ctx context.Context, g *globals, yes bool) error {
 		}
 	}
 	fmt.Fprintf(g.Err, "svctour: waiting until %s gone…\n", map[bool]string{true: "it is", false: "they are"}[len(names) == 1])
-	removed, err := connection.Clean(ctx, true)
+	removed, err := connection.Clean(ctx, names, true) // these were agreed to, and no others
 	if err != nil {
 		return explained(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,41 +16,76 @@ import (
 	"svctour/cluster"
 )
 
-// fakeServer answers like an API server that has one namespace of svctour's and
-// forbids everything else; it is for exit codes and words, not for behaviour.
+// fakeCluster answers like an API server that has some namespaces of svctour's
+// and forbids everything else; it is for exit codes and words, not for
+// behaviour.
+type fakeCluster struct {
+	kubeconfig string
+
+	mu         sync.Mutex
+	namespaces []string
+	writes     []string // what was asked to be changed: "DELETE /api/v1/namespaces/tour"
+}
+
+func newFakeCluster(t *testing.T, namespaces ...string) *fakeCluster {
+	t.Helper()
+	f := &fakeCluster{namespaces: namespaces}
+	server := httptest.NewServer(f)
+	t.Cleanup(server.Close)
+	f.kubeconfig = kubeconfigFor(t, server.URL)
+	return f
+}
+
+// fakeServer is a fake cluster with one namespace.
 func fakeServer(t *testing.T) (kubeconfig string) {
 	t.Helper()
-	var mu sync.Mutex
-	gone := false
-	const ns = `{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"tour","uid":"u","labels":{"` + cluster.OwnerLabel + `":"` + cluster.OwnerName + `"}}}`
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		w.Header().Set("Content-Type", "application/json")
-		status := func(code int, reason, message string) {
-			w.WriteHeader(code)
-			fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"message":%q,"code":%d}`, reason, message, code)
+	return newFakeCluster(t, "tour").kubeconfig
+}
+
+// wrote is what was asked to be changed so far.
+func (f *fakeCluster) wrote() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.writes)
+}
+
+func (f *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	status := func(code int, reason, message string) {
+		w.WriteHeader(code)
+		fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"message":%q,"code":%d}`, reason, message, code)
+	}
+	if r.Method != http.MethodGet {
+		f.writes = append(f.writes, r.Method+" "+r.URL.Path)
+	}
+	name, one := strings.CutPrefix(r.URL.Path, "/api/v1/namespaces/")
+	switch at := r.Method + " " + r.URL.Path; {
+	case at == "GET /version":
+		fmt.Fprint(w, `{"gitVersion":"v1.37.2"}`)
+	case at == "GET /api/v1/namespaces" && r.URL.Query().Get("labelSelector") != "":
+		var items []string
+		for _, name := range f.namespaces {
+			items = append(items, fakeNamespace(name))
 		}
-		switch at := r.Method + " " + r.URL.Path; {
-		case at == "GET /version":
-			fmt.Fprint(w, `{"gitVersion":"v1.37.2"}`)
-		case at == "GET /api/v1/namespaces" && r.URL.Query().Get("labelSelector") != "":
-			items := ns
-			if gone {
-				items = ""
-			}
-			fmt.Fprintf(w, `{"kind":"NamespaceList","apiVersion":"v1","metadata":{},"items":[%s]}`, items)
-		case at == "DELETE /api/v1/namespaces/tour":
-			gone = true
-			fmt.Fprint(w, ns)
-		case at == "GET /api/v1/namespaces/tour" && gone:
-			status(404, "NotFound", "not found")
-		default:
-			status(403, "Forbidden", r.URL.Path+" is forbidden")
+		fmt.Fprintf(w, `{"kind":"NamespaceList","apiVersion":"v1","metadata":{},"items":[%s]}`, strings.Join(items, ","))
+	case at == "POST /api/v1/namespaces":
+		status(409, "AlreadyExists", "there already")
+	case one && slices.Contains(f.namespaces, name):
+		if r.Method == http.MethodDelete {
+			f.namespaces = slices.DeleteFunc(f.namespaces, func(n string) bool { return n == name })
 		}
-	}))
-	t.Cleanup(server.Close)
-	return kubeconfigFor(t, server.URL)
+		fmt.Fprint(w, fakeNamespace(name))
+	case one && !strings.Contains(name, "/"):
+		status(404, "NotFound", "not found")
+	default:
+		status(403, "Forbidden", r.URL.Path+" is forbidden")
+	}
+}
+
+func fakeNamespace(name string) string {
+	return fmt.Sprintf(`{"kind":"Namespace","apiVersion":"v1","metadata":{"name":%q,"uid":%q,"labels":{%q:%q}}}`, name, "uid-"+name, cluster.OwnerLabel, cluster.OwnerName)
 }
 
 func kubeconfigFor(t *testing.T, server string) string {

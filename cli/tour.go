@@ -265,14 +265,25 @@ func (b *backend) Connect(ctx context.Context, c shell.Choice) (shell.Session, e
 	if err != nil {
 		return nil, errors.New(cluster.Explain(err))
 	}
-	return &session{connection}, nil
+	return &session{Connection: connection}, nil
 }
 
 // session narrows a connection to what the app may do with it.
-type session struct{ *cluster.Connection }
+type session struct {
+	*cluster.Connection
+
+	mu   sync.Mutex
+	made string // the namespace that EnsureNamespace gave; "" before
+}
 
 func (s *session) EnsureNamespace(ctx context.Context) (string, error) {
-	return s.Connection.EnsureNamespace(ctx, tourNamespaces...)
+	name, err := s.Connection.EnsureNamespace(ctx, tourNamespaces...)
+	if err == nil {
+		s.mu.Lock()
+		s.made = name
+		s.mu.Unlock()
+	}
+	return name, err
 }
 
 // Kubectl runs in a namespace unless the command names one itself.
@@ -291,8 +302,16 @@ func (s *session) Terminal(ctx context.Context, namespace string, args []string)
 	return s.Connection.Terminal(ctx, namespace, args)
 }
 
+// Clean removes the tour's namespace and no other of svctour's: a proof of
+// lessons, a probe, or somebody else's tour may be at work there.
 func (s *session) Clean(ctx context.Context) error {
-	_, err := s.Connection.Clean(ctx, true)
+	s.mu.Lock()
+	made := s.made
+	s.mu.Unlock()
+	if made == "" {
+		return nil
+	}
+	_, err := s.Connection.Clean(ctx, []string{made}, true)
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Every object svctour makes lives in a namespace that carries this label, so
@@ -86,60 +87,82 @@ func (c *Connection) ensureNamespace(ctx context.Context, name string) (bool, er
 
 // Owned lists the namespaces that svctour made, also those terminating.
 func (c *Connection) Owned(ctx context.Context) ([]string, error) {
-	list, err := c.owned(ctx)
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, len(list))
-	for i := range list {
-		names[i] = list[i].Name
-	}
-	return names, nil
-}
-
-func (c *Connection) owned(ctx context.Context) ([]corev1.Namespace, error) {
 	list, err := c.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: OwnerLabel + "=" + OwnerName})
 	if err != nil {
 		return nil, fmt.Errorf("list svctour's namespaces: %w", c.explained(err))
 	}
-	return list.Items, nil
+	names := make([]string, len(list.Items))
+	for i := range list.Items {
+		names[i] = list.Items[i].Name
+	}
+	return names, nil
 }
 
-// Clean removes every namespace that svctour made, with all that is in them,
-// and gives their names. With wait it returns only when they are gone.
-func (c *Connection) Clean(ctx context.Context, wait bool) ([]string, error) {
-	list, err := c.owned(ctx)
-	if err != nil {
-		return nil, err
-	}
-	namespaces := c.client.CoreV1().Namespaces()
+// Clean removes the namespaces of these names that svctour made, with all that
+// is in them, and gives the names of those. It removes nothing that is not
+// named: somebody has agreed to these and to no others. With wait it returns
+// only when they are gone.
+func (c *Connection) Clean(ctx context.Context, names []string, wait bool) ([]string, error) {
 	var removed []string
-	for i := range list {
-		ns := &list[i]
-		if ns.DeletionTimestamp == nil {
-			c.stopWorkloads(ctx, ns.Name)
+	uids := map[string]types.UID{}
+	for _, name := range names {
+		uid, err := c.remove(ctx, name)
+		if err != nil {
+			return removed, fmt.Errorf("remove namespace %q: %w", name, c.explained(err))
 		}
-		// The UID: not another namespace that took the name meanwhile.
-		err := namespaces.Delete(ctx, ns.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &ns.UID}})
-		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-			return removed, fmt.Errorf("remove namespace %q: %w", ns.Name, c.explained(err))
+		if uid != "" {
+			removed, uids[name] = append(removed, name), uid
 		}
-		removed = append(removed, ns.Name)
 	}
-	for i := 0; wait && i < len(list); {
-		ns, err := namespaces.Get(ctx, list[i].Name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) || err == nil && ns.UID != list[i].UID {
-			i++
-			continue
-		}
-		if err != nil && ctx.Err() == nil {
-			return removed, fmt.Errorf("wait until namespace %q is gone: %w", list[i].Name, c.explained(err))
-		}
-		if !pause(ctx, pollEvery) {
-			return removed, fmt.Errorf("wait until namespace %q is gone: %w", list[i].Name, ctx.Err())
+	if !wait {
+		return removed, nil
+	}
+	for _, name := range removed {
+		if err := c.waitGone(ctx, name, uids[name]); err != nil {
+			return removed, fmt.Errorf("wait until namespace %q is gone: %w", name, err)
 		}
 	}
 	return removed, nil
+}
+
+// remove begins to remove a namespace and gives its UID; "" when there is none
+// of ours by this name.
+func (c *Connection) remove(ctx context.Context, name string) (types.UID, error) {
+	namespaces := c.client.CoreV1().Namespaces()
+	ns, err := namespaces.Get(ctx, name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return "", nil
+	case err != nil:
+		return "", err
+	case !owned(ns):
+		return "", nil
+	}
+	if ns.DeletionTimestamp == nil {
+		c.stopWorkloads(ctx, name)
+	}
+	// The UID: not another namespace that took the name meanwhile.
+	err = namespaces.Delete(ctx, name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &ns.UID}})
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return "", err
+	}
+	return ns.UID, nil
+}
+
+// waitGone returns when the namespace of this UID is gone.
+func (c *Connection) waitGone(ctx context.Context, name string, uid types.UID) error {
+	for {
+		ns, err := c.client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err) || err == nil && ns.UID != uid:
+			return nil
+		case err != nil && ctx.Err() == nil:
+			return c.explained(err)
+		}
+		if !pause(ctx, pollEvery) {
+			return ctx.Err()
+		}
+	}
 }
 
 // stopWorkloads begins to end what runs in a namespace, owners first. The

@@ -285,7 +285,7 @@ func (s *session) Terminal(ctx context.Context, namespace string, args []string)
 	return s.Connection.Terminal(ctx, namespace, args)
 }
 func (s *session) Clean(ctx context.Context) error {
-	_, err := s.Connection.Clean(ctx, true)
+	_, err := s.Connection.Clean(ctx, []string{"tour"}, true)
 	return err
 }
 

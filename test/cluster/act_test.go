@@ -61,8 +61,8 @@ func TestEnsureNamespaceNeverAdopts(t *testing.T) {
 	}
 
 	// Removed and made anew: the old one is waited for.
-	removed, err := c.Clean(t.Context(), false)
-	if err != nil || !slices.Contains(removed, name) {
+	removed, err := c.Clean(t.Context(), []string{name}, false)
+	if err != nil || !slices.Equal(removed, []string{name}) {
 		t.Fatalf("removed %v, %v", removed, err)
 	}
 	again, err = c.EnsureNamespace(t.Context(), name)
@@ -72,30 +72,33 @@ func TestEnsureNamespaceNeverAdopts(t *testing.T) {
 	if fresh := getNamespace(t, name); fresh.UID == made.UID || fresh.DeletionTimestamp != nil {
 		t.Errorf("the old namespace was taken: %+v", fresh.ObjectMeta)
 	}
-	if _, err := c.Clean(t.Context(), true); err != nil {
+	if _, err := c.Clean(t.Context(), []string{name}, true); err != nil {
 		t.Error(err)
 	}
 }
 
+// TestClean: what is named and ours goes, and nothing else.
 func TestClean(t *testing.T) {
 	c := connect(t, cluster.Options{})
 	prefix := unique(t)
 	foreign := namespace(t, prefix+"-foreign", map[string]string{cluster.OwnerLabel: "helm"})
-	for _, name := range []string{prefix + "-a", prefix + "-b"} {
+	all := []string{prefix + "-a", prefix + "-b", prefix + "-c"}
+	for _, name := range all {
 		if _, err := c.EnsureNamespace(t.Context(), name); err != nil {
 			t.Fatal(err)
 		}
 		createService(t, name, "web")
 	}
 	list, err := c.Owned(t.Context())
-	if want := []string{prefix + "-a", prefix + "-b"}; err != nil || !slices.Equal(list, want) {
-		t.Fatalf("owned: %v, %v; want %v", list, err, want)
+	if err != nil || !slices.Equal(list, all) {
+		t.Fatalf("owned: %v, %v; want %v", list, err, all)
 	}
-	removed, err := c.Clean(t.Context(), true)
-	if err != nil || !slices.Equal(removed, list) {
-		t.Errorf("removed %v, %v; want %v", removed, err, list)
+	named, other := all[:2], all[2]
+	removed, err := c.Clean(t.Context(), append([]string{foreign, prefix + "-none"}, named...), true)
+	if err != nil || !slices.Equal(removed, named) {
+		t.Errorf("removed %v, %v; want %v", removed, err, named)
 	}
-	for _, name := range list {
+	for _, name := range named {
 		if _, err := server.client.CoreV1().Namespaces().Get(t.Context(), name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 			t.Errorf("%s is still there: %v", name, err)
 		}
@@ -103,8 +106,17 @@ func TestClean(t *testing.T) {
 	if getNamespace(t, foreign).DeletionTimestamp != nil {
 		t.Error("the foreign namespace was removed")
 	}
-	if removed, err := c.Clean(t.Context(), true); err != nil || len(removed) != 0 {
+	if getNamespace(t, other).DeletionTimestamp != nil {
+		t.Error("one of ours that was not named was removed")
+	}
+	if removed, err := c.Clean(t.Context(), named, true); err != nil || len(removed) != 0 {
 		t.Errorf("a second time removed %v, %v", removed, err)
+	}
+	if removed, err := c.Clean(t.Context(), nil, true); err != nil || len(removed) != 0 {
+		t.Errorf("without a name removed %v, %v", removed, err)
+	}
+	if removed, err := c.Clean(t.Context(), []string{other}, true); err != nil || !slices.Equal(removed, []string{other}) {
+		t.Errorf("removed %v, %v; want %s", removed, err, other)
 	}
 }
 
