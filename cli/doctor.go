@@ -213,7 +213,7 @@ func examine(snapshot *model.Snapshot, namespace string, o doctorOptions) (*diag
 		if o.All {
 			namespace = ""
 		}
-		report.Services = doctor.All(namespace)
+		report.Services = doctor.All(namespace, diagnose.Options{Client: client})
 		return report, nil
 	}
 	for _, text := range o.Services {

@@ -58,3 +58,60 @@ func TestInterrupted(t *testing.T) {
 		t.Errorf("exit code %d, %q%q", code, out.String(), errs.String())
 	}
 }
+
+// Two Services of one Pod, and a client that a policy lets out to DNS only.
+const keptIn = `
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {clusterIP: 10.96.0.9, clusterIPs: [10.96.0.9], selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: door, namespace: shop}
+spec: {clusterIP: 10.96.0.10, clusterIPs: [10.96.0.10], selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-1, namespace: shop, uid: uid-web-1, labels: {app: web}}
+spec: {containers: [{name: c, image: i, ports: [{containerPort: 8080}]}]}
+status: {phase: Running, podIP: 10.244.0.2, podIPs: [{ip: 10.244.0.2}], conditions: [{type: Ready, status: 'True'}], containerStatuses: [{name: c, ready: true, state: {running: {}}}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client, namespace: shop, uid: uid-client, labels: {run: client}}
+spec: {containers: [{name: c, image: i}]}
+status: {phase: Running, podIP: 10.244.0.3, podIPs: [{ip: 10.244.0.3}], conditions: [{type: Ready, status: 'True'}], containerStatuses: [{name: c, ready: true, state: {running: {}}}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: out, namespace: shop}
+spec: {podSelector: {matchLabels: {run: client}}, policyTypes: [Egress], egress: [{ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]}]}
+`
+
+// TestClientOfAllServices: --from asks for every Service, not only for named ones.
+func TestClientOfAllServices(t *testing.T) {
+	doctor := func(args ...string) (int, string) {
+		var out, errs bytes.Buffer
+		code := Main(context.Background(), Streams{In: strings.NewReader(keptIn), Out: &out, Err: &errs}, append([]string{"svctour", "doctor", "-f", "-"}, args...))
+		return code, out.String() + errs.String()
+	}
+	if code, text := doctor("-n", "shop"); code != 0 {
+		t.Fatalf("without a client: exit code %d\n%s", code, text)
+	}
+	for _, args := range [][]string{{"-n", "shop", "--from", "pod/client"}, {"--from", "pod/shop/client"}, {"-n", "shop", "--from", "pod/client", "web", "door"}} {
+		code, text := doctor(append(args, "-o", "json")...)
+		var report diagnose.Report
+		if err := json.Unmarshal([]byte(text), &report); err != nil || code != 1 || len(report.Services) != 2 {
+			t.Fatalf("%q: exit code %d, %v\n%s", args, code, err, text)
+		}
+		for _, s := range report.Services {
+			if len(s.Findings) == 0 || s.Findings[0].Rule != "client-egress" {
+				t.Errorf("%q: %s: %+v", args, s.Name, s.Findings)
+			}
+		}
+	}
+	if _, text := doctor("--from", "pod/shop/client"); !strings.Contains(strings.Join(strings.Fields(text), " "), "(client-egress): shop/door, shop/web ") {
+		t.Errorf("not grouped by cause:\n%s", text)
+	}
+}

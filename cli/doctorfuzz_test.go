@@ -45,7 +45,7 @@ func checkHostile(t *testing.T, file string) {
 	if err != nil {
 		return
 	}
-	report := &diagnose.Report{Cluster: snapshot.Cluster, Services: diagnose.New(snapshot).All(""), NotChecked: unread(snapshot)}
+	report := &diagnose.Report{Cluster: snapshot.Cluster, Services: diagnose.New(snapshot).All("", diagnose.Options{}), NotChecked: unread(snapshot)}
 	addRefused(report, refused)
 	for _, overview := range []bool{false, true} {
 		for i, r := range reportText(report, textWidth, overview) {

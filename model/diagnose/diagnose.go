@@ -81,13 +81,14 @@ func New(s *model.Snapshot) *Doctor {
 	return d
 }
 
-// All diagnoses every Service, the worst first, then by namespace and name.
-// Each Rule names its Source.
-func (d *Doctor) All(namespace string) []ServiceReport {
+// All diagnoses every Service of a namespace ("": of all), the worst first, then
+// by namespace and name, for the client of the options if they have one. Each
+// Rule names its Source.
+func (d *Doctor) All(namespace string, o Options) []ServiceReport {
 	out := []ServiceReport{}
 	for _, service := range d.snapshot.Services {
 		if namespace == "" || service.Namespace == namespace {
-			out = append(out, d.Service(service.Namespace, service.Name, Options{}))
+			out = append(out, d.Service(service.Namespace, service.Name, o))
 		}
 	}
 	slices.SortStableFunc(out, func(a, b ServiceReport) int { return cmp.Compare(a.rank(), b.rank()) })

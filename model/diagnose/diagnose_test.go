@@ -19,7 +19,7 @@ func TestHealthyApplication(t *testing.T) {
 				s.ExternalTrafficPolicy = policy
 			}
 		}
-		for _, r := range New(w.settle()).All("") {
+		for _, r := range New(w.settle()).All("", Options{}) {
 			if !r.Healthy {
 				t.Errorf("%s, %s/%s: %s", policy, r.Namespace, r.Name, r.Findings[0].Headline)
 			}
@@ -154,7 +154,7 @@ func TestMutations(t *testing.T) {
 			snapshot = w.settle()
 		}
 		good := true
-		for _, r := range New(snapshot).All(ns) {
+		for _, r := range New(snapshot).All(ns, Options{}) {
 			switch {
 			case r.Name == b.service && (len(r.Findings) == 0 || r.Findings[0].Rule != b.rule):
 				good = false
@@ -195,7 +195,7 @@ func TestWithoutRights(t *testing.T) {
 		for _, resource := range []string{"pods", "nodes", "networkpolicies", "deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "events"} {
 			w.Sync.Missing[resource] = "forbidden"
 		}
-		for _, r := range New(model.NewSnapshot(w.Snapshot)).All(ns) {
+		for _, r := range New(model.NewSnapshot(w.Snapshot)).All(ns, Options{}) {
 			s := w.find(r.Name)
 			switch {
 			case r.Name == service && (len(r.Findings) == 0 || r.Findings[0].Rule != "endpoints-empty"):
@@ -258,7 +258,7 @@ func FuzzHostile(f *testing.F) {
 		w.Deployments = append(w.Deployments, &model.Deployment{Meta: model.Meta{Namespace: ns, Name: value}})
 		_ = ParseConnections(value)
 		_ = ParseConnections("tcp 6 9 " + name + " src=" + key + " dst=" + value + " sport=1 dport=2 src=" + target + " sport=3")
-		for _, r := range New(model.NewSnapshot(w.Snapshot)).All("") {
+		for _, r := range New(model.NewSnapshot(w.Snapshot)).All("", Options{}) {
 			if _, err := json.Marshal(r); err != nil {
 				t.Error(err)
 			}
@@ -283,6 +283,6 @@ func BenchmarkAll(b *testing.B) {
 	s := w.settle()
 	b.ReportAllocs()
 	for b.Loop() {
-		New(s).All("")
+		New(s).All("", Options{})
 	}
 }

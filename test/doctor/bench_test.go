@@ -267,7 +267,7 @@ func BenchmarkDoctor(b *testing.B) {
 			b.Fatal(err)
 		}
 		for b.Loop() {
-			if reports := diagnose.New(snapshot).All(""); len(reports) != bigServices || !reports[0].Healthy {
+			if reports := diagnose.New(snapshot).All("", diagnose.Options{}); len(reports) != bigServices || !reports[0].Healthy {
 				b.Fatalf("%d reports, the first: %s", len(reports), first(reports[0]))
 			}
 		}

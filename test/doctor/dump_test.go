@@ -43,7 +43,9 @@ func TestDump(t *testing.T) {
 		}
 		return nil
 	}
-	if err := live.until(t.Context(), func(s *model.Snapshot) error { return verdicts(diagnose.New(s).All(place.namespace)) }); err != nil {
+	if err := live.until(t.Context(), func(s *model.Snapshot) error {
+		return verdicts(diagnose.New(s).All(place.namespace, diagnose.Options{}))
+	}); err != nil {
 		t.Fatal(err)
 	}
 	for _, form := range []string{"yaml", "json"} {

@@ -17,7 +17,7 @@ func TestSystemServices(t *testing.T) {
 	err := live.until(t.Context(), func(s *model.Snapshot) error {
 		d, n := diagnose.New(s), 0
 		for _, namespace := range []string{"kube-system", "default"} {
-			for _, r := range d.All(namespace) {
+			for _, r := range d.All(namespace, diagnose.Options{}) {
 				if n++; !r.Healthy {
 					return fmt.Errorf("%s/%s: %s", r.Namespace, r.Name, first(r))
 				}
@@ -95,7 +95,7 @@ func TestCharts(t *testing.T) {
 			if err != nil || len(refused) > 0 {
 				t.Fatalf("%v, refused %v", err, refused)
 			}
-			for _, r := range diagnose.New(snapshot).All("") {
+			for _, r := range diagnose.New(snapshot).All("", diagnose.Options{}) {
 				if !r.Healthy {
 					t.Errorf("from the file: %s: %s", r.Name, first(r))
 				}
