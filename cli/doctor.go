@@ -59,7 +59,7 @@ Both ask first, but for a lab. Then the client's node is asked, by exec in its
 kube-proxy Pod, for connections that still go to what is no endpoint.
 
 Exit code 0: nothing worse than a hint was found; 1: problems were found; 2:
-nothing could be checked.`,
+nothing could be checked, for there is no Service, or it could not be read.`,
 		Example: `  svctour doctor web
   svctour doctor web:8080 -n shop --from pod/client
   svctour doctor -A -o json
@@ -139,7 +139,7 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 		}
 		addRefused(report, refused)
 		doubtLags(report)
-		return g.printReport(report, o)
+		return g.printReport(snapshot, report, namespace, o)
 	}
 	if o.Watch && o.Probe {
 		return usageError(errors.New("--watch looks at what the API server tells; ask for --probe without it"))
@@ -154,6 +154,9 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 	snapshot, err := waitSynced(ctx, connection)
 	if err != nil {
 		return &exitError{Code: exitUsage, Err: err}
+	}
+	if only := snapshot.Cluster.Namespace; o.All && only != "" {
+		g.say("-A: not everything in namespaces other than %q may be read", only)
 	}
 	report, err := examine(snapshot, connection.Namespace(), o)
 	if err != nil {
@@ -172,9 +175,10 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 		}
 	}
 	if o.Watch {
-		return g.watchReport(ctx, connection, snapshot, o)
+		w := &watch{g: g, o: o, namespace: connection.Namespace()}
+		return w.run(ctx, connection, snapshot)
 	}
-	return g.printReport(report, o)
+	return g.printReport(snapshot, report, connection.Namespace(), o)
 }
 
 // settleTime is how long controllers are given to catch up with a change.
@@ -268,11 +272,15 @@ func doubtLags(report *diagnose.Report) {
 	}
 }
 
-// unread are the resources that could not be read, in the server's words.
+// unread is what could not be read: resources, in the server's words, and what
+// is in other namespaces.
 func unread(snapshot *model.Snapshot) []diagnose.Unchecked {
 	out := []diagnose.Unchecked{}
 	for resource, why := range snapshot.Sync.Missing {
 		out = append(out, diagnose.Unchecked{What: resource + ": " + why, How: fmt.Sprintf("kubectl auth can-i list %s", resource)})
+	}
+	if only := snapshot.Cluster.Namespace; only != "" {
+		out = append(out, diagnose.Unchecked{What: fmt.Sprintf("namespaces other than %q: not everything in them may be listed", only), How: "kubectl auth can-i list services -A"})
 	}
 	slices.SortFunc(out, func(a, b diagnose.Unchecked) int { return strings.Compare(a.What, b.What) })
 	return out
@@ -305,7 +313,7 @@ func addRefused(report *diagnose.Report, refused []cluster.Refusal) {
 }
 
 // printReport prints a report; the error carries the exit code.
-func (g *globals) printReport(report *diagnose.Report, o doctorOptions) error {
+func (g *globals) printReport(snapshot *model.Snapshot, report *diagnose.Report, namespace string, o doctorOptions) error {
 	if g.Output != "text" {
 		if err := writeDocument(g.Out, g.Output, "DoctorReport", report); err != nil {
 			return err
@@ -313,76 +321,36 @@ func (g *globals) printReport(report *diagnose.Report, o doctorOptions) error {
 	} else if _, err := io.WriteString(g.Out, reportText(report, textWidth, o.All)); err != nil {
 		return err
 	}
+	return verdict(snapshot, report, namespace, o)
+}
+
+// verdict is what a report comes to: nil, or an error with the exit code.
+func verdict(snapshot *model.Snapshot, report *diagnose.Report, namespace string, o doctorOptions) error {
 	switch {
 	case !report.Healthy():
 		return &exitError{Code: exitFailure}
+	case len(report.Services) == 0:
+		return &exitError{Code: exitUsage, Err: errors.New(none(snapshot, namespace, o))}
 	case !report.Checked():
 		return &exitError{Code: exitUsage, Err: errors.New("nothing could be checked")}
-	case len(report.Services) == 0 && len(o.Files) > 0:
-		return &exitError{Code: exitUsage, Err: errors.New("there is no Service in the files")}
 	}
 	return nil
 }
 
-// health says of every Service whether it is well.
-func health(report *diagnose.Report) map[string]bool {
-	out := map[string]bool{}
-	for i := range report.Services {
-		s := &report.Services[i]
-		out[s.Namespace+"/"+s.Name] = s.Healthy
+// none says that there is no Service where o looks, and why that may be.
+func none(snapshot *model.Snapshot, namespace string, o doctorOptions) string {
+	only := snapshot.Cluster.Namespace
+	switch {
+	case len(o.Files) > 0 && o.All:
+		return "there is no Service in the files"
+	case len(o.Files) > 0:
+		return fmt.Sprintf("there is no Service of namespace %q in the files", namespace)
+	case o.All && only == "":
+		return "there is no Service in any namespace"
+	case o.All:
+		namespace = only
+	case snapshot.Sync.Missing["namespaces"] == "" && snapshot.Namespace(namespace) == nil:
+		return fmt.Sprintf("there is no namespace %q", namespace)
 	}
-	return out
-}
-
-// turns tells which Services have healed since, and which have broken.
-func turns(before map[string]bool, report *diagnose.Report) string {
-	p := &page{width: textWidth}
-	for i := range report.Services {
-		s := &report.Services[i]
-		was, known := before[s.Namespace+"/"+s.Name]
-		switch {
-		case known && !was && s.Healthy:
-			p.paragraph("✓ ", "  ", s.Namespace+"/"+s.Name+" has healed")
-		case known && was && len(s.Findings) > 0 && !s.Healthy:
-			p.paragraph("✗ ", "  ", s.Namespace+"/"+s.Name+" has broken: "+s.Findings[0].Headline)
-		}
-	}
-	return p.String()
-}
-
-// watchReport prints the report again whenever what it says has changed, until
-// ctx ends.
-func (g *globals) watchReport(ctx context.Context, connection *cluster.Connection, snapshot *model.Snapshot, o doctorOptions) error {
-	last, before := "", map[string]bool(nil)
-	for {
-		report, err := examine(snapshot, connection.Namespace(), o)
-		if err != nil {
-			return err
-		}
-		if text := reportText(report, textWidth, o.All); text != last {
-			if last != "" && g.Output == "text" {
-				fmt.Fprintf(g.Out, "\n%s\n%s", time.Now().Format(time.TimeOnly), turns(before, report))
-			}
-			before = health(report)
-			if g.Output == "text" {
-				_, err = io.WriteString(g.Out, text)
-			} else {
-				err = writeDocument(g.Out, g.Output, "DoctorReport", report)
-			}
-			if err != nil {
-				return err
-			}
-			last = text
-		}
-		next, err := connection.Next(ctx)
-		switch {
-		case ctx.Err() != nil && report.Healthy():
-			return nil
-		case ctx.Err() != nil:
-			return &exitError{Code: exitFailure}
-		case err != nil:
-			return err
-		}
-		snapshot = next
-	}
+	return fmt.Sprintf("there is no Service in namespace %q", namespace)
 }

@@ -115,3 +115,22 @@ func TestClientOfAllServices(t *testing.T) {
 		t.Errorf("not grouped by cause:\n%s", text)
 	}
 }
+
+// TestFilesWithoutAService: nothing was examined, so nothing is well.
+func TestFilesWithoutAService(t *testing.T) {
+	pod := keptIn[strings.Index(keptIn, "apiVersion: v1\nkind: Pod"):]
+	for _, c := range []struct {
+		text, want string
+		args       []string
+	}{
+		{pod, "there is no Service in the files", nil},
+		{pod, "there is no Service in the files", []string{"-A"}},
+		{keptIn, `there is no Service of namespace "other" in the files`, []string{"-n", "other"}},
+	} {
+		var out, errs bytes.Buffer
+		code := Main(context.Background(), Streams{In: strings.NewReader(c.text), Out: &out, Err: &errs}, append([]string{"svctour", "doctor", "-f", "-"}, c.args...))
+		if code != exitUsage || errs.String() != "svctour: "+c.want+"\n" {
+			t.Errorf("%q: exit code %d, %q, want %q", c.args, code, errs.String(), c.want)
+		}
+	}
+}

@@ -72,10 +72,6 @@ func (c *candidate) command(from string) string {
 	return text
 }
 
-func (p *prober) say(format string, args ...any) {
-	fmt.Fprintln(p.g.Err, model.Printable("svctour: "+fmt.Sprintf(format, args...)))
-}
-
 // probe connects to backends of the Services that look healthy, then to the
 // Services as a client does, and puts what it finds into the report. What it
 // finds it looks at once more: kube-proxy, or a controller before it, may not
@@ -120,7 +116,7 @@ func (p *prober) probe(ctx context.Context, report *diagnose.Report) error {
 
 // settle takes the changes of settleTime.
 func (p *prober) settle(ctx context.Context) error {
-	p.say("looking again in %s, for what may have been about to change", settleTime)
+	p.g.say("looking again in %s, for what may have been about to change", settleTime)
 	settling, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	for {
@@ -181,7 +177,7 @@ func (p *prober) round(ctx context.Context, report *diagnose.Report, which map[s
 // pods connects to the backends from the API server's side.
 func (p *prober) pods(ctx context.Context, c *candidate, backends []diagnose.Backend) *diagnose.Finding {
 	for _, backend := range backends {
-		p.say("connecting to Pod %s at port %d through the API server's proxy, and if it refuses, to its loopback by a port-forward", backend.Pod.Key(), backend.Number)
+		p.g.say("connecting to Pod %s at port %d through the API server's proxy, and if it refuses, to its loopback by a port-forward", backend.Pod.Key(), backend.Number)
 		asking, cancel := context.WithTimeout(ctx, probeTimeout)
 		answer := p.connection.ProbePod(asking, backend.Pod.Namespace, backend.Pod.Name, backend.Number)
 		cancel()
@@ -242,10 +238,10 @@ func (p *prober) answers(ctx context.Context, addresses []string) (*model.Pod, [
 		if err := p.agree(ctx, fmt.Sprintf("Connect as a client does from "+what+"?", image)); err != nil {
 			return nil, nil, err
 		}
-		p.say("connecting as a client does from "+what, image)
+		p.g.say("connecting as a client does from "+what, image)
 		return p.connection.AskAlone(ctx, image, addresses)
 	}
-	p.say("running curl, nc or wget in Pod %s, against the Service and one of its Pods", p.client.Key())
+	p.g.say("running curl, nc or wget in Pod %s, against the Service and one of its Pods", p.client.Key())
 	answers, err := p.connection.AskFrom(ctx, p.client, addresses)
 	if !errors.Is(err, cluster.ErrNoTool) {
 		return p.client, answers, err
@@ -254,7 +250,7 @@ func (p *prober) answers(ctx context.Context, addresses []string) (*model.Pod, [
 	if err := p.agree(ctx, fmt.Sprintf("Connect from "+what+"?", image, p.client.Key())); err != nil {
 		return nil, nil, err
 	}
-	p.say("connecting from "+what, image, p.client.Key())
+	p.g.say("connecting from "+what, image, p.client.Key())
 	answers, err = p.connection.AskBeside(ctx, p.client, image, addresses)
 	return p.client, answers, err
 }
@@ -301,7 +297,7 @@ func (p *prober) keptOut(ctx context.Context, client *model.Pod, service *model.
 // remembered looks whether the client's node still sends connections of it to
 // what is no endpoint.
 func (p *prober) remembered(ctx context.Context, candidates []candidate) {
-	p.say("listing Pod %s's connections on node %s, by conntrack in its kube-proxy Pod", p.client.Key(), p.client.Node)
+	p.g.say("listing Pod %s's connections on node %s, by conntrack in its kube-proxy Pod", p.client.Key(), p.client.Node)
 	listing, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	pod, connections, err := p.connection.Connections(listing, p.client.Node, p.client.IP())

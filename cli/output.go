@@ -15,6 +15,11 @@ import (
 // apiVersion is the version of every document that -o json and -o yaml print.
 const apiVersion = "svctour/v1alpha1"
 
+// say tells the person something on stderr that is no part of the output.
+func (g *globals) say(format string, args ...any) {
+	fmt.Fprintln(g.Err, model.Printable("svctour: "+fmt.Sprintf(format, args...)))
+}
+
 // checkOutput refuses an unknown -o before anything is done.
 func checkOutput(format string) error {
 	switch format {

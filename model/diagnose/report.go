@@ -143,7 +143,7 @@ func (r *Report) Checked() bool {
 			return true
 		}
 	}
-	return len(r.Services) == 0
+	return false
 }
 
 // Lags says whether a headline may be over in a moment: see Rule.Lags.

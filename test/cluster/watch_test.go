@@ -148,22 +148,28 @@ func TestConfigMapsOfTheNodes(t *testing.T) {
 	})
 }
 
-// A person who may read one namespace sees that one and is told the rest.
-func TestOneNamespaceOnly(t *testing.T) {
-	mine := namespace(t, unique(t), nil)
+// mayRead lets a user read one namespace.
+func mayRead(t *testing.T, namespace, user string) {
+	t.Helper()
 	rbac := server.client.RbacV1()
 	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "read"}, Rules: []rbacv1.PolicyRule{{
 		Verbs: []string{"get", "list", "watch"}, APIGroups: []string{"", "apps", "discovery.k8s.io"}, Resources: []string{"services", "endpointslices", "endpoints", "pods", "deployments"},
 	}}}
-	if _, err := rbac.Roles(mine).Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
+	if _, err := rbac.Roles(namespace).Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "read"},
 		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "read"},
-		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "bob"}}}
-	if _, err := rbac.RoleBindings(mine).Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}}
+	if _, err := rbac.RoleBindings(namespace).Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A person who may read one namespace sees that one and is told the rest.
+func TestOneNamespaceOnly(t *testing.T) {
+	mine := namespace(t, unique(t), nil)
+	mayRead(t, mine, "bob")
 	createService(t, mine, "web")
 	as := func(user string) string {
 		return kubeconfig(t, func(c *clientcmdapi.Config) { c.AuthInfos["test"].Impersonate = user })
