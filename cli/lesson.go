@@ -21,6 +21,7 @@ const autoNamespace = "svctour-auto"
 // lessonFlags are the flags of svctour lesson.
 type lessonFlags struct {
 	auto    bool
+	yes     bool
 	step    int
 	timeout time.Duration
 }
@@ -33,7 +34,8 @@ func newLesson(g *globals) *cobra.Command {
 		Long: "Open the app at a lesson. With --auto it is played without a learner and proved: each check must be false\n" +
 			"at its step's start and after every listed mistake, and the step's command must make it true. The exit code\n" +
 			"is 1 when it is not so. DIR, written with a slash, is a folder with a lesson.md of your own, for --auto.\n" +
-			"It is played in namespace " + autoNamespace + ", or the one of -n; `svctour clean` removes what was made.",
+			"It is played in namespace " + autoNamespace + ", or the one of -n; `svctour clean` removes what was made.\n" +
+			"On a cluster that is not the lab it asks first.",
 		Args: oneLesson,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, err := lessonOf(args[0])
@@ -45,8 +47,8 @@ func newLesson(g *globals) *cobra.Command {
 				return runLessonAuto(cmd.Context(), g, l, flags)
 			case isPath(args[0]):
 				return usageError(errors.New("a lesson from a folder can only be played with --auto"))
-			case cmd.Flags().Changed("step") || cmd.Flags().Changed("timeout"):
-				return usageError(errors.New("--step and --timeout go with --auto"))
+			case cmd.Flags().Changed("step") || cmd.Flags().Changed("timeout") || flags.yes:
+				return usageError(errors.New("--step, --timeout and --yes go with --auto"))
 			}
 			choice, err := tourChoice(g, false)
 			if err != nil {
@@ -58,6 +60,7 @@ func newLesson(g *globals) *cobra.Command {
 	cmd.Flags().BoolVar(&flags.auto, "auto", false, "play it without a learner and prove it")
 	cmd.Flags().IntVar(&flags.step, "step", 0, "with --auto: play only this step")
 	cmd.Flags().DurationVar(&flags.timeout, "timeout", time.Minute, "with --auto: how long each thing is waited for")
+	cmd.Flags().BoolVarP(&flags.yes, "yes", "y", false, "with --auto: do not ask before it writes to a cluster that is not the lab")
 	return cmd
 }
 
@@ -101,6 +104,9 @@ func runLessonAuto(ctx context.Context, g *globals, l *lessons.Lesson, flags les
 	if candidate == "" {
 		candidate = autoNamespace
 	}
+	if err := agreeToLesson(ctx, g, l, connection.Cluster(), candidate, flags.yes); err != nil {
+		return err
+	}
 	namespace, err := connection.EnsureNamespace(ctx, candidate)
 	if err != nil {
 		return explained(err)
@@ -108,6 +114,23 @@ func runLessonAuto(ctx context.Context, g *globals, l *lessons.Lesson, flags les
 	return lessons.Auto(ctx, l, autoCluster{connection, namespace}, lessons.AutoOptions{
 		Namespace: namespace, Out: g.Out, Timeout: flags.timeout, Step: flags.step,
 	})
+}
+
+// agreeToLesson asks whether a lesson may write to a cluster: nil for a yes. To
+// a lab, which is ours, it may.
+func agreeToLesson(ctx context.Context, g *globals, l *lessons.Lesson, at model.Cluster, namespace string, yes bool) error {
+	if yes || at.Lab {
+		return nil
+	}
+	what := model.Printable(fmt.Sprintf("lesson %q makes Pods and Services in namespace %q on %q (%s)", l.ID, namespace, at.Context, at.Server))
+	if asTerminal(g.In) == nil {
+		return usageError(fmt.Errorf("%s: say --yes, there is no terminal to ask on", what))
+	}
+	agreed, err := ask(ctx, g, "svctour: "+what+". Play it? [y/N] ")
+	if err == nil && !agreed {
+		err = usageError(errors.New("nothing was made, and nothing proved"))
+	}
+	return err
 }
 
 // autoCluster runs a lesson's commands in one namespace.
