@@ -45,7 +45,7 @@ func runTour(ctx context.Context, g *globals, choice *shell.Choice, lessonID str
 			return usageError(err)
 		}
 	}
-	restore, err := quiet()
+	log, restore, err := quiet()
 	if err != nil {
 		return err
 	}
@@ -76,10 +76,36 @@ func runTour(ctx context.Context, g *globals, choice *shell.Choice, lessonID str
 	for _, text := range app.Farewell() {
 		fmt.Fprintln(g.Out, model.Printable(text))
 	}
-	if err != nil && !errors.Is(err, tea.ErrInterrupted) && !errors.Is(err, tea.ErrProgramKilled) && !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("run the tour: %w", err)
+	return tourEnd(err, log)
+}
+
+// tourEnd is what the end of Bubble Tea's loop comes to: nil when somebody ended
+// it. ErrProgramKilled says nothing of that: it also wraps the end of a context,
+// every error of the loop, and a panic, whose trace is in the log then.
+func tourEnd(err error, log string) error {
+	switch {
+	case err == nil || errors.Is(err, tea.ErrInterrupted) || errors.Is(err, context.Canceled):
+		return nil
+	case errors.Is(err, tea.ErrProgramPanic):
+		awaitTrace(log)
+		return fmt.Errorf("the tour has crashed; where is written in %s", log)
 	}
-	return nil
+	return fmt.Errorf("run the tour: %w (more may be in %s)", err, log)
+}
+
+// traceTime is how long a panic's trace is waited for.
+const traceTime = time.Second
+
+// awaitTrace waits until Bubble Tea has written the trace of a panic to the log:
+// of one in a command it does so only after it has ended the program.
+func awaitTrace(log string) {
+	for deadline := time.Now().Add(traceTime); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		text, err := os.ReadFile(log)
+		_, trace, begun := strings.Cut(string(text), "Caught panic:")
+		if err != nil || begun && strings.Contains(trace, "goroutine ") {
+			return
+		}
+	}
 }
 
 // tourChoice is the cluster that flags name; nil leaves it to the picker.
@@ -164,7 +190,7 @@ func (b *backend) Choices(context.Context) ([]shell.Choice, error) {
 			choices[0].Running = status.Running
 		}
 	}
-	contexts, err := cluster.Contexts(b.options(shell.Choice{}))
+	contexts, err := cluster.Contexts(cluster.Options{Kubeconfig: b.globals.Kubeconfig})
 	for _, c := range contexts {
 		choices = append(choices, shell.Choice{Context: c.Name, Server: c.Server, Namespace: c.Namespace, Current: c.Current})
 	}
@@ -178,25 +204,32 @@ func (b *backend) Choices(context.Context) ([]shell.Choice, error) {
 	return choices, err
 }
 
-func (b *backend) options(c shell.Choice) cluster.Options {
-	o := cluster.Options{Kubeconfig: b.globals.Kubeconfig, Context: c.Context, Namespace: b.globals.Namespace, Diagnose: true}
-	if c.Lab {
-		o.Kubeconfig, o.Context, o.Namespace, o.Lab = b.labKubeconfig(), "", "", true
+// options choose a cluster. It is an error to choose a lab that does not run:
+// an empty path would be the person's own current context.
+func (b *backend) options(c shell.Choice) (cluster.Options, error) {
+	if !c.Lab {
+		return cluster.Options{Kubeconfig: b.globals.Kubeconfig, Context: c.Context, Namespace: b.globals.Namespace, Diagnose: true}, nil
 	}
-	return o
-}
-
-func (b *backend) labKubeconfig() string {
-	if dir, err := labDir(); err == nil {
-		if status, err := lab.ReadStatus(dir); err == nil {
-			return status.Kubeconfig
-		}
+	dir, err := labDir()
+	if err != nil {
+		return cluster.Options{}, err
 	}
-	return ""
+	status, err := lab.ReadStatus(dir)
+	switch {
+	case err != nil:
+		return cluster.Options{}, err
+	case !status.Running || status.Kubeconfig == "":
+		return cluster.Options{}, lab.ErrNotRunning
+	}
+	return cluster.Options{Kubeconfig: status.Kubeconfig, Lab: true, Diagnose: true}, nil
 }
 
 func (b *backend) Probe(ctx context.Context, c shell.Choice) (string, error) {
-	version, err := cluster.Probe(ctx, b.options(c))
+	o, err := b.options(c)
+	if err != nil {
+		return "", err
+	}
+	version, err := cluster.Probe(ctx, o)
 	if err != nil {
 		return "", errors.New(cluster.Explain(err))
 	}
@@ -261,7 +294,11 @@ func (b *backend) KeepLab() error {
 }
 
 func (b *backend) Connect(ctx context.Context, c shell.Choice) (shell.Session, error) {
-	connection, err := cluster.Connect(ctx, b.options(c))
+	o, err := b.options(c)
+	if err != nil {
+		return nil, err
+	}
+	connection, err := cluster.Connect(ctx, o)
 	if err != nil {
 		return nil, errors.New(cluster.Explain(err))
 	}
