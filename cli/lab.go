@@ -135,9 +135,10 @@ func runLabUp(ctx context.Context, g *globals, options lab.StartOptions, keep bo
 		defer cancel()
 		return process.Stop(stopping)
 	case <-process.Done():
-		if status, err := lab.ReadStatus(dir); err == nil && !status.Running && ctx.Err() == nil {
-			fmt.Fprintln(g.Err, process.Err())
+		if err := process.Err(); !errors.Is(err, lab.ErrEnded) {
+			return err
 		}
+		fmt.Fprintln(g.Err, lab.ErrEnded) // by svctour lab down
 		return nil
 	}
 }

@@ -107,7 +107,7 @@ func (p *Process) follow(out io.Reader, progress func(Stage), ready chan<- Statu
 	case waitErr != nil || readErr != nil:
 		p.err = fmt.Errorf("the lab's process ended: %w%s", errors.Join(waitErr, readErr), lastWords(p.dir))
 	default:
-		p.err = errors.New("the lab has ended")
+		p.err = ErrEnded
 	}
 }
 
@@ -134,7 +134,11 @@ func (p *Process) Status() Status { return p.status }
 // Done is closed when the lab has ended, for whatever reason; Err says which.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err is why the lab has ended, nil while it runs.
+// ErrEnded says that a lab has ended as it was told to.
+var ErrEnded = errors.New("the lab has ended")
+
+// Err is why the lab has ended, nil while it runs: ErrEnded unless it failed or
+// was killed.
 func (p *Process) Err() error {
 	select {
 	case <-p.done:

@@ -1,13 +1,17 @@
 package e2e
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
 	"net"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"sigs.k8s.io/yaml"
@@ -93,5 +97,44 @@ func TestSecondLabIsRefused(t *testing.T) {
 		t.Errorf("exit code %d, %q", code, stderr)
 	}
 	svctour(t, home, nil, "lab", "down")
+	leavesNothing(t, home)
+}
+
+// TestForegroundLabThatDies: lab up says by its exit code whether the lab was
+// ended or has died.
+func TestForegroundLabThatDies(t *testing.T) {
+	home := home(t)
+	for _, c := range []struct {
+		name   string
+		end    func()
+		code   int
+		stderr string
+	}{
+		{"killed", func() { signalByName(t, "--child", syscall.SIGKILL) }, 1, "svctour: the lab's process ended: signal: killed"},
+		{"lab down", func() { svctour(t, home, nil, "lab", "down") }, 0, "the lab has ended"},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+		defer cancel()
+		up := exec.CommandContext(ctx, binary, "lab", "up", "--nodes=1")
+		up.Env = append(os.Environ(), "SVCTOUR_HOME="+home)
+		var stderr strings.Builder
+		up.Stderr = &stderr
+		out, err := up.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := up.Start(); err != nil {
+			t.Fatal(err)
+		}
+		line, err := bufio.NewReader(out).ReadString('\n')
+		if err != nil || !strings.Contains(line, "is ready") {
+			t.Errorf("%s: it says %q, %v", c.name, line, err)
+		}
+		c.end()
+		_ = up.Wait() // its exit code says it
+		if code := up.ProcessState.ExitCode(); code != c.code || !strings.Contains(stderr.String(), c.stderr) {
+			t.Errorf("%s: exit code %d, %q; want %d, %q", c.name, code, stderr.String(), c.code, c.stderr)
+		}
+	}
 	leavesNothing(t, home)
 }
