@@ -213,7 +213,7 @@ type Session interface {
 	Terminal(ctx context.Context, namespace string, args []string) (Child, error)
 	// Observe reads the rules of a node's kube-proxy from the node.
 	Observe(ctx context.Context, node, mode string, family path.Family) (*path.Observed, error)
-	// Clean removes every object that svctour made.
+	// Clean removes the namespace that EnsureNamespace gave, and nothing else.
 	Clean(ctx context.Context) error
 	// Close ends the session and waits for its goroutines.
 	Close()
