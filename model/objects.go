@@ -175,26 +175,28 @@ type EndpointSubset struct {
 // Pod is a core/v1 Pod.
 type Pod struct {
 	Meta
-	Node        string   `json:"nodeName,omitempty"`
-	HostNetwork bool     `json:"hostNetwork,omitempty"`
-	Phase       string   `json:"phase"`
-	Reason      string   `json:"reason,omitempty"`
-	Message     string   `json:"message,omitempty"`
-	IPs         []string `json:"ips,omitempty"`
-	HostIP      string   `json:"hostIP,omitempty"`
-	Hostname    string   `json:"hostname,omitempty"`
-	Subdomain   string   `json:"subdomain,omitempty"`
-	DNSPolicy   string   `json:"dnsPolicy,omitempty"`
-	DNS         *PodDNS  `json:"dnsConfig,omitempty"`
+	Node        string `json:"nodeName,omitempty"`
+	HostNetwork bool   `json:"hostNetwork,omitempty"`
+	// ServiceLinks is spec.enableServiceLinks: variables tell of the Services.
+	ServiceLinks bool     `json:"enableServiceLinks"`
+	Phase        string   `json:"phase"`
+	Reason       string   `json:"reason,omitempty"`
+	Message      string   `json:"message,omitempty"`
+	IPs          []string `json:"ips,omitempty"`
+	HostIP       string   `json:"hostIP,omitempty"`
+	Hostname     string   `json:"hostname,omitempty"`
+	Subdomain    string   `json:"subdomain,omitempty"`
+	DNSPolicy    string   `json:"dnsPolicy,omitempty"`
+	DNS          *PodDNS  `json:"dnsConfig,omitempty"`
+	// HostAliases are more lines of the Pod's /etc/hosts.
+	HostAliases []HostAlias `json:"hostAliases,omitempty"`
 	// Conditions are status.conditions, without PodScheduled,
 	// PodReadyToStartContainers, Initialized and ContainersReady where they are
 	// True.
 	Conditions     []Condition `json:"conditions,omitempty"`
 	InitContainers []Container `json:"initContainers,omitempty"`
 	Containers     []Container `json:"containers,omitempty"`
-	// ServiceLinks is spec.enableServiceLinks: variables tell of the Services.
-	ServiceLinks   bool     `json:"enableServiceLinks"`
-	ReadinessGates []string `json:"readinessGates,omitempty"`
+	ReadinessGates []string    `json:"readinessGates,omitempty"`
 }
 
 // IP is the primary Pod IP, "" before one is assigned: the first of
@@ -208,6 +210,12 @@ func (p *Pod) IP() string {
 
 // Ready says whether the Pod's Ready condition is True (pkg/api/v1/pod, IsPodReady).
 func (p *Pod) Ready() bool { return conditionTrue(p.Conditions, "Ready") }
+
+// HostAlias is one element of spec.hostAliases.
+type HostAlias struct {
+	IP        string   `json:"ip"`
+	Hostnames []string `json:"hostnames,omitempty"`
+}
 
 // PodDNS is spec.dnsConfig.
 type PodDNS struct {

@@ -161,6 +161,7 @@ func TestPod(t *testing.T) {
 			Nameservers: []string{"1.1.1.1"}, Searches: []string{"example.com"},
 			Options: []corev1.PodDNSConfigOption{{Name: "ndots", Value: ptr("2")}, {Name: "rotate"}},
 		},
+		HostAliases:    []corev1.HostAlias{{IP: "10.1.2.3", Hostnames: []string{"db.corp", "db"}}, {IP: "fd00::3"}},
 		InitContainers: []corev1.Container{{Name: "side", Image: "s:1", RestartPolicy: &always}},
 		Containers: []corev1.Container{
 			{Name: "b", Image: "b:1"},
@@ -191,6 +192,7 @@ func TestPod(t *testing.T) {
 			Nameservers: []string{"1.1.1.1"}, Searches: []string{"example.com"},
 			Options: []model.DNSOption{{Name: "ndots", Value: "2"}, {Name: "rotate"}},
 		},
+		HostAliases:    []model.HostAlias{{IP: "10.1.2.3", Hostnames: []string{"db.corp", "db"}}, {IP: "fd00::3"}},
 		Conditions:     []model.Condition{{Type: "Ready", Status: "True", Reason: "r", Message: "m", Since: created}},
 		InitContainers: []model.Container{{Name: "side", Image: "s:1", Sidecar: true}},
 		Containers: []model.Container{
@@ -233,12 +235,15 @@ func TestPodsShare(t *testing.T) {
 	pod := func(name string, ready bool) *corev1.Pod {
 		return &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": "web"}, OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "web"}}},
-			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Ports: []corev1.ContainerPort{{ContainerPort: 80}}}}},
-			Status:     corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "c", Ready: ready}}},
+			Spec: corev1.PodSpec{
+				Containers:  []corev1.Container{{Name: "c", Ports: []corev1.ContainerPort{{ContainerPort: 80}}}},
+				HostAliases: []corev1.HostAlias{{IP: "10.1.2.3", Hostnames: []string{"db.corp"}}},
+			},
+			Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "c", Ready: ready}}},
 		}
 	}
 	a, b, c := convert(pod("a", true)), convert(pod("b", true)), convert(pod("c", false))
-	if &a.Containers[0] != &b.Containers[0] || &a.Owners[0] != &b.Owners[0] || reflect.ValueOf(a.Labels).Pointer() != reflect.ValueOf(b.Labels).Pointer() {
+	if &a.Containers[0] != &b.Containers[0] || &a.HostAliases[0] != &b.HostAliases[0] || &a.Owners[0] != &b.Owners[0] || reflect.ValueOf(a.Labels).Pointer() != reflect.ValueOf(b.Labels).Pointer() {
 		t.Error("two equal Pods share nothing")
 	}
 	if &b.Containers[0] == &c.Containers[0] || c.Containers[0].Ready {

@@ -20,18 +20,21 @@ func Pod(o *corev1.Pod) *model.Pod {
 	}
 	spec, status := &o.Spec, &o.Status
 	return &model.Pod{
-		Meta:           Meta(&o.ObjectMeta),
-		Node:           shared(spec.NodeName),
-		HostNetwork:    spec.HostNetwork,
-		Phase:          shared(status.Phase),
-		Reason:         status.Reason,
-		Message:        status.Message,
-		IPs:            oneOrMore(list(status.PodIPs, func(ip *corev1.PodIP) string { return ip.IP }), status.PodIP),
-		HostIP:         shared(status.HostIP),
-		Hostname:       spec.Hostname,
-		Subdomain:      spec.Subdomain,
-		DNSPolicy:      shared(spec.DNSPolicy),
-		DNS:            podDNS(spec.DNSConfig),
+		Meta:        Meta(&o.ObjectMeta),
+		Node:        shared(spec.NodeName),
+		HostNetwork: spec.HostNetwork,
+		Phase:       shared(status.Phase),
+		Reason:      status.Reason,
+		Message:     status.Message,
+		IPs:         oneOrMore(list(status.PodIPs, func(ip *corev1.PodIP) string { return ip.IP }), status.PodIP),
+		HostIP:      shared(status.HostIP),
+		Hostname:    spec.Hostname,
+		Subdomain:   spec.Subdomain,
+		DNSPolicy:   shared(spec.DNSPolicy),
+		DNS:         podDNS(spec.DNSConfig),
+		HostAliases: list(spec.HostAliases, func(a *corev1.HostAlias) model.HostAlias {
+			return model.HostAlias{IP: a.IP, Hostnames: words(a.Hostnames)}
+		}),
 		Conditions:     podConditions(status.Conditions),
 		InitContainers: containers(spec.InitContainers, status.InitContainerStatuses),
 		Containers:     containers(spec.Containers, status.ContainerStatuses),
@@ -62,6 +65,9 @@ func Pods() func(*corev1.Pod) *model.Pod {
 		}
 		if reflect.DeepEqual(p.InitContainers, last.InitContainers) {
 			p.InitContainers = last.InitContainers
+		}
+		if reflect.DeepEqual(p.HostAliases, last.HostAliases) {
+			p.HostAliases = last.HostAliases
 		}
 		if slices.Equal(p.Conditions, last.Conditions) {
 			p.Conditions = last.Conditions

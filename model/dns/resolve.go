@@ -166,40 +166,6 @@ type lookup struct {
 	shuffled bool
 }
 
-// hosts answers from the /etc/hosts that kubelet writes, which applications
-// consult before DNS; false when the name is not in it
-// (pkg/kubelet/kubelet_pods.go, managedHostsFileContent).
-func (l *lookup) hosts(name string) bool {
-	addresses := l.pod.IPs
-	host := l.pod.Hostname
-	if host == "" {
-		host = l.pod.Name
-	}
-	switch {
-	case name == "localhost":
-		addresses = []string{"127.0.0.1", "::1"}
-	case l.pod.HostNetwork || host == "" || len(addresses) == 0:
-		return false
-	case name == host:
-	case l.pod.Subdomain != "" && name == host+"."+l.pod.Subdomain+"."+l.pod.Namespace+".svc."+domainOf(l.snapshot):
-	default:
-		return false
-	}
-	for _, text := range addresses {
-		ip, err := netip.ParseAddr(text)
-		if err != nil {
-			continue
-		}
-		kind := "A"
-		if ip.Is6() {
-			kind = "AAAA"
-		}
-		l.out.Answers = append(l.out.Answers, Record{Name: name, Type: kind, Data: ip.String()})
-	}
-	l.out.note("%q is in the Pod's /etc/hosts, which kubelet writes and which comes before DNS: no query is sent.", name)
-	return true
-}
-
 // search walks the search list.
 func (l *lookup) search(name string) {
 	conf := ParseResolvConf(l.out.ResolvConf.String(), l.out.Libc)

@@ -153,6 +153,13 @@ func queries(r *Resolution) string {
 	return strings.Join(out, ", ")
 }
 
+// aliased gives Pod tmp hostAliases.
+func aliased(s *model.Snapshot) {
+	s.Pods[0].HostAliases = []model.HostAlias{
+		{IP: "10.1.2.3", Hostnames: []string{"db.corp", "db"}}, {IP: "fd00::3", Hostnames: []string{"six.corp", "db.corp"}}, {IP: "10.1.2.4", Hostnames: []string{"tmp"}},
+	}
+}
+
 func TestResolve(t *testing.T) {
 	const suffix = ".default.svc.cluster.local."
 	for name, c := range map[string]struct {
@@ -168,18 +175,36 @@ func TestResolve(t *testing.T) {
 			queries: "example.com" + suffix + " NXDOMAIN, example.com.svc.cluster.local. NXDOMAIN, example.com.cluster.local. NXDOMAIN, example.com. ?"},
 		"many dots": {request: Request{Name: "a.b.c.d.e.example.com"}, queries: "a.b.c.d.e.example.com. ?",
 			notes: []string{"If it fails, the resolver goes on with a.b.c.d.e.example.com.default.svc.cluster.local., "}},
-		"alias outside":   {request: Request{Name: "ext"}, queries: "ext" + suffix + " NOERROR", answers: "CNAME www.example.com.", notes: []string{"The addresses of www.example.com. come from outside"}},
-		"several":         {request: Request{Name: "db"}, queries: "db" + suffix + " NOERROR", answers: "A 10.244.1.5, A 10.244.2.7, A 10.244.2.8", notes: []string{"CoreDNS shuffles"}},
-		"SRV":             {request: Request{Name: "_pg._tcp.db", Type: "srv"}, queries: "_pg._tcp.db" + suffix + " NOERROR", answers: "SRV 0 33 5432 db-0.db.default.svc.cluster.local., SRV 0 33 5432 db-1.db.default.svc.cluster.local."},
-		"PTR of address":  {request: Request{Name: "10.96.0.50", Type: "PTR"}, queries: "50.0.96.10.in-addr.arpa. NOERROR", answers: "PTR web.default.svc.cluster.local."},
-		"an address":      {request: Request{Name: "10.96.0.50"}, notes: []string{"needs no look-up"}},
-		"own name":        {request: Request{Name: "tmp", From: "pod/tmp"}, answers: "A 10.244.1.20", notes: []string{"/etc/hosts"}},
-		"own full name":   {request: Request{Name: "db-0.db.default.svc.cluster.local", From: "pod/db-0"}, answers: "A 10.244.1.5, AAAA fd00::5", notes: []string{"/etc/hosts"}},
-		"localhost":       {request: Request{Name: "localhost"}, answers: "A 127.0.0.1, AAAA ::1"},
-		"other namespace": {request: Request{Name: "web.default", Namespace: "shop"}, queries: "web.default.shop.svc.cluster.local. NXDOMAIN, web.default.svc.cluster.local. NOERROR", answers: "A 10.96.0.50", notes: []string{"From a Pod of namespace shop"}},
+		"alias outside":             {request: Request{Name: "ext"}, queries: "ext" + suffix + " NOERROR", answers: "CNAME www.example.com.", notes: []string{"The addresses of www.example.com. come from outside"}},
+		"several":                   {request: Request{Name: "db"}, queries: "db" + suffix + " NOERROR", answers: "A 10.244.1.5, A 10.244.2.7, A 10.244.2.8", notes: []string{"CoreDNS shuffles"}},
+		"SRV":                       {request: Request{Name: "_pg._tcp.db", Type: "srv"}, queries: "_pg._tcp.db" + suffix + " NOERROR", answers: "SRV 0 33 5432 db-0.db.default.svc.cluster.local., SRV 0 33 5432 db-1.db.default.svc.cluster.local."},
+		"PTR of address":            {request: Request{Name: "10.96.0.50", Type: "PTR"}, queries: "50.0.96.10.in-addr.arpa. NOERROR", answers: "PTR web.default.svc.cluster.local."},
+		"an address":                {request: Request{Name: "10.96.0.50"}, notes: []string{"needs no look-up"}},
+		"own name":                  {request: Request{Name: "tmp", From: "pod/tmp"}, answers: "A 10.244.1.20", notes: []string{"/etc/hosts"}},
+		"own full name":             {request: Request{Name: "db-0.db.default.svc.cluster.local", From: "pod/db-0"}, answers: "A 10.244.1.5, AAAA fd00::5", notes: []string{"/etc/hosts"}},
+		"localhost":                 {request: Request{Name: "localhost"}, answers: "A 127.0.0.1, AAAA ::1"},
+		"alias":                     {request: Request{Name: "DB.corp", From: "pod/tmp"}, answers: "A 10.1.2.3, AAAA fd00::3", notes: []string{"by its hostAliases"}, change: aliased},
+		"alias, IPv6 only":          {request: Request{Name: "six.corp", From: "pod/tmp"}, answers: "AAAA fd00::3", change: aliased},
+		"alias beside the own name": {request: Request{Name: "tmp", From: "pod/tmp"}, answers: "A 10.244.1.20, A 10.1.2.4", change: aliased},
+		"alias with a final dot":    {request: Request{Name: "db.corp.", From: "pod/tmp"}, queries: "db.corp. ?", change: aliased},
+		"alias, asked of DNS alone": {request: Request{Name: "db.corp.", Type: "A", From: "pod/tmp"}, queries: "db.corp. ?", change: aliased},
+		"alias with no address": {request: Request{Name: "web", From: "pod/tmp"}, queries: "web" + suffix + " NOERROR", answers: "A 10.96.0.50",
+			change: func(s *model.Snapshot) {
+				s.Pods[0].HostAliases = []model.HostAlias{{IP: "010.1.2.3", Hostnames: []string{"web"}}}
+			}},
+		"alias in musl": {request: Request{Name: "db.corp", Libc: Musl, From: "pod/tmp"}, answers: "A 10.1.2.3, AAAA fd00::3", change: aliased},
+		"alias in other case, musl": {request: Request{Name: "DB.corp.default.svc.cluster.local", Libc: Musl, From: "pod/tmp"}, queries: "DB.corp.default.svc.cluster.local. NXDOMAIN", notes: []string{"musl does not take it for the same name"},
+			change: func(s *model.Snapshot) {
+				s.Pods[0].HostAliases = []model.HostAlias{{IP: "10.1.2.3", Hostnames: []string{"db.corp.default.svc.cluster.local"}}}
+				s.Pods[0].DNS = &model.PodDNS{Options: []model.DNSOption{{Name: "ndots", Value: "1"}}}
+			}},
+		"alias, hostNetwork": {request: Request{Name: "db.corp", From: "pod/tmp"}, answers: "A 10.1.2.3, AAAA fd00::3", notes: []string{"by its hostAliases", "begins with the node's own"},
+			change: func(s *model.Snapshot) { aliased(s); s.Pods[0].HostNetwork = true }},
+		"loopback's other name": {request: Request{Name: "ip6-localhost", From: "pod/tmp"}, answers: "AAAA ::1"},
+		"other namespace":       {request: Request{Name: "web.default", Namespace: "shop"}, queries: "web.default.shop.svc.cluster.local. NXDOMAIN, web.default.svc.cluster.local. NOERROR", answers: "A 10.96.0.50", notes: []string{"From a Pod of namespace shop"}},
 		"Default policy": {request: Request{Name: "web", From: "pod/tmp"}, queries: "web. ?", notes: []string{"copies the node's resolv.conf"},
 			change: func(s *model.Snapshot) { s.Pods[0].DNSPolicy = "Default" }},
-		"hostNetwork": {request: Request{Name: "web", From: "pod/tmp"}, queries: "web. ?", notes: []string{"ClusterFirstWithHostNet"},
+		"hostNetwork": {request: Request{Name: "web", From: "pod/tmp"}, queries: "web. ?", notes: []string{"ClusterFirstWithHostNet", "its /etc/hosts begins with the node's own"},
 			change: func(s *model.Snapshot) { s.Pods[0].HostNetwork = true }},
 		"policy None": {request: Request{Name: "web", From: "pod/tmp"}, queries: "web.corp.example. ?", notes: []string{"asks 192.0.2.53, which is not the cluster's DNS server"},
 			change: func(s *model.Snapshot) {

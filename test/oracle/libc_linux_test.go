@@ -44,6 +44,7 @@ func TestResolvers(t *testing.T) {
 				}
 			}
 			t.Logf("%d look-ups, queries equal", len(cases))
+			w.compareHosts(t, libc, program)
 		})
 	}
 }
@@ -94,6 +95,7 @@ func runInNamespace(t *testing.T) {
 // that they ask.
 type resolverWorld struct {
 	conf    string // path of resolv.conf
+	dir     string // of it and the other files
 	servers []*recordingServer
 }
 
@@ -103,7 +105,7 @@ func newResolverWorld(t *testing.T) *resolverWorld {
 		t.Skipf("the loopback device cannot be started: %v", err)
 	}
 	dir := t.TempDir()
-	w := &resolverWorld{conf: filepath.Join(dir, "resolv.conf")}
+	w := &resolverWorld{conf: filepath.Join(dir, "resolv.conf"), dir: dir}
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		t.Skipf("no file system view of its own: %v", err)
 	}
