@@ -63,15 +63,8 @@ func (q *query) choosePort() error {
 	if atNode && t.Port != "" && t.number() == 0 {
 		return fmt.Errorf("target %q: port %q of a node: want a number", q.request.Target, t.Port)
 	}
-	for i := range ports {
-		p := &ports[i]
-		if t.Protocol != "" && p.Protocol != t.Protocol || atNode {
-			continue
-		}
-		if t.Port == "" || t.Port == p.Name || t.number() == p.Port {
-			q.port = p
-			break
-		}
+	if !atNode {
+		q.port = t.portOf(q.service)
 	}
 	if q.port != nil {
 		if t.Port == "" && len(ports) > 1 {
@@ -132,7 +125,7 @@ func (q *query) aimAtAddress() error {
 	if q.number != 0 {
 		return nil
 	}
-	if q.port == nil || q.nodeOf(q.address) != "" {
+	if q.port == nil || q.target.Port == "" && q.nodeOf(q.address) != "" {
 		return fmt.Errorf("target %q: which port? Write %s", q.request.Target, netip.AddrPortFrom(q.address, 80))
 	}
 	q.number = uint16(q.port.Port)
@@ -362,19 +355,7 @@ func (q *query) matches(svc *model.Service) bool {
 	if svc.HealthCheckNodePort != 0 && uint16(svc.HealthCheckNodePort) == q.number {
 		return true
 	}
-	for _, list := range [][]string{svc.ClusterIPs, svc.ExternalIPs} {
-		for _, text := range list {
-			if parseAddr(text) == q.address {
-				return true
-			}
-		}
-	}
-	for _, in := range svc.Ingress {
-		if parseAddr(in.IP) == q.address {
-			return true
-		}
-	}
-	return false
+	return holds(svc, q.address)
 }
 
 // locate finds endpoints by the Service's slices, and other addresses by their Pod.

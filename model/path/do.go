@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"svctour/model"
@@ -143,25 +144,41 @@ func (q *query) byHostname(host string) *model.Service {
 }
 
 // ownerOf finds the Service that an address and the target's port belong to.
+// Services may share an address: then the port decides, as it does in
+// kube-proxy's rules. A node's address may be a load balancer's as well, and
+// there the Services' own ports come before NodePorts.
 func (q *query) ownerOf(ip netip.Addr) *model.Service {
+	var first *model.Service
 	for _, svc := range q.snapshot.Services {
-		for _, list := range [][]string{svc.ClusterIPs, svc.ExternalIPs} {
-			for _, text := range list {
-				if parseAddr(text) == ip {
-					return svc
-				}
-			}
+		if !holds(svc, ip) {
+			continue
 		}
-		for _, in := range svc.Ingress {
-			if parseAddr(in.IP) == ip {
-				return svc
+		if q.target.Port == "" && q.target.Protocol == "" {
+			return svc
+		}
+		if p := q.target.portOf(svc); p != nil {
+			if q.target.Port != "" {
+				q.port = p
 			}
+			return svc
+		}
+		if first == nil {
+			first = svc
 		}
 	}
-	if ip.IsLoopback() || q.snapshot.NodeByIP(ip.String()) != nil || q.nodeOf(ip) != "" {
-		return q.ownerOfNodePort()
+	if ip.IsLoopback() || q.nodeOf(ip) != "" {
+		if svc := q.ownerOfNodePort(); svc != nil {
+			return svc
+		}
 	}
-	return nil
+	return first
+}
+
+// holds says whether a Service has an address.
+func holds(svc *model.Service, ip netip.Addr) bool {
+	is := func(text string) bool { return parseAddr(text) == ip }
+	return slices.ContainsFunc(svc.ClusterIPs, is) || slices.ContainsFunc(svc.ExternalIPs, is) ||
+		slices.ContainsFunc(svc.Ingress, func(in model.Ingress) bool { return is(in.IP) })
 }
 
 func (q *query) ownerOfNodePort() *model.Service {

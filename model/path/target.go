@@ -154,6 +154,21 @@ func (t *Target) number() int32 {
 	return int32(n)
 }
 
+// portOf finds the first port of a Service that the target names, by number or
+// name and protocol; nil when there is none.
+func (t *Target) portOf(svc *model.Service) *model.ServicePort {
+	for i := range svc.Ports {
+		p := &svc.Ports[i]
+		if t.Protocol != "" && p.Protocol != t.Protocol {
+			continue
+		}
+		if t.Port == "" || t.Port == p.Name || t.number() == p.Port {
+			return p
+		}
+	}
+	return nil
+}
+
 // noService is the error for a Service that does not exist, with names that
 // may have been meant.
 func noService(s *model.Snapshot, namespace, name string) error {
