@@ -23,6 +23,9 @@ func (q *query) aim() error {
 		err = q.aimAtNode(t.Node)
 	case t.Address.IsValid():
 		q.address = t.Address
+		if q.service != nil {
+			q.enter()
+		}
 		err = q.aimAtAddress()
 	default:
 		err = q.aimAtService()
@@ -153,8 +156,16 @@ func (q *query) aimAtService() error {
 	}
 	if vips := append(vipsOf(svc, IPv4), vipsOf(svc, IPv6)...); len(vips) > 0 && !host {
 		q.address = vips[0]
-		q.note("From outside, a client uses the load balancer's address %s. It reaches node %s here; any node would do the same with its own endpoints.", vips[0], q.node)
+		q.enter()
+		rest := "any node would do the same with its own endpoints"
+		if svc.ExternalTrafficPolicy == "Local" {
+			rest = "with externalTrafficPolicy Local, load balancers use the nodes that have a ready endpoint"
+		}
+		q.note("From outside, a client uses the load balancer's address %s. It reaches node %s here; %s.", vips[0], q.node, rest)
 		return nil
+	}
+	if q.outside && len(svc.Ingress) > 0 { // a load balancer outside the cluster chooses the node
+		q.node = q.entrance()
 	}
 	if q.port != nil && q.port.NodePort != 0 && q.node != "" {
 		addresses := append(NodeAddresses(q.snapshot, q.node, IPv4), NodeAddresses(q.snapshot, q.node, IPv6)...)
@@ -168,6 +179,7 @@ func (q *query) aimAtService() error {
 	}
 	if external := append(addressesOf(svc.ExternalIPs, IPv4), addressesOf(svc.ExternalIPs, IPv6)...); len(external) > 0 && !host {
 		q.address = external[0]
+		q.enter()
 		q.note("From outside, a client uses the external IP %s, if the network outside routes it to a node.", external[0])
 		return nil
 	}

@@ -142,7 +142,7 @@ func TestIPVSRemarks(t *testing.T) {
 		s.Services[2].SourceRanges = nil
 		s.Slices[2].Endpoints = s.Slices[2].Endpoints[1:]
 	})
-	if notes := strings.Join(do(t, local, Request{Target: "lb", From: "outside", Mode: ModeIPVS}).Notes, "\n"); !strings.Contains(notes, "stand in") {
+	if notes := strings.Join(do(t, local, Request{Target: "node/node-a:30082", From: "outside", Mode: ModeIPVS}).Notes, "\n"); !strings.Contains(notes, "stand in") {
 		t.Errorf("that remote endpoints stand in is not said:\n%s", notes)
 	}
 }
