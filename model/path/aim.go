@@ -275,6 +275,7 @@ func (q *query) outsideSource(family Family) {
 
 // walk runs the packet through the rules.
 func (q *query) walk() {
+	q.deciding = q.node
 	if why := q.unroutable(); why != "" {
 		q.trace.Outcomes = []Outcome{{
 			Probability: 1, Verdict: None,
@@ -283,26 +284,12 @@ func (q *query) walk() {
 		return
 	}
 	services, locate := q.concerned(), q.locate()
-	family := FamilyOf(q.address)
-	q.trace.Outcomes = q.follow(compileMode(q.trace.Mode, q.snapshot, q.node, family, services), q.flow, locate)
-
+	program := compileMode(q.trace.Mode, q.snapshot, q.node, FamilyOf(q.address), services)
+	q.trace.Outcomes = q.follow(program, q.flow, q.leaving(locate))
 	other := q.nodeOf(q.address)
-	if other == "" || other == q.node || len(q.trace.Outcomes) != 1 || q.trace.Outcomes[0].Verdict != None {
-		return
+	if other != "" && other != q.node && len(q.trace.Outcomes) == 1 && q.trace.Outcomes[0].Verdict == None {
+		q.onward(other, services, locate)
 	}
-	// Untouched here, the packet meets the rules of the node it is addressed to.
-	first := q.trace.Outcomes[0].Hops
-	first = append(first[:len(first)-1:len(first)-1], Hop{
-		Node: q.node, Hook: first[len(first)-1].Hook, What: "no rule here changes it: route to " + other, Chance: 1, Evidence: model.Derived,
-	})
-	arriving := q.flow
-	arriving.Local, arriving.Interface = false, ""
-	q.trace.Outcomes = q.follow(compileMode(q.trace.Mode, q.snapshot, other, family, services), arriving, locate)
-	for i := range q.trace.Outcomes {
-		o := &q.trace.Outcomes[i]
-		o.Hops = append(first[:len(first):len(first)], o.Hops...)
-	}
-	q.note("Whether the network between the nodes changes the source address on the way to %s is not known.", other)
 }
 
 func (q *query) follow(p *Program, f Flow, locate Locate) []Outcome {

@@ -92,8 +92,14 @@ type query struct {
 	address netip.Addr         // destination; invalid when the Service has none
 	flow    Flow
 	node    string // whose rules see the packet first
-	outside bool
-	client  *model.Pod
+	// deciding is the node whose rules decide: node, or the one that the packet
+	// is addressed to when it goes there unchanged.
+	deciding string
+	outside  bool
+	client   *model.Pod
+	// ifKept are the outcomes if the network plugin, which is not known, keeps
+	// the source; nil where nothing depends on that.
+	ifKept []Outcome
 }
 
 func (q *query) note(format string, args ...any) {

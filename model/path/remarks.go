@@ -15,6 +15,7 @@ func (q *query) remarks() {
 		q.remarkService(q.service)
 	}
 	q.remarkOutcomes()
+	q.remarkPlugin()
 	q.remarkProxy()
 	q.remarkMissing()
 }
@@ -72,12 +73,12 @@ func (q *query) remarkOutcomes() {
 		return
 	}
 	family := FamilyOf(q.address)
-	h := newHost(q.snapshot, q.node, family)
+	h := newHost(q.snapshot, q.deciding, family)
 	for _, p := range servicePorts(q.service, family) {
 		if p.portName != q.port.Name || p.apiProtocol != q.port.Protocol {
 			continue
 		}
-		endpoints := endpointsOf(q.snapshot.ServiceSlices(q.service.Namespace, q.service.Name), &p, family, q.node)
+		endpoints := endpointsOf(q.snapshot.ServiceSlices(q.service.Namespace, q.service.Name), &p, family, q.deciding)
 		r := categorize(endpoints, &p, h.node, h.zone)
 		q.remarkEndpoints(&p, endpoints, r)
 	}
@@ -89,7 +90,7 @@ func (q *query) remarkEndpoints(p *servicePort, endpoints []endpoint, r reach) {
 	local := p.internalLocal || p.externalLocal
 	switch {
 	case local && len(r.local) == 0 && (verdict == Drop || verdict == Reject && r.has):
-		q.note("A traffic policy is Local and node %s has no usable endpoint; other nodes have.", q.node)
+		q.note("A traffic policy is Local and node %s has no usable endpoint; other nodes have.", q.deciding)
 	case verdict == Reject && len(endpoints) == 0:
 		q.note("No EndpointSlice of the Service holds an endpoint for this port.")
 	case verdict == Reject:
@@ -102,14 +103,14 @@ func (q *query) remarkEndpoints(p *servicePort, endpoints []endpoint, r reach) {
 		q.note("Topology hints keep traffic on the node: %d of %d ready endpoints are used.", len(r.cluster), len(ready))
 	}
 	if q.trace.Mode == ModeIPVS && verdict == DNAT && (p.internalLocal && q.isClusterIP() || p.externalLocal && !q.isClusterIP()) && len(r.local) == 0 {
-		q.note("A traffic policy is Local and node %s has no usable endpoint: in ipvs mode those of other nodes stand in. Pods of this node can use them; the reply to any other client comes from the endpoint's own address, and the client discards it (kubernetes/kubernetes#97081).", q.node)
+		q.note("A traffic policy is Local and node %s has no usable endpoint: in ipvs mode those of other nodes stand in. Pods of this node can use them; the reply to any other client comes from the endpoint's own address, and the client discards it (kubernetes/kubernetes#97081).", q.deciding)
 		return
 	}
 	if verdict == DNAT && p.internalLocal && q.isClusterIP() {
-		q.note("internalTrafficPolicy is Local: only endpoints on node %s are used.", q.node)
+		q.note("internalTrafficPolicy is Local: only endpoints on node %s are used.", q.deciding)
 	}
 	if verdict == DNAT && p.externalLocal && q.outside {
-		q.note("externalTrafficPolicy is Local: only endpoints on node %s are used, and they see the client's own address.", q.node)
+		q.note("externalTrafficPolicy is Local: only endpoints on node %s are used, and they see the client's own address.", q.deciding)
 	}
 }
 

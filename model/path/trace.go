@@ -62,9 +62,10 @@ type Outcome struct {
 	Probability float64      `json:"probability"`
 	Verdict     Verdict      `json:"verdict"`
 	Destination *Destination `json:"destination,omitempty"` // set for DNAT
-	Masquerade  bool         `json:"masquerade"`            // the source is rewritten to the node's address
+	Masquerade  bool         `json:"masquerade"`            // the source is rewritten to the node's address, by kube-proxy's rules or the network plugin
 	Hops        []Hop        `json:"hops"`
-	// Conntrack is the first node's entry for the connection; nil unless it is DNAT.
+	// Conntrack is the connection's entry on the node that rewrites its
+	// destination; nil unless it is DNAT.
 	Conntrack *Conntrack `json:"conntrack,omitempty"`
 }
 

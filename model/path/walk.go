@@ -27,6 +27,9 @@ type Flow struct {
 type Place struct {
 	Pod  string // "namespace/name"; "" when no Pod holds it
 	Node string // "" when unknown
+	// Plugin is the hop by which the first node's network plugin rewrites the
+	// source of what goes there; nil when it does not.
+	Plugin *Hop
 }
 
 // Locate finds the place of an endpoint's address.
@@ -365,9 +368,13 @@ func (w *walker) giveUp(k *walk) {
 
 // finish records an outcome.
 func (w *walker) finish(k *walk, verdict Verdict) {
-	out := Outcome{Probability: k.chance, Verdict: verdict, Masquerade: k.masquerade}
+	out := Outcome{Probability: k.chance, Verdict: verdict}
 	if verdict == DNAT {
 		place := w.locate(k.destination)
+		if place.Plugin != nil && !k.masquerade {
+			w.add(k, *place.Plugin)
+			k.masquerade = true
+		}
 		out.Destination = &Destination{
 			IP: k.destination.Addr().String(), Port: int32(k.destination.Port()), Pod: place.Pod, Node: place.Node,
 		}
@@ -376,6 +383,7 @@ func (w *walker) finish(k *walk, verdict Verdict) {
 	} else if verdict == None {
 		w.unmatched(k)
 	}
+	out.Masquerade = k.masquerade
 	w.steps += k.len
 	out.Hops = make([]Hop, k.len)
 	i := k.len

@@ -295,19 +295,19 @@ func Fraction(p float64) string {
 
 // PathEvidence is the least evidence among the hops of the view's trace. Rules
 // that the node was seen to hold are observed; where every rule is, so is the
-// path, whose other hops follow from them.
+// path, whose other hops follow from them, unless one rests on what is not known.
 func PathEvidence(v *View) model.Evidence {
 	if v.Trace == nil || len(v.Trace.Outcomes) == 0 {
 		return model.Unknown
-	}
-	if there, missing := v.rulesOnNode(); there > 0 && missing == 0 && v.Seen.Err == "" {
-		return model.Observed
 	}
 	least := model.Observed
 	for _, outcome := range v.Trace.Outcomes {
 		for _, hop := range outcome.Hops {
 			least = min(least, hop.Evidence)
 		}
+	}
+	if there, missing := v.rulesOnNode(); least > model.Unknown && there > 0 && missing == 0 && v.Seen.Err == "" {
+		return model.Observed
 	}
 	return least
 }

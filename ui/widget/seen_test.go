@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"svctour/model"
 	"svctour/model/path"
 	"svctour/ui/theme"
 )
@@ -69,5 +70,23 @@ func TestChangesOnTheNode(t *testing.T) {
 	}
 	if got := text(s, true); got != "" {
 		t.Errorf("still told: %q", got)
+	}
+}
+
+// Rules that were all seen on the node make a path observed, unless one of its
+// other hops is an assumption.
+func TestEvidenceOfAPath(t *testing.T) {
+	rules, err := path.Parse("*nat\n:KUBE-SVC-A - [0:0]\n:KUBE-SEP-A - [0:0]\n[1:0] -A KUBE-SVC-A -j KUBE-SEP-A\nCOMMIT\n", path.IPv4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule := path.Hop{Node: "node-1", Hook: "PREROUTING", Table: "nat", Chain: "KUBE-SVC-A", Rule: "-j KUBE-SEP-A", Evidence: model.Derived}
+	for _, other := range []struct{ evidence, want model.Evidence }{{model.Derived, model.Observed}, {model.Unknown, model.Unknown}} {
+		hop := path.Hop{Node: "node-1", Hook: "POSTROUTING", Evidence: other.evidence}
+		v := &View{Trace: &path.Trace{Outcomes: []path.Outcome{{Hops: []path.Hop{rule, hop}}}}, Seen: &Seen{Node: "node-1"}}
+		v.Seen.Take(rules, nil, "", v.Trace)
+		if got := PathEvidence(v); got != other.want {
+			t.Errorf("with a hop that is %s: %s, want %s", other.evidence, got, other.want)
+		}
 	}
 }
