@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -79,8 +80,11 @@ func sharedHops(outcomes []path.Outcome) int {
 
 func outcomeText(o *path.Outcome) string {
 	source := ", source kept"
-	if o.Masquerade {
+	switch {
+	case o.Masquerade:
 		source = ", source masqueraded"
+	case slices.ContainsFunc(o.Hops, func(h path.Hop) bool { return h.Evidence == model.Unknown }):
+		source = ", source kept or not"
 	}
 	switch o.Verdict {
 	case path.DNAT:

@@ -98,7 +98,7 @@ func (q *query) onward(other string, services []*model.Service, locate Locate) {
 		o := &q.trace.Outcomes[i]
 		o.Hops = append(first[:len(first):len(first)], o.Hops...)
 		if o.Verdict == DNAT && q.fromPodNetwork() {
-			o.Masquerade = true
+			o.Masquerade = o.Masquerade || first[len(first)-1].Evidence != model.Unknown
 			o.Hops = append(o.Hops, Hop{
 				Node: q.node, Hook: "POSTROUTING", What: "reply: conntrack sends it on to the client's own address", Chance: 1, Evidence: first[len(first)-1].Evidence,
 			})

@@ -54,20 +54,20 @@ func TestPlugin(t *testing.T) {
 		hop          string // "" for none of the plugin
 		note         string
 	}{
-		"Local elsewhere":         {"node/node-b:30080", "pod/tmp", localOn(0), "1.00 drop", onNodeA + " masquerade", assumed, "A traffic policy is Local and node node-b has no usable endpoint"},
-		"Local elsewhere, if not": {"node/node-b:30080", "pod/tmp", localOn(0), "1.00 drop", onNodeA + " masquerade", assumed, onlyLocal + ": DNAT to 10.244.1.5:8080."},
+		"Local elsewhere":         {"node/node-b:30080", "pod/tmp", localOn(0), "1.00 drop", onNodeA, assumed, "A traffic policy is Local and node node-b has no usable endpoint"},
+		"Local elsewhere, if not": {"node/node-b:30080", "pod/tmp", localOn(0), "1.00 drop", onNodeA, assumed, onlyLocal + ": DNAT to 10.244.1.5:8080."},
 		"Local elsewhere, lab":    {"node/node-b:30080", "pod/tmp", all(localOn(0), lab), "1.00 drop", onNodeA + " masquerade", known, ""},
-		"Local there":             {"node/node-b:30080", "pod/tmp", localOn(1), onNodeB + " masquerade", "", assumed, "is assumed"},
+		"Local there":             {"node/node-b:30080", "pod/tmp", localOn(1), onNodeB, "", assumed, "is assumed"},
 		"Local, several there": {"node/node-b:30080", "pod/tmp", all(localOn(1), func(s *model.Snapshot) {
 			s.Slices[1].Endpoints = append(s.Slices[1].Endpoints, on("node-a", "10.244.1.5", "web-1"))
-		}), onNodeB + " masquerade", onNodeB + " masquerade", assumed, onlyLocal + ": DNAT to 10.244.1.5:8080 or 10.244.2.7:8080."},
+		}), onNodeB, onNodeB, assumed, onlyLocal + ": DNAT to 10.244.1.5:8080 or 10.244.2.7:8080."},
 		"Cluster":                     {"node/node-b:30080", "pod/tmp", nil, bothMasq, "", assumed, "is assumed"},
 		"kindnet":                     {"node/node-b:30080", "pod/tmp", kindnet, bothMasq, "", known, ""},
 		"the Pod's own node":          {"node/node-a:30080", "pod/tmp", localOn(1), onNodeB, "", "", ""},
 		"from a node":                 {"node/node-b:30080", "node/node-a", localOn(0), "1.00 drop", onNodeA, "", "Whether the network between the nodes"},
-		"a machine outside":           {"web", "pod/tmp", api, "1.00 dnat 172.18.0.1:8080   masquerade", "", assumed, "is assumed"},
+		"a machine outside":           {"web", "pod/tmp", api, "1.00 dnat 172.18.0.1:8080  ", "", assumed, "is assumed"},
 		"a machine outside, lab":      {"web", "pod/tmp", all(api, lab), "1.00 dnat 172.18.0.1:8080   masquerade", "", known, ""},
-		"hostNetwork on another node": {"web", "pod/tmp", host, "1.00 dnat 172.18.0.3:8080 default/host node-b masquerade", "", assumed, "is assumed"},
+		"hostNetwork on another node": {"web", "pod/tmp", host, "1.00 dnat 172.18.0.3:8080 default/host node-b", "", assumed, "is assumed"},
 		"hostNetwork on its own node": {"web", "pod/web-2", host, "1.00 dnat 172.18.0.3:8080 default/host node-b", "", "", ""},
 		"a Pod on another node":       {"web", "pod/tmp", nil, both, "", "", ""},
 		"an address of the Pods' network that no Pod has": {"web", "pod/tmp", func(s *model.Snapshot) {

@@ -62,7 +62,7 @@ type Outcome struct {
 	Probability float64      `json:"probability"`
 	Verdict     Verdict      `json:"verdict"`
 	Destination *Destination `json:"destination,omitempty"` // set for DNAT
-	Masquerade  bool         `json:"masquerade"`            // the source is rewritten to the node's address, by kube-proxy's rules or the network plugin
+	Masquerade  bool         `json:"masquerade"`            // the source is rewritten to the node's address, by kube-proxy's rules or a network plugin known to
 	Hops        []Hop        `json:"hops"`
 	// Conntrack is the connection's entry on the node that rewrites its
 	// destination; nil unless it is DNAT.

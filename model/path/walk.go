@@ -159,6 +159,7 @@ type walk struct {
 	mark        uint32
 	dnat        bool
 	masquerade  bool
+	assumed     bool           // masquerade by the network plugin, which may not be
 	server      *VirtualServer // of IPVS, which chose the destination
 
 	hooks []hook // still to pass
@@ -373,7 +374,8 @@ func (w *walker) finish(k *walk, verdict Verdict) {
 		place := w.locate(k.destination)
 		if place.Plugin != nil && !k.masquerade {
 			w.add(k, *place.Plugin)
-			k.masquerade = true
+			known := place.Plugin.Evidence != model.Unknown
+			k.masquerade, k.assumed = known, !known
 		}
 		out.Destination = &Destination{
 			IP: k.destination.Addr().String(), Port: int32(k.destination.Port()), Pod: place.Pod, Node: place.Node,
@@ -459,7 +461,7 @@ func (w *walker) conntrack(k *walk) *Conntrack {
 		Original: Tuple{Source: source, Destination: w.flow.Destination.Addr().String(), DestinationPort: w.flow.Destination.Port()},
 		Reply:    Tuple{Source: k.destination.Addr().String(), SourcePort: k.destination.Port(), Destination: source},
 	}
-	if k.masquerade {
+	if k.masquerade || k.assumed {
 		entry.Reply.Destination = ""
 	}
 	return entry
