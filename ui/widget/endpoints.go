@@ -36,8 +36,9 @@ func Endpoints(v *View, t *theme.Theme, w int) []frame.Line {
 			sp("  "+slice.AddressType+"  "+slicePorts(slice)+"  ", t.Text),
 			sp(counts(slice), t.Muted),
 		))
+		c := columnsOf(slice, w)
 		for i := range slice.Endpoints {
-			lines = append(lines, endpointRow(v, t, &slice.Endpoints[i], w))
+			lines = append(lines, endpointRow(v, t, &slice.Endpoints[i], c))
 		}
 	}
 	for _, gone := range v.Changes.Gone("endpoint") {
@@ -83,24 +84,79 @@ func slicePorts(slice *model.EndpointSlice) string {
 	return strings.Join(out, ", ")
 }
 
-func endpointRow(v *View, t *theme.Theme, e *model.Endpoint, w int) frame.Line {
-	address := strings.Join(e.Addresses, ",")
+// columns are the widths of what stands in the rows of one slice, and how it
+// is cut to them.
+type columns struct {
+	address, node, target          int // node and target are 0 where there is no room for them
+	cutAddress, cutNode, cutTarget func(string) string
+}
+
+// Columns are at least as wide, so that they stay while Pods come and go, or
+// are left out.
+const (
+	addressColumn = 15 // any IPv4 address
+	stateColumn   = 11 // "terminating"
+	nodeColumn    = 10
+	targetColumn  = 4
+)
+
+// columnsOf shares w out. Addresses are whole, but for those that no row holds;
+// a Pod and its node get what is left, or nothing where that is little.
+func columnsOf(slice *model.EndpointSlice, w int) columns {
+	var addresses, nodes, targets []string
+	for i := range slice.Endpoints {
+		e := &slice.Endpoints[i]
+		addresses, nodes, targets = append(addresses, addressOf(e)), append(nodes, e.Node), append(targets, targetOf(e))
+	}
+	room := w - len(" + * ") - 1
+	c := columns{address: max(0, min(room, widest(addresses, addressColumn)))}
+	room = max(0, room-c.address-stateColumn-1)
+	if w >= 60 {
+		c.node = min(widest(nodes, nodeColumn), max(room-1-widest(targets, 0), room/2))
+	}
+	if c.node < nodeColumn {
+		c.node = 0
+	} else {
+		room = max(0, room-c.node-1)
+	}
+	if room >= targetColumn {
+		c.target = room
+	}
+	c.cutAddress, c.cutNode, c.cutTarget = cutApart(addresses, c.address), cutApart(nodes, c.node), cutApart(targets, c.target)
+	return c
+}
+
+func widest(texts []string, atLeast int) int {
+	for _, text := range texts {
+		atLeast = max(atLeast, frame.Width(text))
+	}
+	return atLeast
+}
+
+func addressOf(e *model.Endpoint) string { return strings.Join(e.Addresses, ",") }
+
+// targetOf is the name of the Pod behind an endpoint; "" when it is none.
+func targetOf(e *model.Endpoint) string {
+	if e.Target == nil {
+		return ""
+	}
+	return e.Target.Name
+}
+
+func endpointRow(v *View, t *theme.Theme, e *model.Endpoint, c columns) frame.Line {
+	address := addressOf(e)
 	id := v.Namespace + "/" + v.Service + "/" + address
 	glyph, style := endpointGlyph(t, e)
-	target := ""
-	if e.Target != nil {
-		target = e.Target.Name
-	}
 	row := line(
 		sp(" "+v.Changes.Sign(id)+" ", t.Added),
 		sp(glyph+" ", style),
-		sp(pad(address, 15)+" ", v.Changes.Style(t, id, t.Text)),
-		sp(pad(e.State(), 11)+" ", style),
+		sp(pad(c.cutAddress(address), c.address)+" ", v.Changes.Style(t, id, t.Text)),
+		sp(pad(e.State(), stateColumn)+" ", style),
 	)
-	if w >= 60 {
-		row = append(row, sp(pad(e.Node, 10)+" ", t.Muted))
+	if c.node > 0 {
+		row = append(row, sp(pad(c.cutNode(e.Node), c.node)+" ", t.Muted))
 	}
-	return append(row, sp(target, t.Muted))
+	return append(row, sp(c.cutTarget(targetOf(e)), t.Muted))
 }
 
 func endpointGlyph(t *theme.Theme, e *model.Endpoint) (string, frame.Style) {

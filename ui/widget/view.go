@@ -60,6 +60,53 @@ func pad(text string, w int) string {
 	return text + blanks(w-width)
 }
 
+// cutApart cuts names to w columns and leaves in each what tells it from the
+// others: a name loses its front if that is shared, else its end, else both; of
+// names that are all the same the middle.
+func cutApart(names []string, w int) func(string) string {
+	front, end := shared(names)
+	return func(name string) string {
+		if frame.Width(name) <= w {
+			return name
+		}
+		text := []rune(name)
+		switch last := max(0, len(text)-w+1); {
+		case len(text) == front && len(text) == end && w > 0:
+			half := min(w/2, len(text))
+			return string(text[:half]) + "…" + string(text[min(len(text), last+half):])
+		case len(text)-front < w:
+			return "…" + string(text[last:])
+		case len(text)-end < w || front == 0:
+			return frame.Truncate(name, w)
+		}
+		return frame.Truncate("…"+string(text[front:]), w)
+	}
+}
+
+// shared gives the number of characters that all names begin with, and that
+// they end in. Empty names do not count.
+func shared(names []string) (front, end int) {
+	var first []rune
+	for _, name := range names {
+		text := []rune(name)
+		if len(text) == 0 {
+			continue
+		}
+		if first == nil {
+			first, front, end = text, len(text), len(text)
+		}
+		f, e := 0, 0
+		for f < min(front, len(text)) && text[f] == first[f] {
+			f++
+		}
+		for e < min(end, len(text)) && text[len(text)-1-e] == first[len(first)-1-e] {
+			e++
+		}
+		front, end = f, e
+	}
+	return front, end
+}
+
 func blanks(n int) string {
 	const many = "                                                                                                                                "
 	for n > len(many) {
