@@ -174,3 +174,31 @@ func TestPathOfModeIPVS(t *testing.T) {
 		golden(t, fmt.Sprintf("ipvs-%dx%d", size.w, size.h), d.frame())
 	}
 }
+
+// A look that began before a rule was wanted cannot have missed it.
+func TestALookOlderThanTheRuleSaysNothingOfIt(t *testing.T) {
+	d := atPath(t, 120, 40)
+	two := world(append(threePods(), clientPod(), webService(model.ClusterIP, 0), webSlice(2))...)
+	d.show(two)
+	d.calm()
+	seen := counted(t, two, d.app.watch.node, func(string) int { return 142 }, "")
+	d.backend.observe = func(string, path.Family) (*path.Observed, error) { return seen, nil }
+	begun := d.app.observeDue(observeDueMsg{d.app.watch.serial})
+	d.show(withService()) // a third endpoint, while the node is looked at
+	d.calm()
+	d.send(begun())
+	d.sees("142 pkts", "10.244.2.7", "derived")
+	if strings.Contains(d.frame(), "not on the node") {
+		t.Fatalf("the look began before the rule was wanted:\n%s", d.frame())
+	}
+	d.send(observeDueMsg{d.app.watch.serial})
+	d.sees("not on the node")
+	d.backend.observe = func(string, path.Family) (*path.Observed, error) { return nil, errors.New("pods/exec is forbidden") }
+	d.send(observeDueMsg{d.app.watch.serial})
+	d.sees("was not looked at")
+	for _, old := range []string{"not on the node", "142 pkts"} {
+		if strings.Contains(d.frame(), old) {
+			t.Errorf("%q is of an earlier look:\n%s", old, d.frame())
+		}
+	}
+}

@@ -24,6 +24,12 @@ type Difference struct {
 	Rule string `json:"rule,omitempty"`
 }
 
+// Of says whether the difference is about a rule, named as for Counter: by what
+// iptables-save(8) or nft(8) prints of it.
+func (d Difference) Of(table, chain, rule string) bool {
+	return d.Table == table && d.Chain == chain && d.Rule == withoutNFAcct(rule)
+}
+
 // Compare lays the rules of a node beside those that kube-proxy should have
 // written there. It looks at kube-proxy's own chains, and in base chains at
 // the jumps to them; what others write is none of its business. The order of

@@ -124,6 +124,10 @@ func TestNFAcctMakesNoDifference(t *testing.T) {
 		if got := withoutNFAcct(rule); got != want {
 			t.Errorf("%q: %q, want %q", rule, got, want)
 		}
+		d := Difference{Kind: Missing, Table: "filter", Chain: "KUBE-FORWARD", Rule: want}
+		if !d.Of("filter", "KUBE-FORWARD", rule) || d.Of("nat", "KUBE-FORWARD", rule) || d.Of("filter", "KUBE-SERVICES", rule) || d.Of("filter", "KUBE-FORWARD", "-j ACCEPT") {
+			t.Errorf("%+v: is it about %q?", d, rule)
+		}
 	}
 }
 

@@ -238,7 +238,7 @@ func (d *pathDrawing) branch(tr *path.Trace, i, head int, tail []int) {
 			chain = h.Chain
 		}
 	}
-	if chain != "" && (d.w >= 84 || d.w >= 64 && (d.v.Seen == nil || d.v.Seen.Rules == nil)) { // counters need room
+	if chain != "" && (d.w >= 84 || d.w >= 64 && !d.v.Seen.current()) { // counters need room
 		row = append(row, sp(pad(chain, 25)+" ", d.t.Code))
 	}
 	shared := map[int]bool{}
@@ -306,7 +306,7 @@ func PathEvidence(v *View) model.Evidence {
 			least = min(least, hop.Evidence)
 		}
 	}
-	if there, missing := v.rulesOnNode(); least > model.Unknown && there > 0 && missing == 0 && v.Seen.Err == "" {
+	if there, missing := v.rulesOnNode(); least > model.Unknown && there > 0 && missing == 0 {
 		return model.Observed
 	}
 	return least

@@ -2,6 +2,7 @@ package widget
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"svctour/model/path"
@@ -13,9 +14,9 @@ import (
 type Seen struct {
 	Node        string
 	Family      path.Family
-	Rules       *path.Observed // nil until the node could be read
-	Differences []path.Difference
-	Err         string // why the last look failed; Rules may be older
+	Rules       *path.Observed    // nil until the node could be read
+	Differences []path.Difference // of that look, from what was derived when it began
+	Err         string            // why the last look failed; Rules may be older
 
 	tallies map[string]*tally
 	changed []path.Difference // what last came and went
@@ -37,7 +38,7 @@ func (s *Seen) Note(changed []path.Difference) {
 
 // changes says what came and went on the node; with rules, which ones.
 func (s *Seen) changes(t *theme.Theme, w int, rules bool) []frame.Line {
-	if s == nil {
+	if s == nil || s.Err != "" {
 		return nil
 	}
 	came, went := 0, 0
@@ -162,14 +163,30 @@ func dnatHop(o path.Outcome) *path.Hop {
 	return nil
 }
 
+// current says whether the last look saw the node: what an earlier one saw is
+// no news of it.
+func (s *Seen) current() bool { return s != nil && s.Rules != nil && s.Err == "" }
+
+// lacks says whether the last look missed a rule. It did not when it began
+// before the rule was wanted: what was derived then had no such rule.
+func (s *Seen) lacks(h *path.Hop) bool {
+	return slices.ContainsFunc(s.Differences, func(d path.Difference) bool {
+		return d.Kind == path.Missing && d.Of(h.Table, h.Chain, h.Rule)
+	})
+}
+
 // mark is what the node says of a hop's rule: its counter, or that it is not
-// there. nil when the node was not asked, as it never is for what IPVS holds.
+// there. nil when it says nothing: the last look failed or is older than the
+// rule, or the node was not asked, as it never is for what IPVS holds.
 func (s *Seen) mark(h *path.Hop, t *theme.Theme) frame.Line {
-	if s == nil || s.Rules == nil || h == nil || h.Rule == "" || h.Node != s.Node || h.Table == path.ModeIPVS {
+	if !s.current() || h == nil || h.Rule == "" || h.Node != s.Node || h.Table == path.ModeIPVS {
 		return nil
 	}
 	counter, ok := s.counter(h)
 	if !ok {
+		if !s.lacks(h) {
+			return nil
+		}
 		return line(sp(t.Glyph.Trouble+" not on the node", t.Bad))
 	}
 	if !s.Rules.Counted {
@@ -193,7 +210,7 @@ func crowded(h *path.Hop) bool { return h.Chain == h.Hook || h.Chain == "KUBE-PO
 // rulesOnNode counts the rules of the trace that the node holds, and that it
 // lacks or was not asked for.
 func (v *View) rulesOnNode() (there, missing int) {
-	if v.Seen == nil || v.Seen.Rules == nil || v.Trace == nil {
+	if !v.Seen.current() || v.Trace == nil {
 		return 0, 0
 	}
 	for i := range v.Trace.Outcomes {

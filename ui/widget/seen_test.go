@@ -90,3 +90,55 @@ func TestEvidenceOfAPath(t *testing.T) {
 		}
 	}
 }
+
+// A look says nothing of a rule that was wanted only after it had begun, and
+// nothing of the present once a later look has failed.
+func TestMarksAreOfTheLastLookOnly(t *testing.T) {
+	look := func(dump string) *path.Observed {
+		o, err := path.Parse("*nat\n:KUBE-SERVICES - [0:0]\n:KUBE-SVC-A - [0:0]\n"+dump+"COMMIT\n", path.IPv4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	hop := &path.Hop{Node: "node-1", Hook: "PREROUTING", Table: "nat", Chain: "KUBE-SERVICES", Rule: "-d 10.96.0.5/32 -j KUBE-SVC-A", Evidence: model.Derived}
+	trace := &path.Trace{Outcomes: []path.Outcome{{Hops: []path.Hop{*hop}}}}
+	without, with := look(""), look("[7:0] -A KUBE-SERVICES "+hop.Rule+"\n")
+	const missing, counted, derived = "▲ not on the node", "7 pkts", ""
+	for _, c := range []struct {
+		name    string
+		rules   *path.Observed
+		wanted  *path.Observed // what was derived when the look began
+		err     string
+		want    string
+		details int // of what differs, in the notes
+	}{
+		{"looked before the rule was wanted", without, without, "", derived, 0},
+		{"looked after", without, with, "", missing, 1},
+		{"it is there", with, with, "", counted, 0},
+		{"it could not be looked at", nil, nil, "no answer", derived, 1},
+		{"it is there again", with, with, "", counted, 0},
+	} {
+		s := &Seen{Node: "node-1"}
+		s.Take(with, nil, "", trace) // an earlier look
+		var differences []path.Difference
+		if c.rules != nil {
+			differences = path.Compare(c.wanted.Program, c.rules)
+		}
+		s.Take(c.rules, differences, c.err, trace)
+		s.Note(differences)
+		if got := s.mark(hop, theme.New(theme.Options{})).Plain(); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+		v := &View{Seen: s, Trace: trace}
+		if got := len(seenNotes(v, theme.New(theme.Options{}), 200)); got != c.details {
+			t.Errorf("%s: %d notes, want %d", c.name, got, c.details)
+		}
+		if observed := PathEvidence(v) == model.Observed; observed != (c.want == counted) {
+			t.Errorf("%s: observed is %v", c.name, observed)
+		}
+		if c.err != "" && s.changes(theme.New(theme.Options{}), 80, true) != nil {
+			t.Errorf("%s: what changed before is told as news", c.name)
+		}
+	}
+}
