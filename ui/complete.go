@@ -70,11 +70,11 @@ func (p *prompt) complete(s *model.Snapshot, namespace string) {
 	if len(words) > 0 && words[0] == "kubectl" {
 		words = words[1:]
 	}
-	stem := ""
-	candidates := candidatesFor(s, words, word, namespace)
-	if i := strings.LastIndexAny(word, "/="); i >= 0 {
-		stem = word[:i+1]
+	stem := word[:strings.LastIndexByte(word, '/')+1]
+	if strings.HasPrefix(word, namespaceFlag) {
+		stem = namespaceFlag
 	}
+	candidates := candidatesFor(s, words, word, namespace)
 	var fits []string
 	for _, c := range candidates {
 		if strings.HasPrefix(stem+c, word) {
@@ -97,12 +97,40 @@ func (p *prompt) complete(s *model.Snapshot, namespace string) {
 	p.offered = fits
 }
 
-// candidatesFor lists what may stand after words.
+const namespaceFlag = "--namespace="
+
+// switches are the long flags, of the verbs that are completed, of which the
+// next word is no value: true or false, or with a value that must follow an "="
+// (pflag's NoOptDefVal).
+var switches = []string{
+	"all", "all-containers", "all-namespaces", "all-pods", "allow-missing-template-keys", "cascade", "disable-compression", "dry-run",
+	"follow", "force", "help", "ignore-errors", "ignore-not-found", "insecure-skip-tls-verify", "insecure-skip-tls-verify-backend",
+	"interactive", "list", "local", "match-server-version", "no-headers", "now", "output-patch", "output-watch-events", "overwrite", "prefix",
+	"previous", "quiet", "record", "recursive", "save-config", "server-print", "show-events", "show-kind", "show-labels",
+	"show-managed-fields", "stdin", "timestamps", "tty", "validate", "wait", "warnings-as-errors", "watch", "watch-only", "windows-line-endings",
+}
+
+// takesNext says whether the word after a flag is its value. Of a flag that is
+// not known it says yes: rather nothing is offered than what cannot stand there.
+func takesNext(verb, flag string) bool {
+	if name, long := strings.CutPrefix(flag, "--"); long {
+		return !strings.Contains(name, "=") && !slices.Contains(switches, name)
+	}
+	letters := "AhiqRtw"
+	if verb == "logs" {
+		letters += "fp"
+	}
+	rest := strings.TrimLeft(flag[1:], letters) // "-it", "-Ao"
+	return len(rest) == 1
+}
+
+// candidatesFor lists what may stand after words. It knows of no flag's values
+// but namespaces.
 func candidatesFor(s *model.Snapshot, words []string, word, namespace string) []string {
 	if s == nil {
 		s = &model.Snapshot{}
 	}
-	if last := len(words) - 1; strings.HasPrefix(word, "--namespace=") || last >= 0 && (words[last] == "-n" || words[last] == "--namespace") {
+	if last := len(words) - 1; strings.HasPrefix(word, namespaceFlag) || last >= 0 && (words[last] == "-n" || words[last] == "--namespace") {
 		return objectNames(s, "namespaces", "")
 	}
 	if len(words) == 0 {
@@ -114,21 +142,30 @@ func candidatesFor(s *model.Snapshot, words []string, word, namespace string) []
 	}
 	var positional []string
 	for i := 1; i < len(words); i++ {
-		name, value, has := strings.Cut(words[i], "=")
-		switch {
-		case name == "-n" || name == "--namespace":
-			if !has && i+1 < len(words) {
-				i++
-				value = words[i]
-			}
-			namespace = value
-		case name == "-A" || name == "--all-namespaces":
-			namespace = ""
-		case words[i] == "--":
+		flag := words[i]
+		if flag == "--" {
 			return nil
-		case !strings.HasPrefix(words[i], "-"):
-			positional = append(positional, words[i])
 		}
+		if !strings.HasPrefix(flag, "-") {
+			positional = append(positional, flag)
+			continue
+		}
+		name, value, _ := strings.Cut(flag, "=")
+		if takesNext(words[0], flag) {
+			if i++; i == len(words) {
+				return nil // the word is its value
+			}
+			value = words[i]
+		}
+		switch name {
+		case "-n", "--namespace":
+			namespace = value
+		case "-A", "--all-namespaces":
+			namespace = ""
+		}
+	}
+	if strings.HasPrefix(word, "-") {
+		return nil
 	}
 	if kind, _, ok := strings.Cut(word, "/"); ok {
 		return objectNames(s, kind, namespace)

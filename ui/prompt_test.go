@@ -106,20 +106,42 @@ func TestPromptHistory(t *testing.T) {
 
 func TestPromptCompletes(t *testing.T) {
 	for line, want := range map[string]string{
-		"desc":                              "describe ",
-		"get servi":                         "get service",
-		"get svc w":                         "get svc web ",
-		"kubectl get svc w":                 "kubectl get svc web ",
-		"get svc -n ":                       "get svc -n ",
-		"get svc -n kube":                   "get svc -n kube-system ",
-		"get svc --namespace=kube":          "get svc --namespace=kube-system ",
-		"get svc -n kube-system w":          "get svc -n kube-system w",
-		"logs w":                            "logs web-6d4b75cb6d-",
-		"logs web-6d4b75cb6d-x":             "logs web-6d4b75cb6d-x2k9p ",
-		"describe pod/web-6d4b75cb6d-9":     "describe pod/web-6d4b75cb6d-9kf4z ",
-		"get nodes node-":                   "get nodes node-",
-		"exec tmp -- cur":                   "exec tmp -- cur",
-		"scale deployment/web --replicas=2": "scale deployment/web --replicas=2",
+		"desc":                                  "describe ",
+		"get servi":                             "get service",
+		"get svc w":                             "get svc web ",
+		"kubectl get svc w":                     "kubectl get svc web ",
+		"get svc -n ":                           "get svc -n ",
+		"get svc -n kube":                       "get svc -n kube-system ",
+		"get svc --namespace=kube":              "get svc --namespace=kube-system ",
+		"get svc -n kube-system w":              "get svc -n kube-system w",
+		"logs w":                                "logs web-6d4b75cb6d-",
+		"logs web-6d4b75cb6d-x":                 "logs web-6d4b75cb6d-x2k9p ",
+		"describe pod/web-6d4b75cb6d-9":         "describe pod/web-6d4b75cb6d-9kf4z ",
+		"get nodes node-":                       "get nodes node-",
+		"exec tmp -- cur":                       "exec tmp -- cur",
+		"scale deployment/web --replicas=2":     "scale deployment/web --replicas=2",
+		"scale deployment web --replicas=":      "scale deployment web --replicas=",
+		"scale deployment --replicas=2 w":       "scale deployment --replicas=2 web ",
+		"scale deployment --replicas 2 w":       "scale deployment --replicas 2 web ",
+		"get pods -l app=w":                     "get pods -l app=w",
+		"get pods -lapp=w":                      "get pods -lapp=w",
+		"get pods --selector=w":                 "get pods --selector=w",
+		"label pods web-6d4b75cb6d-x2k9p app=w": "label pods web-6d4b75cb6d-x2k9p app=w",
+		"get pods -o ":                          "get pods -o ",
+		"get pods --field-selector ":            "get pods --field-selector ",
+		"get -o wide svc w":                     "get -o wide svc web ",
+		"get -owide svc w":                      "get -owide svc web ",
+		"get -Ao wide svc w":                    "get -Ao wide svc web ",
+		"get -o=wide svc w":                     "get -o=wide svc web ",
+		"get --show-labels svc w":               "get --show-labels svc web ",
+		"get --watch -l app=web svc w":          "get --watch -l app=web svc web ",
+		"delete --dry-run=server svc w":         "delete --dry-run=server svc web ",
+		"delete --dry-run svc w":                "delete --dry-run svc web ",
+		"logs -f web-6d4b75cb6d-x":              "logs -f web-6d4b75cb6d-x2k9p ",
+		"logs -c nginx web-6d4b75cb6d-x":        "logs -c nginx web-6d4b75cb6d-x2k9p ",
+		"logs -c web-6d4b75cb6d-x":              "logs -c web-6d4b75cb6d-x",
+		"exec -it web-6d4b75cb6d-x":             "exec -it web-6d4b75cb6d-x2k9p ",
+		"get -n kube-system -o name svc w":      "get -n kube-system -o name svc w",
 	} {
 		d := prompted(t, 80, 24)
 		d.write(line)
@@ -132,6 +154,12 @@ func TestPromptCompletes(t *testing.T) {
 	d.write("get nodes ")
 	d.press("tab")
 	d.sees("node-1 node-2 node-3")
+	d = prompted(t, 80, 24)
+	d.write("get pods -o ")
+	d.press("tab")
+	if len(d.app.prompt.offered) > 0 {
+		t.Errorf("offered as a form of output: %q", d.app.prompt.offered)
+	}
 }
 
 func TestControlCStopsTheCommandNotTheProgram(t *testing.T) {
