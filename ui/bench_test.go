@@ -1,8 +1,10 @@
 package ui
 
 import (
+	"strings"
 	"testing"
 
+	"svctour/model"
 	"svctour/ui/shell"
 )
 
@@ -16,6 +18,21 @@ func BenchmarkFrame(b *testing.B) {
 	b.ResetTimer()
 	for b.Loop() {
 		d.app.intent(d.app.screen.Handle(shell.World{Snapshot: picture}))
+		d.app.dirty = true
+		d.app.View()
+	}
+}
+
+// BenchmarkLongLine is a frame with one line of 256 KiB as a command's output.
+func BenchmarkLongLine(b *testing.B) {
+	d := tourStart(b, 120, 40, Options{})
+	d.press("$")
+	d.app.prompt.command = "kubectl get pods"
+	long := strings.Repeat("0123456789abcdef", 16<<10)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for b.Loop() {
+		d.app.prompt.reply = &model.Reply{Stdout: long} // a new one each time
 		d.app.dirty = true
 		d.app.View()
 	}

@@ -14,6 +14,7 @@ import (
 	"svctour/model"
 	"svctour/ui/frame"
 	"svctour/ui/shell"
+	"svctour/ui/theme"
 )
 
 // prompt is the line for kubectl commands at the bottom of every screen, with
@@ -30,6 +31,7 @@ type prompt struct {
 	cancel  context.CancelFunc // of the command under way; nil when none is
 	command string
 	reply   *model.Reply
+	printed printout
 	offered []string // completions to choose from
 	scroll  int
 	height  int // of the output, as drawn last
@@ -306,9 +308,11 @@ func (a *App) drawPrompt(s *frame.Surface) {
 	if len(p.line) == 0 && w >= 60 {
 		s.Right(w-1, y, hint, t.Muted)
 	}
-	start := 0
-	for frame.Width(string(p.line[start:p.cursor])) >= room {
-		start++
+	start := p.cursor
+	for used := 0; start > 0; start-- {
+		if used += frame.Width(string(p.line[start-1])); used >= room {
+			break
+		}
 	}
 	x := 3 + s.Text(3, y, string(p.line[start:p.cursor]), t.Text)
 	under, rest := " ", ""
@@ -336,8 +340,7 @@ func (p *prompt) output(w int, a *App) (lines []frame.Line, status frame.Line) {
 		}
 	}
 	if p.reply != nil {
-		lines = append(lines, textLines(p.reply.Stdout, t.Text, w)...)
-		lines = append(lines, textLines(p.reply.Stderr, t.Warn, w)...)
+		lines = slices.Clip(p.replyLines(w, t))
 	}
 	if len(p.offered) > 0 {
 		lines = append(lines, frame.Wrap(frame.L(strings.Join(p.offered, " "), t.Accent), w, 0)...)
@@ -345,21 +348,32 @@ func (p *prompt) output(w int, a *App) (lines []frame.Line, status frame.Line) {
 	return lines, status
 }
 
+// printout is a reply as the lines that are drawn.
+type printout struct {
+	reply *model.Reply
+	w     int
+	theme *theme.Theme
+	lines []frame.Line
+}
+
+// replyLines are the lines of the last reply. A frame changes them seldom, and
+// a reply may be long: they are made once.
+func (p *prompt) replyLines(w int, t *theme.Theme) []frame.Line {
+	if o := &p.printed; o.reply != p.reply || o.w != w || o.theme != t {
+		lines := append(textLines(p.reply.Stdout, t.Text, w), textLines(p.reply.Stderr, t.Warn, w)...)
+		*o = printout{p.reply, w, t, lines}
+	}
+	return p.printed.lines
+}
+
 // textLines are the lines of an output, safe for the terminal; long ones wrap.
 func textLines(text string, style frame.Style, w int) []frame.Line {
 	var lines []frame.Line
 	for row := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
 		row = strings.ReplaceAll(strings.TrimRight(row, "\r"), "\t", "        ")
-		for frame.Width(row) > w {
-			head := []rune(row)
-			n := min(len(head), w)
-			for n > 1 && frame.Width(string(head[:n])) > w {
-				n--
-			}
-			lines = append(lines, frame.L(string(head[:n]), style))
-			row = string(head[n:])
+		for _, piece := range frame.Cut(row, w) {
+			lines = append(lines, frame.L(piece, style))
 		}
-		lines = append(lines, frame.L(row, style))
 	}
 	if len(lines) == 1 && lines[0].Width() == 0 {
 		return nil

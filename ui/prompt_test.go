@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"svctour/model"
+	"svctour/ui/frame"
 	"svctour/ui/shell"
 )
 
@@ -159,6 +161,64 @@ func TestPromptCompletes(t *testing.T) {
 	d.press("tab")
 	if len(d.app.prompt.offered) > 0 {
 		t.Errorf("offered as a form of output: %q", d.app.prompt.offered)
+	}
+}
+
+// A command may print all it knows in one line. Its rows are cut in one pass,
+// and once for a reply and a width.
+func TestOneLongLineOfOutput(t *testing.T) {
+	const limit = 256 << 10 // what is kept of an output
+	long := strings.Repeat("0123456789abcdef", limit/16)
+	cost := func(text string) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		rows := textLines(text, frame.Style{}, 76)
+		runtime.ReadMemStats(&after)
+		if want := (len(text) + 75) / 76; len(rows) != want {
+			t.Fatalf("%d rows of %d characters, want %d", len(rows), len(text), want)
+		}
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	if half, whole := cost(long[:limit/2]), cost(long); whole > 3*half { // 4 when every row copies the rest
+		t.Errorf("%d bytes are allocated for half of the text, %d for the whole", half, whole)
+	}
+
+	d := prompted(t, 80, 24)
+	d.backend.reply = model.Reply{Stdout: long + "\n"}
+	d.write("get pods -A -o jsonpath={.items}")
+	d.press("enter")
+	d.sees("0123456789abcdef", "more, pgdn")
+	rows := d.app.prompt.printed.lines
+	d.press("left")
+	d.app.prompt.offered = []string{"web"}
+	d.frame()
+	if again := d.app.prompt.printed.lines; &again[0] != &rows[0] {
+		t.Error("the next frame cuts the same reply anew")
+	}
+	d.send(tea.WindowSizeMsg{Width: 120, Height: 40})
+	if again := d.app.prompt.printed.lines; &again[0] == &rows[0] || again[0].Width() != 116 {
+		t.Error("another width shows the rows of the one before")
+	}
+	d.backend.reply = model.Reply{Stdout: "short\n"}
+	d.press("enter")
+	d.write("get ns")
+	d.press("enter")
+	if got := d.app.prompt.printed.lines; len(got) != 1 || got[0].Plain() != "short" {
+		t.Errorf("the next reply is shown as %d rows of the last one", len(got))
+	}
+}
+
+// What is left of the cursor is in sight, however much was pasted.
+func TestPromptShowsTheEndOfALongLine(t *testing.T) {
+	d := prompted(t, 80, 24)
+	d.send(tea.PasteMsg{Content: strings.Repeat("x", 100<<10) + "界 the end"})
+	row := strings.Split(d.frame(), "\n")[23]
+	if !strings.HasSuffix(row, "x界 the end") || frame.Width(row) != 1+2+75 {
+		t.Errorf("%d columns: %q", frame.Width(row), row)
+	}
+	d.send(tea.KeyPressMsg(tea.Key{Code: tea.KeyHome}))
+	if row := strings.Split(d.frame(), "\n")[23]; !strings.HasPrefix(row, " $ xxx") || !strings.HasSuffix(row, "x…") {
+		t.Errorf("%q", row)
 	}
 }
 

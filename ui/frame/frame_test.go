@@ -2,6 +2,7 @@ package frame
 
 import (
 	"image/color"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,6 +130,40 @@ func FuzzPrintable(f *testing.F) {
 		}
 		if model.Printable(got) != got {
 			t.Errorf("%q is not stable", got)
+		}
+	})
+}
+
+func TestCut(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		w    int
+		want []string
+	}{
+		{"", 3, []string{""}},
+		{"abc", 3, []string{"abc"}},
+		{"abcdefg", 3, []string{"abc", "def", "g"}},
+		{"a b  c", 2, []string{"a ", "b ", " c"}},
+		{"界界a", 3, []string{"界", "界a"}},
+		{"界a", 1, []string{"界", "a"}},
+		{"ae\u0301b", 2, []string{"ae\u0301", "b"}},
+		{"a\x1bbc", 2, []string{"a\ufffd", "bc"}},
+		{"ab", 0, []string{"a", "b"}},
+	} {
+		if got := Cut(c.text, c.w); !slices.Equal(got, c.want) {
+			t.Errorf("%q at %d: %q, want %q", c.text, c.w, got, c.want)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		text, w := rapid.String().Draw(t, "text"), rapid.IntRange(2, 20).Draw(t, "w")
+		pieces := Cut(text, w)
+		if got := strings.Join(pieces, ""); got != model.Printable(text) {
+			t.Fatalf("%q became %q", text, got)
+		}
+		for i, piece := range pieces[1:] {
+			if Width(pieces[i])+Width(piece) <= w {
+				t.Fatalf("%q and %q fit into one row of %d", pieces[i], piece, w)
+			}
 		}
 	})
 }

@@ -74,6 +74,25 @@ func (s *Surface) Lines(lines []Line, offset int) int {
 	return len(lines)
 }
 
+// Cut breaks a text into pieces of at most w columns wherever a character ends,
+// in one pass: a command may print all it knows in one line. A character wider
+// than w is a piece of its own.
+func Cut(text string, w int) []string {
+	text = model.Printable(text)
+	var pieces []string
+	start, columns := 0, 0
+	for at := 0; at < len(text); {
+		cluster, width := ansi.FirstGraphemeCluster(text[at:], ansi.WcWidth)
+		if columns+width > w && at > start {
+			pieces = append(pieces, text[start:at])
+			start, columns = at, 0
+		}
+		at += len(cluster)
+		columns += width
+	}
+	return append(pieces, text[start:])
+}
+
 // Wrap breaks a line of spans at blanks into rows of at most w columns; a word
 // longer than a row is cut. Rows after the first start with indent blanks.
 func Wrap(line Line, w, indent int) []Line {
