@@ -19,6 +19,11 @@ func TestChecksOfTheBuiltinLessons(t *testing.T) {
 	}
 	nodePort := func(s *model.Service) { s.Type, s.Ports[0].NodePort = model.NodePort, 30080 }
 	balancer := func(s *model.Service) { s.Type, s.Ports[0].NodePort = model.LoadBalancer, 31234 }
+	twoPorts := func(s *model.Service) {
+		s.Ports[0].Name = "http"
+		s.Ports = append(s.Ports, model.ServicePort{Name: "more", Protocol: "TCP", Port: 8080, TargetPort: "80"})
+	}
+	headless := func(s *model.Service) { s.ClusterIPs = []string{model.None} }
 	deployed := func(w *world) {
 		w.deploys = append(w.deploys, &model.Deployment{Meta: model.Meta{Namespace: testNamespace, Name: "web"}})
 	}
@@ -50,6 +55,9 @@ func TestChecksOfTheBuiltinLessons(t *testing.T) {
 			},
 			func(w *world) { w.setService(webService(func(s *model.Service) { s.Ports[0].TargetPort = "8080" })) },
 			func(w *world) { w.setService(webService(func(s *model.Service) { s.Type = model.NodePort })) },
+			func(w *world) { w.setService(webService(func(s *model.Service) { s.Ports[0].Port = 8080 })) },
+			func(w *world) { w.setService(webService(twoPorts)) },
+			func(w *world) { w.setService(webService(headless)) },
 		}, served(nil)},
 		{"clusterip", "More Pods", served(nil), []func(*world){func(w *world) { w.scale(4) }, func(w *world) { w.scale(6) }}, func(w *world) { w.scale(5) }},
 		{"clusterip", "Back to three", func(w *world) { served(nil)(w); w.scale(5) }, []func(*world){func(w *world) { w.scale(0) }}, func(w *world) { w.scale(3) }},
@@ -66,6 +74,7 @@ func TestChecksOfTheBuiltinLessons(t *testing.T) {
 				w.setService(webService(func(s *model.Service) { nodePort(s); s.ClusterIPs = []string{"10.96.0.99"} }))
 			},
 			func(w *world) { w.setService(webService(balancer)) },
+			func(w *world) { w.setService(webService(func(s *model.Service) { nodePort(s); twoPorts(s) })) },
 		}, func(w *world) { w.setService(webService(nodePort)) }},
 		{"nodeport", "Let the API server choose", served(nodePort),
 			[]func(*world){func(w *world) {
@@ -75,6 +84,9 @@ func TestChecksOfTheBuiltinLessons(t *testing.T) {
 		{"loadbalancer", "One word", served(nil), []func(*world){
 			func(w *world) { w.setService(webService(nodePort)) },
 			func(w *world) { w.setService(webService(func(s *model.Service) { s.Type = model.LoadBalancer })) },
+			func(w *world) {
+				w.setService(webService(func(s *model.Service) { balancer(s); s.Ports[0].Port = 8080 }))
+			},
 		}, func(w *world) { w.setService(webService(balancer)) }},
 		{"loadbalancer", "Be the controller", served(balancer),
 			[]func(*world){func(w *world) {
@@ -148,5 +160,61 @@ func TestLoadBalancerLessonWhereAControllerIs(t *testing.T) {
 	observe(t, p, w.snapshot())
 	if !p.Done(at) {
 		t.Error("the address is in the status: the step is done")
+	}
+}
+
+// A Service that the next steps cannot be played with, and a client that passes
+// for a server, are no start state: its commands are run.
+func TestStartStatesOfTheBuiltinLessons(t *testing.T) {
+	list, err := Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]string{
+		"the-name": model.ClusterIP, "more-pods": model.ClusterIP, "back-to-three": model.ClusterIP, "delete-one-more": model.ClusterIP,
+		"outside": model.ClusterIP, "three-ports": model.NodePort, "one-word": model.ClusterIP,
+		"pending": model.LoadBalancer, "be-the-controller": model.LoadBalancer, "take-it-down": model.LoadBalancer,
+	}
+	for _, l := range list {
+		for at, step := range l.Steps {
+			kind, ok := kinds[step.ID]
+			if !ok {
+				continue
+			}
+			delete(kinds, step.ID)
+			for _, test := range []struct {
+				name   string
+				spoil  func(*model.Service, *model.Pod)
+				begins bool
+			}{
+				{"as it should be", func(*model.Service, *model.Pod) {}, true},
+				{"another port", func(s *model.Service, _ *model.Pod) { s.Ports[0].Port = 8080 }, false},
+				{"one port more", func(s *model.Service, _ *model.Pod) {
+					s.Ports = append(s.Ports, model.ServicePort{Name: "more", Protocol: "TCP", Port: 8080, TargetPort: "80"})
+				}, false},
+				{"headless", func(s *model.Service, _ *model.Pod) { s.ClusterIPs = []string{model.None} }, kind != model.ClusterIP}, // no other can be
+				{"a client with the servers' label", func(_ *model.Service, tmp *model.Pod) { tmp.Labels = webLabels }, false},
+			} {
+				w := newWorld()
+				w.scale(3)
+				if step.ID == "back-to-three" {
+					w.scale(5)
+				}
+				tmp := w.addPod(map[string]string{"run": "tmp"})
+				tmp.Name = "tmp"
+				service := webService(func(s *model.Service) { s.Type = kind })
+				test.spoil(service, tmp)
+				w.setService(service)
+				p := newPlay(t, l, Progress{})
+				p.Goto(at)
+				observe(t, p, w.snapshot())
+				if p.Preparing() == test.begins {
+					t.Errorf("%s, %s: begun is %v", step.ID, test.name, !p.Preparing())
+				}
+			}
+		}
+	}
+	if len(kinds) > 0 {
+		t.Errorf("no such steps: %v", kinds)
 	}
 }

@@ -113,6 +113,7 @@ func TestLessonsOnTheLab(t *testing.T) {
 		})
 	}
 	t.Run("jump in", func(t *testing.T) { everyStepFromNothing(t, l, list) })
+	t.Run("after experiments", func(t *testing.T) { startStatesComeBack(t, l) })
 	t.Run("broken lessons", func(t *testing.T) { theGuardCanFail(t, l) })
 }
 
@@ -132,6 +133,43 @@ func everyStepFromNothing(t *testing.T, l *lab, list []*lessons.Lesson) {
 				t.Errorf("lesson %q at step %d: exit code %d\n%s", lesson.ID, i+1, code, out)
 			}
 		}
+	}
+}
+
+// startStatesComeBack does to the cluster what a curious learner may, and what
+// apply alone does not undo: a Service by another port or without an address,
+// and a client with the servers' label.
+func startStatesComeBack(t *testing.T, l *lab) {
+	run := func(want string, args ...string) {
+		t.Helper()
+		if out, code := l.run(t, args...); code != 0 || !strings.Contains(out, want) {
+			t.Fatalf("svctour %q: exit code %d, want %q\n%s", args, code, want, out)
+		}
+	}
+	run("", "clean", "--yes")
+	run("is proved", "lesson", "clusterip", "--auto", "--step=3") // the Pods
+	for _, step := range []struct {
+		lesson, number string
+		service        string // a flag of kubectl expose
+	}{
+		{"clusterip", "3", "--port=80"},
+		{"clusterip", "6", "--port=8080"},
+		{"clusterip", "6", "--cluster-ip=None"},
+		{"nodeport", "1", "--port=8080"},
+		{"nodeport", "1", "--cluster-ip=None"},
+		{"nodeport", "3", "--port=8080"},
+		{"nodeport", "3", "--cluster-ip=None"},
+		{"loadbalancer", "2", "--port=8080"},
+		{"loadbalancer", "2", "--cluster-ip=None"},
+	} {
+		run("", "kubectl", "-n", "svctour-auto", "delete", "service", "web", "--ignore-not-found")
+		expose := []string{"kubectl", "-n", "svctour-auto", "expose", "deployment", "web", "--target-port=80", step.service}
+		if !strings.HasPrefix(step.service, "--port") {
+			expose = append(expose, "--port=80")
+		}
+		run("exposed", expose...)
+		run("labeled", "kubectl", "-n", "svctour-auto", "label", "pod", "tmp", "app=web")
+		run("is proved", "lesson", step.lesson, "--auto", "--step="+step.number)
 	}
 }
 
