@@ -53,6 +53,8 @@ type App struct {
 	unsaved    []Unsaved
 	wanted     string // the lesson to open once the namespace is there
 	labOurs    bool   // this program started the lab
+	made       []made // what would stay, one a cluster
+	removing   bool   // the present cluster's namespace, once every question is answered
 
 	prompt prompt
 	fix    fix
@@ -275,15 +277,18 @@ func (a *App) open(id string) tea.Cmd {
 	case a.namespace != "":
 		return a.openLesson()
 	case a.choice.Lab:
-		return ensureNamespace(a.connected, a.session, a.generation)
+		return ensureNamespace(a.connected, a.session, a.choice, a.generation)
 	}
 	a.dialog = confirmNamespace(a.choice.Context, func() tea.Cmd {
-		return ensureNamespace(a.connected, a.session, a.generation)
+		return ensureNamespace(a.connected, a.session, a.choice, a.generation)
 	})
 	return nil
 }
 
 func (a *App) namespaceMade(msg namespaceMsg) tea.Cmd {
+	if msg.err == nil { // also when the cluster was left meanwhile
+		a.remember(msg.choice, msg.name)
+	}
 	if msg.generation != a.generation {
 		return nil
 	}

@@ -139,15 +139,16 @@ func saveProgress(b shell.Backend, u Unsaved) tea.Cmd {
 }
 
 type namespaceMsg struct {
+	choice     shell.Choice
 	name       string
 	err        error
 	generation int
 }
 
-func ensureNamespace(ctx context.Context, s shell.Session, generation int) tea.Cmd {
+func ensureNamespace(ctx context.Context, s shell.Session, choice shell.Choice, generation int) tea.Cmd {
 	return func() tea.Msg {
 		name, err := s.EnsureNamespace(ctx)
-		return namespaceMsg{name, err, generation}
+		return namespaceMsg{choice, name, err, generation}
 	}
 }
 

@@ -92,6 +92,8 @@ func (a *App) connection(msg tea.Msg) tea.Cmd {
 		a.session = msg.session
 		return nextSnapshot(a.connected, a.session, a.generation)
 	case labEndedMsg:
+		a.labOurs = false
+		a.forget(shell.Choice{Lab: true})
 		if !a.choice.Lab || a.quitting {
 			return nil
 		}

@@ -24,9 +24,6 @@ func (a *App) keyPress(msg tea.KeyPressMsg) tea.Cmd {
 func (a *App) key(key string) tea.Cmd {
 	a.notice = ""
 	if key == "ctrl+c" {
-		if a.namespace != "" && !a.choice.Lab {
-			a.farewell = append(a.farewell, a.leftBehind())
-		}
 		return a.quit()
 	}
 	if key == "ctrl+z" {
