@@ -177,6 +177,20 @@ func (t template) constant() (string, bool) {
 	return b.String(), true
 }
 
+// outline is the text to show where the values are not known: placeholders
+// stand for them.
+func (t template) outline() string {
+	var b strings.Builder
+	for _, p := range t {
+		if p.expr != nil {
+			b.WriteString(p.expr.placeholder())
+			continue
+		}
+		b.WriteString(p.source)
+	}
+	return b.String()
+}
+
 // expand gives the value, and the text to show, which keeps its quotes.
 func (t template) expand(in *input) (value, display string, err error) {
 	var v, d strings.Builder

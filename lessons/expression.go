@@ -7,7 +7,9 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common"
@@ -312,6 +314,49 @@ func (e *expression) text(in *input) (string, error) {
 		return strconv.FormatFloat(v, 'g', -1, 64), nil
 	}
 	return "", fmt.Errorf("evaluate %q: got a %s", e.source, value.Type().TypeName())
+}
+
+// placeholder stands for the value where it is not known, as in kubectl's own
+// help: POD for a Pod's name, CLUSTERIP for the field clusterIP.
+func (e *expression) placeholder() string {
+	field := strings.TrimSpace(e.source[strings.LastIndexByte(e.source, '.')+1:])
+	switch {
+	case field == "name" && len(e.reads) > 0:
+		return strings.ToUpper(strings.TrimSuffix(e.reads[0], "s"))
+	case strings.ContainsFunc(field, func(r rune) bool { return !unicode.IsLetter(r) }):
+		return "VALUE"
+	}
+	return strings.ToUpper(field)
+}
+
+// conditions cuts an expression at its outermost "&&". One that is not a row of
+// conditions stays whole.
+func conditions(source string) []string {
+	var parts []string
+	depth, quote, from := 0, byte(0), 0
+	for i := 0; i < len(source); i++ {
+		switch ch := source[i]; {
+		case quote != 0:
+			if ch == '\\' {
+				i++
+			} else if ch == quote {
+				quote = 0
+			}
+		case ch == '\'' || ch == '"':
+			quote = ch
+		case strings.IndexByte("([{", ch) >= 0:
+			depth++
+		case strings.IndexByte(")]}", ch) >= 0:
+			depth--
+		case depth == 0 && (ch == '?' || ch == '|'):
+			return []string{source}
+		case depth == 0 && strings.HasPrefix(source[i:], "&&"):
+			parts = append(parts, source[from:i])
+			i++
+			from = i + 1
+		}
+	}
+	return append(parts, source[from:])
 }
 
 // errNothing: a command with a hole in it would do something else than meant.

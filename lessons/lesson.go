@@ -9,6 +9,8 @@
 // The format that teachers write is described in docs/lessons.md.
 package lessons
 
+import "strings"
+
 // Format is the version of the lesson format that this package reads.
 const Format = 1
 
@@ -110,6 +112,16 @@ type Invocation struct {
 
 // Reads says whether the step is only read: it has neither command nor check.
 func (s *Step) Reads() bool { return s.Command == "" && s.check == nil }
+
+// Outline is the command to show where it cannot be filled in: each value that
+// only a cluster has is a placeholder in capitals, as in "kubectl delete pod POD".
+func (s *Step) Outline() string {
+	words := make([]string, len(s.command.words))
+	for i, word := range s.command.words {
+		words[i] = word.outline()
+	}
+	return strings.Join(words, " ")
+}
 
 // Checked says whether the step is done by what the cluster shows. A step
 // without a check is done once its command ran, or once it was acknowledged.

@@ -305,6 +305,28 @@ func (p *Play) Given(s *model.Snapshot) ([]Invocation, error) {
 	return list, nil
 }
 
+// Missing gives the conditions of the current step's start state that the last
+// snapshot does not meet, as the lesson writes them; none unless Preparing. The
+// parts of an expression between "&&" are conditions of their own.
+func (p *Play) Missing() []string {
+	step := p.Step()
+	if !p.Preparing() || step.Given == nil {
+		return nil
+	}
+	var missing []string
+	in := p.input(p.last)
+	for _, condition := range conditions(step.Given.until.source) {
+		e, err := compile(condition, aBool)
+		if err != nil { // not a condition by itself
+			return []string{strings.Join(strings.Fields(step.Given.until.source), " ")}
+		}
+		if met, err := e.holds(in); err != nil || !met {
+			missing = append(missing, strings.Join(strings.Fields(condition), " "))
+		}
+	}
+	return missing
+}
+
 // Typed makes an invocation of a line that the learner typed. The lesson's
 // files can be named in it.
 func (p *Play) Typed(line string) (Invocation, error) {

@@ -3,6 +3,7 @@ package lessons
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -462,5 +463,66 @@ func TestResumeAtAStepThatIsDone(t *testing.T) {
 	observe(t, p, other.snapshot())
 	if p.Next(); !p.Preparing() {
 		t.Error("on another cluster the next step wants its start state")
+	}
+}
+
+func TestMissingNamesTheConditionsThatAreNotMet(t *testing.T) {
+	w := newWorld()
+	const until = "selected({'app': 'web'}).size() == 2"
+	p := newPlay(t, loadOne(t, strings.Replace(scaling, until, until+"\n  && services.all(s, s.name != 'x' && s.name != 'y') && pods.exists(p, p.ready)", 1)), Progress{})
+	if got := p.Missing(); got != nil {
+		t.Errorf("before a first snapshot: %q", got)
+	}
+	observe(t, p, w.snapshot())
+	if got := p.Missing(); !slices.Equal(got, []string{until, "pods.exists(p, p.ready)"}) {
+		t.Errorf("missing %q", got)
+	}
+	w.scale(1)
+	observe(t, p, w.snapshot())
+	if got := p.Missing(); !slices.Equal(got, []string{until}) {
+		t.Errorf("missing %q", got)
+	}
+	w.scale(2)
+	observe(t, p, w.snapshot())
+	if got := p.Missing(); got != nil {
+		t.Errorf("at the start of the step: %q", got)
+	}
+}
+
+func TestConditions(t *testing.T) {
+	for source, want := range map[string][]string{
+		"a":                                {"a"},
+		"a && b":                           {"a ", " b"},
+		"a && f(b && c) && [d && e][0]":    {"a ", " f(b && c) ", " [d && e][0]"},
+		`a == "x && \" y" && b == '"&&"'`:  {`a == "x && \" y" `, ` b == '"&&"'`},
+		"a && b || c":                      {"a && b || c"},
+		"a ? b && c : d":                   {"a ? b && c : d"},
+		"(a || b) && {'k': c || d}['k']":   {"(a || b) ", " {'k': c || d}['k']"},
+		"!(a && b)":                        {"!(a && b)"},
+		"pods.all(p, p.ready) && x == '?'": {"pods.all(p, p.ready) ", " x == '?'"},
+	} {
+		if got := conditions(source); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", source, got, want)
+		}
+	}
+}
+
+func TestOutlineHasPlaceholders(t *testing.T) {
+	for line, want := range map[string]string{
+		"kubectl get pods -l 'app=web'":                                  "kubectl get pods -l 'app=web'",
+		"kubectl delete pod ${selected({'app': 'web'})[0].name}":         "kubectl delete pod POD",
+		"kubectl get service ${services[0].name} -o name":                "kubectl get service SERVICE -o name",
+		"kubectl exec tmp -- curl ${service('web').clusterIP}:80":        "kubectl exec tmp -- curl CLUSTERIP:80",
+		"kubectl get node ${nodes[0].name}":                              "kubectl get node NODE",
+		"kubectl scale deployment web --replicas=${pods.size() + 1}":     "kubectl scale deployment web --replicas=VALUE",
+		"kubectl exec tmp -- curl ${nodes[0].addresses[0].address}:3000": "kubectl exec tmp -- curl ADDRESS:3000",
+	} {
+		c, err := parseCommand(line, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (&Step{command: c}).Outline(); got != want {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
 	}
 }
