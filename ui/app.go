@@ -45,8 +45,10 @@ type App struct {
 	choice     shell.Choice
 	session    shell.Session
 	generation int                // of the connection: answers of an older one are dropped
-	connected  context.Context    // ends when another cluster is chosen, or with the program
+	connected  context.Context    // ends when the cluster is left, or with the program
 	leave      context.CancelFunc // ends connected; nil before the first
+	errands    context.Context    // what the screen has asked for; ends when it stops it, or goes
+	endErrands context.CancelFunc // ends errands; nil before the first
 	world      *model.Snapshot
 	namespace  string // the tour's, once made
 	progress   map[string]lessons.Progress
@@ -76,7 +78,7 @@ type App struct {
 
 // New makes the program. Everything it starts ends with ctx.
 func New(ctx context.Context, o Options) *App {
-	return &App{ctx: ctx, options: o, theme: theme.New(o.Theme), picker: picker.New(), progress: map[string]lessons.Progress{}, timer: tick, later: observeLater, dirty: true}
+	return &App{ctx: ctx, connected: ctx, options: o, theme: theme.New(o.Theme), picker: picker.New(), progress: map[string]lessons.Progress{}, timer: tick, later: observeLater, dirty: true}
 }
 
 // Farewell is what to print once the terminal is back: what was left behind
@@ -146,6 +148,8 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 		return a.namespaceMade(msg)
 	case heardMsg:
 		return a.heard(msg)
+	case answeredMsg:
+		return a.answered(msg)
 	case typedMsg:
 		return a.typed(msg)
 	case childMsg:
@@ -156,8 +160,6 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 		return a.rulesRead(msg)
 	case observeDueMsg:
 		return a.observeDue(msg)
-	case shell.Answered:
-		return a.tell(msg)
 	case clientMadeMsg:
 		a.clientMade(msg)
 	case savedMsg:
@@ -175,14 +177,27 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 // tell hands news to the screen.
 func (a *App) tell(msg any) tea.Cmd { return a.intent(a.screen.Handle(msg)) }
 
-// show makes another screen the present one.
+// show makes another screen the present one. What the one before asked for
+// ends with it.
 func (a *App) show(s shell.Screen) tea.Cmd {
+	a.stop()
 	a.screen = s
 	cmd := tea.Batch(a.tell(a.size), a.tell(shell.Fixed{Undo: a.fix.undo != nil}))
 	if a.world != nil {
 		cmd = tea.Batch(cmd, a.tell(shell.World{Snapshot: a.world}))
 	}
 	return cmd
+}
+
+// stop ends what the present screen has asked for. A kubectl under way is
+// killed: what it wrote stands, a request that it had not sent is never sent,
+// and nothing of an earlier step's lands in a later one's start state.
+func (a *App) stop() {
+	if a.endErrands != nil {
+		a.endErrands()
+	}
+	a.errands, a.endErrands = context.WithCancel(a.connected)
+	a.fix.serial++ // no preview comes up over something else
 }
 
 // intent does what a screen asks for.
@@ -203,7 +218,9 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 	case shell.Open:
 		return a.open(in.Lesson)
 	case shell.Run:
-		return runCommands(a.connected, a.session, a.namespace, in)
+		return runCommands(a.errands, a.session, a.namespace, in)
+	case shell.Stop:
+		a.stop()
 	case shell.Request:
 		return a.request(in)
 	case shell.MakeClient:
@@ -360,11 +377,21 @@ func (a *App) progressLoaded(msg progressMsg) tea.Cmd {
 }
 
 func (a *App) heard(msg heardMsg) tea.Cmd {
+	if msg.errand.Err() != nil {
+		return nil
+	}
 	cmd := a.tell(msg.heard)
 	if msg.rest != nil {
-		return tea.Batch(cmd, runCommands(a.connected, a.session, a.namespace, *msg.rest))
+		return tea.Batch(cmd, runCommands(msg.errand, a.session, a.namespace, *msg.rest))
 	}
 	return cmd
+}
+
+func (a *App) answered(msg answeredMsg) tea.Cmd {
+	if msg.errand.Err() != nil {
+		return nil
+	}
+	return a.tell(msg.answered)
 }
 
 // animate keeps one timer going while something moves.

@@ -19,6 +19,7 @@ import (
 	"svctour/model/path"
 	"svctour/ui/frame"
 	"svctour/ui/layout"
+	"svctour/ui/lesson"
 	"svctour/ui/shell"
 	"svctour/ui/theme"
 )
@@ -55,11 +56,12 @@ type driver struct {
 	backend *scripted
 	quit    bool
 	depth   int
+	held    []chan tea.Msg // the answers of commands that the backend holds
 }
 
 func drive(t testing.TB, w, h int, options Options) *driver {
 	t.Helper()
-	backend := &scripted{waiting: make(chan struct{}, 16)}
+	backend := &scripted{waiting: make(chan struct{}, 16), holding: make(chan struct{})}
 	list, err := lessons.Builtin()
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +97,9 @@ func (d *driver) run(cmd tea.Cmd) {
 	select {
 	case msg = <-done:
 	case <-d.backend.waiting:
+		return
+	case <-d.backend.holding:
+		d.held = append(d.held, done)
 		return
 	}
 	switch msg := msg.(type) {
@@ -167,6 +172,8 @@ func (d *driver) sees(texts ...string) {
 // scripted is a backend that answers from memory.
 type scripted struct {
 	waiting  chan struct{} // somebody waits for the cluster
+	holding  chan struct{} // a kubectl is held
+	hold     chan struct{} // kubectl answers once it is closed, or its context has ended; nil: at once
 	ran      [][]string
 	reply    model.Reply
 	answer   func(args []string, stdin string) model.Reply // nil: reply
@@ -211,8 +218,16 @@ func (b *scripted) Next(ctx context.Context) (*model.Snapshot, error) {
 	return nil, ctx.Err()
 }
 func (b *scripted) EnsureNamespace(context.Context) (string, error) { return "tour", nil }
-func (b *scripted) Kubectl(_ context.Context, namespace string, args []string, stdin string) model.Reply {
+func (b *scripted) Kubectl(ctx context.Context, namespace string, args []string, stdin string) model.Reply {
 	b.ran = append(b.ran, append([]string{namespace}, args...))
+	if hold := b.hold; hold != nil {
+		b.holding <- struct{}{}
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return model.Reply{Stderr: "Stopped.\n", Exit: -1}
+		}
+	}
 	if b.answer != nil {
 		return b.answer(args, stdin)
 	}
@@ -297,7 +312,8 @@ func TestLessonFrames(t *testing.T) {
 func (d *driver) toService() {
 	d.t.Helper()
 	for range 20 {
-		if strings.Contains(d.frame(), "web-svc.yaml") {
+		_, _, at, _ := d.app.screen.(*lesson.Screen).Status()
+		if step := d.app.options.Lessons[0].Steps[at]; step.File != nil && step.File.Name == "web-svc.yaml" {
 			d.show(world(append(threePods(), clientPod())...)) // the step's start state
 			d.press("b")
 			d.show(withService())

@@ -154,26 +154,28 @@ func ensureNamespace(ctx context.Context, s shell.Session, choice shell.Choice, 
 
 // heardMsg is the answer to the first command of a run, and what is left of it.
 type heardMsg struct {
-	heard shell.Heard
-	rest  *shell.Run
+	errand context.Context // once it has ended nobody waits for the answer
+	heard  shell.Heard
+	rest   *shell.Run
 }
 
 // commandTime bounds one kubectl command.
 const commandTime = 60 * time.Second
 
-func runCommands(ctx context.Context, s shell.Session, namespace string, run shell.Run) tea.Cmd {
+func runCommands(errand context.Context, s shell.Session, namespace string, run shell.Run) tea.Cmd {
 	return func() tea.Msg {
 		if s == nil || len(run.Invokes) == 0 {
 			return nil
 		}
-		ctx, cancel := context.WithTimeout(ctx, commandTime)
+		ctx, cancel := context.WithTimeout(errand, commandTime)
 		defer cancel()
 		first := run.Invokes[0]
 		reply := s.Kubectl(ctx, namespace, first.Args, first.Stdin)
 		reply.Command = first.Display
-		msg := heardMsg{heard: shell.Heard{Serial: run.Serial, Quiet: run.Quiet, Reply: reply}}
-		if len(run.Invokes) > 1 && reply.Exit == 0 {
-			msg.rest = &shell.Run{Serial: run.Serial, Quiet: run.Quiet, Invokes: run.Invokes[1:]}
+		msg := heardMsg{errand: errand, heard: shell.Heard{Quiet: run.Quiet, Reply: reply}}
+		goOn := reply.Exit == 0 || run.Quiet && reply.Exit > 0 // below 0 it could not be run at all
+		if len(run.Invokes) > 1 && goOn {
+			msg.rest = &shell.Run{Quiet: run.Quiet, Invokes: run.Invokes[1:]}
 		}
 		msg.heard.Last = msg.rest == nil
 		return msg
@@ -223,18 +225,24 @@ func observeLater(after time.Duration, serial int) tea.Cmd {
 	return tea.Tick(after, func(time.Time) tea.Msg { return observeDueMsg{serial} })
 }
 
-func sendRequest(ctx context.Context, s shell.Session, namespace string, r shell.Request, w *watch, world *model.Snapshot) tea.Cmd {
+// answeredMsg is the answer to a request.
+type answeredMsg struct {
+	errand   context.Context // as heardMsg's
+	answered shell.Answered
+}
+
+func sendRequest(errand context.Context, s shell.Session, namespace string, r shell.Request, w *watch, world *model.Snapshot) tea.Cmd {
 	return func() tea.Msg {
-		run, cancel := context.WithTimeout(ctx, commandTime)
+		ctx, cancel := context.WithTimeout(errand, commandTime)
 		defer cancel()
-		reply := s.Kubectl(run, namespace, r.Invoke.Args, r.Invoke.Stdin)
+		reply := s.Kubectl(ctx, namespace, r.Invoke.Args, r.Invoke.Stdin)
 		reply.Command = r.Invoke.Display
 		answered := shell.Answered{Serial: r.Serial, Reply: reply}
 		if w != nil {
-			rules := look(ctx, s, *w, world)
+			rules := look(errand, s, *w, world)
 			answered.Rules = &rules
 		}
-		return answered
+		return answeredMsg{errand, answered}
 	}
 }
 

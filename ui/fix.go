@@ -127,7 +127,7 @@ func (a *App) offer(in shell.Fix) tea.Cmd {
 	}
 	a.fix.serial++
 	a.notice = "Asking the API server what it would change…"
-	return preview(a.connected, a.session, a.namespace, invoke, object, a.fix.serial)
+	return preview(a.errands, a.session, a.namespace, invoke, object, a.fix.serial)
 }
 
 // previewed asks for a yes.

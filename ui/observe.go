@@ -77,7 +77,7 @@ func (a *App) request(r shell.Request) tea.Cmd {
 		at := a.watch
 		w = &at
 	}
-	return sendRequest(a.connected, a.session, a.namespace, r, w, a.world)
+	return sendRequest(a.errands, a.session, a.namespace, r, w, a.world)
 }
 
 // askForClient offers to make a client Pod; it writes only after a yes.

@@ -111,9 +111,11 @@ func TestRequestFollowsTheBackendWhoseRuleCounted(t *testing.T) {
 	golden(t, "request-120x40", d.frame())
 }
 
+func nodeSilent(string, path.Family) (*path.Observed, error) { return nil, errors.New("no kube-proxy") }
+
 func TestRequestThatFailsIsNoGuess(t *testing.T) {
 	d := atPath(t, 120, 40)
-	d.backend.observe = func(string, path.Family) (*path.Observed, error) { return nil, errors.New("no kube-proxy") }
+	d.backend.observe = nodeSilent
 	d.backend.reply = model.Reply{Exit: 7, Stderr: "curl: (7) Connection refused\ncommand terminated with exit code 7\n"}
 	d.press("space")
 	d.sees("no answer: curl: (7) Connection refused")
@@ -143,7 +145,7 @@ func TestClientIsMadeOnlyAfterConsent(t *testing.T) {
 func TestWhatCannotBeSentIsWalkedAndCalledDerived(t *testing.T) {
 	d := atPath(t, 120, 40)
 	d.backend.reply = model.Reply{Exit: 127, Stderr: "the image has neither curl nor wget\ncommand terminated with exit code 127\n"}
-	d.backend.observe = func(string, path.Family) (*path.Observed, error) { return nil, errors.New("no kube-proxy") }
+	d.backend.observe = nodeSilent
 	d.press("space")
 	d.sees("not sent: the image has neither curl nor wget", "derived", "◆")
 }

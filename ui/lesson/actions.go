@@ -116,6 +116,11 @@ func (l *Screen) goAction(step *lessons.Step, done bool) shell.Action {
 	a := shell.Action{ID: "go", Keys: []string{"enter"}}
 	last := l.play.Index() == len(l.play.Lesson().Steps)-1
 	switch {
+	case l.stalled() && !step.Reads():
+		a.Title, a.Help = "prepare again", "bring the cluster to the start of this step once more"
+		if len(l.refused) > 0 {
+			a.Title = "try again"
+		}
 	case l.preparing || l.play.Preparing() && !step.Reads():
 		a.Title, a.Why = "preparing", "the cluster is being brought to the start of this step"
 	case (done || step.Reads()) && last:
@@ -157,12 +162,10 @@ func (l *Screen) Do(id string) shell.Intent {
 		l.scroll[storyPane] = bottom
 	case "back":
 		l.play.Back()
-		l.stepChanged()
-		return l.look()
+		return l.stepChanged()
 	case "next":
 		l.play.Next()
-		l.stepChanged()
-		return l.look()
+		return l.stepChanged()
 	case "again":
 		return l.again()
 	case "rules":
@@ -233,10 +236,13 @@ func (l *Screen) neighbour(step int) pane {
 	return l.focus
 }
 
-// forward does the one thing that leads on: run the step's command, or go to
-// the next step.
+// forward does the one thing that leads on: run the step's command or, once
+// more, those of its start state, or go to the next step.
 func (l *Screen) forward() shell.Intent {
 	step, done := l.play.Step(), l.play.Done(l.play.Index())
+	if l.stalled() && !step.Reads() {
+		return l.prepare()
+	}
 	if !done && !step.Reads() {
 		invocation, err := l.play.Command(l.view.Snapshot)
 		if err != nil {
@@ -253,11 +259,10 @@ func (l *Screen) forward() shell.Intent {
 		return shell.Intents{save, shell.Contents{}}
 	}
 	l.play.Next()
-	l.stepChanged()
-	return shell.Intents{shell.Save{Progress: l.play.Progress()}, l.look()}
+	return shell.Intents{shell.Save{Progress: l.play.Progress()}, l.stepChanged()}
 }
 
-// look lets the new step see the present picture, which may have it done already.
+// look takes in the present picture once more: a new step may be done already.
 func (l *Screen) look() shell.Intent {
 	if l.view.Snapshot == nil {
 		return nil
@@ -268,6 +273,5 @@ func (l *Screen) look() shell.Intent {
 // again brings the cluster back to the start of the step.
 func (l *Screen) again() shell.Intent {
 	l.play.Again()
-	l.stepChanged()
-	return shell.Intents{shell.Save{Progress: l.play.Progress()}, l.look()}
+	return shell.Intents{shell.Save{Progress: l.play.Progress()}, l.stepChanged()}
 }

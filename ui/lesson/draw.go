@@ -366,11 +366,13 @@ func (l *Screen) commandLines(t *theme.Theme, w int) []frame.Line {
 	switch {
 	case l.preparing:
 		lines = append(lines, frame.Line{{Text: t.Glyph.Pending + " preparing: ", Style: t.Muted}, {Text: l.running, Style: t.Muted}})
+	case l.stalled():
+		lines = append(lines, l.stalledLines(t, w)...)
 	case command != "":
 		row := frame.Line{{Text: "$ ", Style: t.Muted}, {Text: command, Style: t.Code}}
 		if l.running != "" {
 			row = append(row, frame.Span{Text: " " + t.Glyph.Pending, Style: t.Accent})
-		} else if !l.play.Done(l.play.Index()) && len(l.replies) == 0 {
+		} else if !l.play.Done(l.play.Index()) && !l.play.Preparing() && len(l.replies) == 0 {
 			row = append(row, frame.Span{Text: " " + t.Glyph.Enter, Style: t.Key})
 		}
 		lines = append(lines, frame.Wrap(row, w, 4)...)
@@ -379,6 +381,24 @@ func (l *Screen) commandLines(t *theme.Theme, w int) []frame.Line {
 	}
 	for _, reply := range l.replies {
 		lines = append(lines, replyLines(t, reply, w)...)
+	}
+	return lines
+}
+
+// stalledLines say what the start of the step still lacks, and which of the
+// commands that should bring it about were refused.
+func (l *Screen) stalledLines(t *theme.Theme, w int) []frame.Line {
+	row := frame.L(t.Glyph.Pending+" Not at the start of this step yet", t.Muted)
+	if !l.play.Step().Reads() {
+		row = append(row, frame.Span{Text: " " + t.Glyph.Enter, Style: t.Key})
+	}
+	lines := frame.Wrap(row, w, 2)
+	for _, condition := range l.missing {
+		lines = append(lines, frame.Wrap(frame.Line{{Text: t.Glyph.Cross + " ", Style: t.Muted}, {Text: condition, Style: t.Code}}, w, 2)...)
+	}
+	for _, reply := range l.refused {
+		command := frame.Line{{Text: "$ ", Style: t.Muted}, {Text: reply.Command, Style: t.Code}}
+		lines = append(append(lines, frame.Wrap(command, w, 4)...), replyLines(t, reply, w)...)
 	}
 	return lines
 }

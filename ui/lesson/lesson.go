@@ -49,10 +49,11 @@ type Screen struct {
 	rules   bool       // show the rules' text on the path
 	hints   int        // how many hints are shown
 
-	serial    int
-	running   string // the command under way, as typed; "" when none is
-	preparing bool   // the commands under way bring about a start state
-	prepared  bool   // the start state was asked for since the step was opened
+	running   string        // the command under way, as typed; "" when none is
+	preparing bool          // the commands under way bring about a start state
+	prepared  bool          // the start state was asked for, and has not been seen since
+	refused   []model.Reply // of the commands that should have brought it about
+	missing   []string      // conditions of the start state that are not met after them
 	replies   []model.Reply
 	problem   string // a check that could not be evaluated, a command that could not be made
 
@@ -60,6 +61,7 @@ type Screen struct {
 	report   *diagnose.ServiceReport // of the step's Service; nil without one
 	undo     bool                    // a fix was applied that can be taken back
 	request  request
+	requests int // sent so far
 	walkTick int
 	random   *rand.Rand
 }
@@ -113,18 +115,34 @@ func (l *Screen) observe(world shell.World) shell.Intent {
 		l.stepDone()
 	}
 	l.refresh()
-	if l.play.Preparing() && !l.prepared && l.running == "" {
-		l.prepared = true
-		given, err := l.play.Given(world.Snapshot)
-		if err != nil {
-			l.problem = err.Error()
-		}
-		if len(given) > 0 {
-			intents = append(intents, l.run(given, true))
-		}
+	l.missing = nil
+	switch {
+	case !l.play.Preparing():
+		l.prepared = false // should the start state be wanted again
+	case l.stalled():
+		l.missing = l.play.Missing()
+	case l.running == "":
+		intents = append(intents, l.prepare())
 	}
 	return intents
 }
+
+// prepare asks for the commands that bring about the step's start state.
+func (l *Screen) prepare() shell.Intent {
+	given, err := l.play.Given(l.view.Snapshot)
+	if err != nil {
+		l.problem = err.Error()
+	}
+	if len(given) == 0 {
+		return nil
+	}
+	l.prepared = true
+	return l.run(given, true)
+}
+
+// stalled says that the commands of the start state have ended, and that it is
+// not there: it may still come, or they must be run again.
+func (l *Screen) stalled() bool { return l.prepared && l.running == "" && l.play.Preparing() }
 
 // stepDone makes room for what the step has to say now.
 func (l *Screen) stepDone() {
@@ -201,30 +219,29 @@ func (l *Screen) anyPod() string {
 
 // run asks for commands to be run.
 func (l *Screen) run(invocations []lessons.Invocation, preparing bool) shell.Intent {
-	l.serial++
 	l.preparing = preparing
 	l.running = invocations[0].Display
-	if !preparing {
-		l.replies = nil
-	}
-	return shell.Run{Serial: l.serial, Quiet: preparing, Invokes: invocations}
+	l.refused, l.replies = nil, nil
+	return shell.Run{Quiet: preparing, Invokes: invocations}
 }
 
 func (l *Screen) heard(msg shell.Heard) shell.Intent {
-	if msg.Serial != l.serial {
-		return nil
-	}
 	if msg.Last {
 		l.running, l.preparing = "", false
 	}
-	if !msg.Quiet || msg.Reply.Exit != 0 {
+	l.scroll[commandPane] = 0
+	var intents shell.Intents
+	switch {
+	case !msg.Quiet:
 		l.replies = append(l.replies, msg.Reply)
-		l.scroll[commandPane] = 0
+		intents = append(intents, l.Overheard(msg.Reply))
+	case msg.Reply.Exit != 0:
+		l.refused = append(l.refused, msg.Reply)
 	}
-	if msg.Quiet {
-		return nil
+	if msg.Last { // a quiet cluster sends no other picture
+		intents = append(intents, l.look())
 	}
-	return l.Overheard(msg.Reply)
+	return intents
 }
 
 // Typed implements shell.Typist: the lesson's files can be named.
@@ -244,10 +261,12 @@ func (l *Screen) Overheard(reply model.Reply) shell.Intent {
 	return nil
 }
 
-// stepChanged forgets what belonged to the step before.
-func (l *Screen) stepChanged() {
+// stepChanged ends and forgets what belonged to the step before, and lets the
+// new one see the present picture.
+func (l *Screen) stepChanged() shell.Intent {
 	l.hints = 0
-	l.prepared = false
+	l.running, l.preparing, l.prepared = "", false, false
+	l.refused, l.missing = nil, nil
 	l.problem = ""
 	l.replies = nil
 	l.scroll = [panes]int{}
@@ -258,6 +277,7 @@ func (l *Screen) stepChanged() {
 		l.lastTab = filePane
 	}
 	l.refresh()
+	return shell.Intents{shell.Stop{}, l.look()}
 }
 
 // telling is the live pane that has most to tell about the step.

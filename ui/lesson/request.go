@@ -80,8 +80,8 @@ func (l *Screen) send() shell.Intent {
 		l.startWalk()
 		return nil
 	}
-	l.serial++
-	l.request = request{serial: l.serial, waiting: true, before: l.view.Seen.Grown()}
+	l.requests++
+	l.request = request{serial: l.requests, waiting: true, before: l.view.Seen.Grown()}
 	l.view.Walk = nil
 	if l.class() != layout.Large {
 		l.lookAt(pathPane)
@@ -89,7 +89,7 @@ func (l *Screen) send() shell.Intent {
 	url := "http://" + net.JoinHostPort(trace.Packet.Destination, fmt.Sprint(trace.Packet.Port)) + "/"
 	// What the image has decides; sh is in every one that has curl or wget.
 	script := "if command -v curl >/dev/null; then exec curl -sS -i -m 5 " + url + "; elif command -v wget >/dev/null; then exec wget -S -T 5 -O - " + url + "; fi; echo 'the image has neither curl nor wget' >&2; exit 127"
-	return shell.Request{Serial: l.serial, Invoke: lessons.Invocation{
+	return shell.Request{Serial: l.requests, Invoke: lessons.Invocation{
 		Display: fmt.Sprintf("kubectl exec %s -- curl -i %s", pod, url),
 		Args:    []string{"exec", pod, "--", "sh", "-c", script},
 	}}

@@ -65,13 +65,16 @@ type (
 	Contents struct{}
 	// Picker goes to the list of clusters.
 	Picker struct{}
-	// Run runs commands one after the other; each answer comes back as Heard
-	// with the same serial. A command that fails ends the row.
+	// Run runs commands one after the other; each answer comes back as Heard.
+	// A command that fails ends the row, unless it is Quiet and was only
+	// refused: whether that matters shows in the cluster. One Run at a time.
 	Run struct {
-		Serial  int
 		Quiet   bool // preparation: not shown as the learner's own command
 		Invokes []lessons.Invocation
 	}
+	// Stop ends the Run and the Request under way; no answer to them comes any
+	// more. The same happens when another screen is shown.
+	Stop struct{}
 	// Request sends a real request: a kubectl command whose answer comes back
 	// as Answered with the same serial, after the rules of the watched node
 	// were read again.
@@ -103,10 +106,9 @@ type (
 	}
 	// Heard is the answer to one command of a Run.
 	Heard struct {
-		Serial int
-		Quiet  bool
-		Last   bool // no further command of this Run follows
-		Reply  model.Reply
+		Quiet bool
+		Last  bool // no further command of this Run follows
+		Reply model.Reply
 	}
 	// Rules is what a node was seen to hold just now, or why it could not be
 	// looked at.
