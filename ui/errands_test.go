@@ -252,3 +252,29 @@ func TestAStartStateIsAskedForWheneverItIsLost(t *testing.T) {
 		t.Errorf("the second time it ran %q", got)
 	}
 }
+
+func TestTheCommandShownIsTheOneThatRan(t *testing.T) {
+	d := tourStart(t, 200, 60, Options{})
+	d.toStep("Delete one")
+	d.show(world(append(threePods(), clientPod())...))
+	const command = "kubectl delete pod web-6d4b75cb6d-9kf4z" // by its name the first
+	d.sees(command)
+	d.hold()
+	d.press("enter")
+	d.show(world(threePods()[0], clientPod()))
+	d.sees(command)
+	d.release()
+	d.sees(command)
+}
+
+func TestNoExpressionIsShownAsACommand(t *testing.T) {
+	d := tourStart(t, 120, 40, Options{})
+	d.toStep("Delete one")
+	d.show(world(append(threePods(), clientPod())...))
+	others := threePods() // somebody else deleted one
+	others[1].(*model.Pod).UID = "pod-3"
+	d.show(world(append(others, clientPod())...))
+	d.sees("Done.", "kubectl delete pod POD")
+	d.press("right", "left")
+	d.sees("Done.", "kubectl delete pod POD")
+}

@@ -352,18 +352,8 @@ func (l *Screen) predictionLines(t *theme.Theme, w int, done bool) []frame.Line 
 
 // commandLines is the command as a person types it, and what it replied.
 func (l *Screen) commandLines(t *theme.Theme, w int) []frame.Line {
-	step := l.play.Step()
 	var lines []frame.Line
-	command := step.Command
-	if l.view.Snapshot != nil && command != "" && !l.play.Done(l.play.Index()) {
-		if invocation, err := l.play.Command(l.view.Snapshot); err == nil {
-			command = invocation.Display
-		}
-	}
-	if len(l.replies) > 0 && l.replies[0].Command != "" {
-		command = l.replies[0].Command
-	}
-	switch {
+	switch command := l.command(); {
 	case l.preparing:
 		lines = append(lines, frame.Line{{Text: t.Glyph.Pending + " preparing: ", Style: t.Muted}, {Text: l.running, Style: t.Muted}})
 	case l.stalled():
@@ -383,6 +373,21 @@ func (l *Screen) commandLines(t *theme.Theme, w int) []frame.Line {
 		lines = append(lines, replyLines(t, reply, w)...)
 	}
 	return lines
+}
+
+// command is the step's command as it was run, else as it would be run now,
+// else with placeholders for what only the cluster knows.
+func (l *Screen) command() string {
+	step := l.play.Step()
+	if l.ran != "" {
+		return l.ran
+	}
+	if l.view.Snapshot != nil && !l.play.Done(l.play.Index()) {
+		if invocation, err := l.play.Command(l.view.Snapshot); err == nil {
+			return invocation.Display
+		}
+	}
+	return step.Outline()
 }
 
 // stalledLines say what the start of the step still lacks, and which of the

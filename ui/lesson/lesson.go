@@ -54,6 +54,7 @@ type Screen struct {
 	prepared  bool          // the start state was asked for, and has not been seen since
 	refused   []model.Reply // of the commands that should have brought it about
 	missing   []string      // conditions of the start state that are not met after them
+	ran       string        // the step's command as it was run; "" before
 	replies   []model.Reply
 	problem   string // a check that could not be evaluated, a command that could not be made
 
@@ -222,6 +223,9 @@ func (l *Screen) run(invocations []lessons.Invocation, preparing bool) shell.Int
 	l.preparing = preparing
 	l.running = invocations[0].Display
 	l.refused, l.replies = nil, nil
+	if !preparing {
+		l.ran = l.running
+	}
 	return shell.Run{Quiet: preparing, Invokes: invocations}
 }
 
@@ -268,7 +272,7 @@ func (l *Screen) stepChanged() shell.Intent {
 	l.running, l.preparing, l.prepared = "", false, false
 	l.refused, l.missing = nil, nil
 	l.problem = ""
-	l.replies = nil
+	l.ran, l.replies = "", nil
 	l.scroll = [panes]int{}
 	l.view.Walk, l.view.Seen, l.request = nil, nil, request{}
 	l.focus = storyPane
