@@ -278,3 +278,40 @@ func TestNoExpressionIsShownAsACommand(t *testing.T) {
 	d.press("right", "left")
 	d.sees("Done.", "kubectl delete pod POD")
 }
+
+func TestTheDoctorLeavesWithItsStep(t *testing.T) {
+	d := atPath(t, 120, 40)
+	d.press("d")
+	d.sees("Doctor web")
+	d.press("right")
+	d.lacks("Doctor web")
+}
+
+func TestAHintIsSeen(t *testing.T) {
+	for _, size := range []struct{ w, h int }{{40, 12}, {80, 24}, {120, 40}} {
+		d := tourStart(t, size.w, size.h, Options{})
+		step := d.toStep("The Service")
+		d.show(withService())
+		d.press("r", "d", "h")
+		word, _, _ := strings.Cut(step.Hints[0], " ")
+		d.sees("Hint 1. " + word)
+		d.press("2", "h")
+		d.sees("Hint 2.")
+	}
+}
+
+// A prediction is made once: not for a question that the doctor hides.
+func TestNoPredictionBehindTheDoctor(t *testing.T) {
+	d := tourStart(t, 120, 40, Options{})
+	d.toStep("The Service")
+	d.show(world(append(threePods(), clientPod())...))
+	saved := len(d.backend.saved)
+	d.press("d", "a")
+	if len(d.backend.saved) != saved {
+		t.Error("a question out of sight was answered")
+	}
+	d.press("d", "a")
+	if len(d.backend.saved) == saved {
+		t.Error("the question in sight was not answered")
+	}
+}

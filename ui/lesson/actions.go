@@ -140,8 +140,8 @@ func (l *Screen) goAction(step *lessons.Step, done bool) shell.Action {
 // asking says whether a prediction waits for its answer.
 func (l *Screen) asking() bool {
 	step := l.play.Step()
-	if step.Predict == nil || l.play.Done(l.play.Index()) {
-		return false
+	if step.Predict == nil || l.doctor || l.play.Done(l.play.Index()) {
+		return false // nothing is asked, or the question is not in sight
 	}
 	_, answered := l.play.Answered(l.play.Index())
 	return !answered
@@ -159,7 +159,10 @@ func (l *Screen) Do(id string) shell.Intent {
 		l.startWalk()
 	case "hint":
 		l.hints++
+		l.doctor = false
 		l.scroll[storyPane] = bottom
+		l.lookAt(storyPane)
+		l.refresh()
 	case "back":
 		l.play.Back()
 		return l.stepChanged()

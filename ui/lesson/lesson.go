@@ -273,6 +273,7 @@ func (l *Screen) stepChanged() shell.Intent {
 	l.refused, l.missing = nil, nil
 	l.problem = ""
 	l.ran, l.replies = "", nil
+	l.doctor = false
 	l.scroll = [panes]int{}
 	l.view.Walk, l.view.Seen, l.request = nil, nil, request{}
 	l.focus = storyPane
