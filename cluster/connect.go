@@ -65,7 +65,11 @@ type status struct {
 	missing string    // cannot be read: the server's words
 	problem string    // could not be read just now
 	since   time.Time // when problem began
-	scoped  bool      // only the connection's namespace can be read
+
+	listed    bool
+	narrow    bool // asked for in the connection's namespace alone
+	scoped    bool // listed there alone
+	unwatched bool // may not be watched
 }
 
 // Connect prepares a link to the cluster that the options choose. It reads the
@@ -151,7 +155,7 @@ func (c *Connection) begin() {
 // changed is called for every event and every list of a store.
 func (c *Connection) changed(e Event) {
 	if e.Key == "" {
-		c.setStatus(e.Resource, func(s *status) { *s = status{scoped: s.scoped} })
+		c.setStatus(e.Resource, func(s *status) { *s = status{listed: true, narrow: s.narrow, scoped: s.narrow, unwatched: s.unwatched} })
 	} else if c.options.OnEvent != nil {
 		e.Time = time.Now()
 		c.options.OnEvent(e)
@@ -161,11 +165,14 @@ func (c *Connection) changed(e Event) {
 
 func (c *Connection) setStatus(resource string, change func(*status)) {
 	c.mu.Lock()
-	s := c.statuses[resource]
-	change(&s)
-	c.statuses[resource] = s
+	before := c.statuses[resource]
+	after := before
+	change(&after)
+	c.statuses[resource] = after
 	c.mu.Unlock()
-	signal(c.dirty)
+	if after != before {
+		signal(c.dirty)
+	}
 }
 
 // signal puts the token into a one-slot channel unless it is there already.

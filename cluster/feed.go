@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -61,58 +62,63 @@ func (c *Connection) Next(ctx context.Context) (*model.Snapshot, error) {
 }
 
 // build makes a snapshot of the stores. A list that did not change is the same
-// list as in the previous snapshot.
+// list as in the previous snapshot. As soon as one resource can be read in one
+// namespace only, the snapshot holds that namespace alone: Services without
+// their EndpointSlices would look broken.
 func (c *Connection) build(sequence uint64, now time.Time) *model.Snapshot {
-	s := &c.stores
+	c.mu.Lock() // before the lists: what was listed by now is in them
+	cluster, statuses := c.cluster(), maps.Clone(c.statuses)
+	sync := model.Sync{Synced: true, Err: c.err, Since: c.since}
+	c.mu.Unlock()
+	s, ns := &c.stores, cluster.Namespace
 	snapshot := model.Snapshot{
 		Sequence:    sequence,
 		Time:        now,
-		Services:    s.services.list(),
-		Slices:      s.slices.list(),
-		Endpoints:   s.endpoints.list(),
-		Pods:        s.pods.list(),
-		Nodes:       s.nodes.list(),
-		Namespaces:  s.namespaces.list(),
-		Deployments: s.deployments.list(),
-		ReplicaSets: s.replicaSets.list(),
+		Cluster:     cluster,
+		Services:    s.services.list(ns),
+		Slices:      s.slices.list(ns),
+		Endpoints:   s.endpoints.list(ns),
+		Pods:        s.pods.list(ns),
+		Nodes:       s.nodes.list(""),
+		Namespaces:  s.namespaces.list(""),
+		Deployments: s.deployments.list(ns),
+		ReplicaSets: s.replicaSets.list(ns),
+		Proxy:       proxyOf(s.proxy.list(""), s.pods.list("")),
 	}
 	if c.options.Diagnose {
-		snapshot.Workloads = slices.Concat(s.statefulSets.list(), s.daemonSets.list(), s.jobs.list())
-		snapshot.Policies, snapshot.Events = s.policies.list(), s.events.list()
+		snapshot.Workloads = slices.Concat(s.statefulSets.list(ns), s.daemonSets.list(ns), s.jobs.list(ns))
+		snapshot.Policies, snapshot.Events = s.policies.list(ns), s.events.list(ns)
 	}
-	for _, r := range s.cidrs.list() {
+	for _, r := range s.cidrs.list("") {
 		snapshot.ServiceCIDRs = append(snapshot.ServiceCIDRs, r.ranges...)
 	}
-	snapshot.Proxy = proxyOf(s.proxy.list(), snapshot.Pods)
 	var newest uint64
-	snapshot.Sync.Synced = true
-	c.mu.Lock()
-	snapshot.Cluster = c.cluster()
-	snapshot.Sync.Err, snapshot.Sync.Since = c.err, c.since
 	for _, r := range c.watched {
 		newest = max(newest, r.sink.revision())
-		st := c.statuses[r.name]
+		st := statuses[r.name]
 		switch {
 		case r.name == serviceCIDRs && snapshot.Proxy.Mode != path.ModeNFTables && st.missing != "":
 		case st.missing != "":
-			if snapshot.Sync.Missing == nil {
-				snapshot.Sync.Missing = map[string]string{}
+			if sync.Missing == nil {
+				sync.Missing = map[string]string{}
 			}
-			snapshot.Sync.Missing[r.name] = st.missing
-		case !r.sink.listed():
-			snapshot.Sync.Synced = false
+			sync.Missing[r.name] = st.missing
+		case !st.listed:
+			sync.Synced = false
+		case st.unwatched:
+			sync.Unwatched = append(sync.Unwatched, r.name)
 		}
-		if st.problem != "" && snapshot.Sync.Err == "" {
-			snapshot.Sync.Err, snapshot.Sync.Since = st.problem, st.since
+		if st.problem != "" && sync.Err == "" {
+			sync.Err, sync.Since = st.problem, st.since
 		}
 	}
-	c.mu.Unlock()
+	snapshot.Sync = sync
 	if newest > 0 {
 		snapshot.Revision = strconv.FormatUint(newest, 10)
 	}
 	out := model.NewSnapshot(snapshot)
-	out.DNS = dnsOf(s.dns.list(), out)
-	if read := s.corefile.list(); len(read) > 0 && read[0].err == nil {
+	out.DNS = dnsOf(s.dns.list(""), out)
+	if read := s.corefile.list(""); len(read) > 0 && read[0].err == nil {
 		out.DNS.Corefile = &read[0].value
 	}
 	return out

@@ -170,7 +170,7 @@ func TestSyncedAndMissing(t *testing.T) {
 			continue
 		}
 		if r.name == "pods" {
-			c.setStatus(r.name, func(s *status) { s.scoped = true })
+			c.setStatus(r.name, func(s *status) { s.narrow = true })
 		}
 		if err := r.sink.Replace(nil, "7"); err != nil {
 			t.Fatal(err)
@@ -183,6 +183,36 @@ func TestSyncedAndMissing(t *testing.T) {
 	c.setStatus("pods", func(s *status) { s.problem, s.since = "Reading pods: broken.", time.Unix(1, 0) })
 	if s := next(t, c); s.Sync.Err != "Reading pods: broken." || s.Sync.Since != time.Unix(1, 0) {
 		t.Errorf("got %+v", s.Sync)
+	}
+}
+
+// A snapshot never mixes what is known of all namespaces with what is known of one.
+func TestOneScopedResourceNarrowsAll(t *testing.T) {
+	c := unwatched(t, Options{Interval: time.Nanosecond, Namespace: "mine"})
+	all := []any{service("a", "x", 1), service("mine", "x", 2), service("mine", "y", 3), service("mine-too", "x", 4)}
+	if err := c.stores.services.Replace(all, "4"); err != nil {
+		t.Fatal(err)
+	}
+	c.setStatus("endpointslices", func(s *status) { s.narrow = true }) // asked for, not answered yet
+	if s := next(t, c); len(s.Services) != 4 || s.Cluster.Namespace != "" {
+		t.Errorf("%d Services of %+v before anything was read in one namespace", len(s.Services), s.Cluster)
+	}
+	if err := c.stores.slices.Replace(nil, "5"); err != nil {
+		t.Fatal(err)
+	}
+	s := next(t, c)
+	if len(s.Services) != 2 || s.Service("mine", "x") == nil || s.Service("mine", "y") == nil || s.Cluster.Namespace != "mine" {
+		t.Errorf("%d Services of %+v", len(s.Services), s.Cluster)
+	}
+	c.setStatus("endpointslices", func(s *status) { s.narrow = false }) // once more in all
+	if s := next(t, c); s.Cluster.Namespace != "mine" {
+		t.Error("asking again for all namespaces shows them before the answer")
+	}
+	if err := c.stores.slices.Replace(nil, "6"); err != nil {
+		t.Fatal(err)
+	}
+	if s := next(t, c); len(s.Services) != 4 || s.Cluster.Namespace != "" {
+		t.Errorf("%d Services of %+v after everything was read", len(s.Services), s.Cluster)
 	}
 }
 

@@ -38,7 +38,7 @@ type store[O metav1.Object, M any] struct {
 	sorted  []*M
 	shared  bool   // sorted belongs to a snapshot
 	newest  uint64 // resourceVersion of the newest event or list
-	replace bool   // a list arrived
+	arrived int    // complete lists, since the store was last cleared
 }
 
 func newStore[O metav1.Object, M any](resource string, convert func(O) *M, meta func(*M) *model.Meta, changed func(Event)) *store[O, M] {
@@ -205,7 +205,8 @@ func (s *store[O, M]) Replace(objects []any, resourceVersion string) error {
 	slices.SortFunc(fresh, func(a, b *M) int { return compareMeta(s.meta(a), s.meta(b)) })
 
 	s.mu.Lock()
-	s.sorted, s.shared, s.replace = fresh, false, true
+	s.sorted, s.shared = fresh, false
+	s.arrived++
 	s.newest = 0
 	s.note(resourceVersion)
 	s.mu.Unlock()
@@ -216,17 +217,23 @@ func (s *store[O, M]) Replace(objects []any, resourceVersion string) error {
 // clear forgets everything, silently: the resource cannot be read any more.
 func (s *store[O, M]) clear() {
 	s.mu.Lock()
-	s.sorted, s.shared, s.newest, s.replace = nil, false, 0, false
+	s.sorted, s.shared, s.newest, s.arrived = nil, false, 0, 0
 	s.mu.Unlock()
 }
 
-// list gives the present objects; nobody may change the list.
-func (s *store[O, M]) list() []*M {
+// list gives the present objects of a namespace, "" for all; nobody may change
+// the list.
+func (s *store[O, M]) list(namespace string) []*M {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shared = true
+	low, high := 0, len(s.sorted)
+	if namespace != "" {
+		low, _ = s.find(namespace, "")
+		high, _ = s.find(namespace+"\x00", "")
+	}
 	// A full slice expression: an append by the reader cannot reach our array.
-	return s.sorted[:len(s.sorted):len(s.sorted)]
+	return s.sorted[low:high:high]
 }
 
 func (s *store[O, M]) revision() uint64 {
@@ -235,11 +242,11 @@ func (s *store[O, M]) revision() uint64 {
 	return s.newest
 }
 
-// listed says whether a complete list has arrived.
-func (s *store[O, M]) listed() bool {
+// lists is how many complete lists have arrived since the store was cleared.
+func (s *store[O, M]) lists() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.replace
+	return s.arrived
 }
 
 // own makes sorted ours to change.

@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 
 	"svctour/cluster/convert"
@@ -33,6 +34,11 @@ const (
 	retryFirst   = 200 * time.Millisecond
 	retryMost    = 2 * time.Second
 	retryMissing = 30 * time.Second // rights may be granted any time
+
+	// What may be listed but not watched is listed again and again: the pause is
+	// so many times what a list takes, from listAgain to retryMissing.
+	listAgain = 5 * time.Second
+	listShare = 10
 )
 
 // setting is a configuration read from one ConfigMap.
@@ -123,7 +129,7 @@ type sink interface {
 	cache.TransformingStore
 	listPages(context.Context, metav1.ListOptions, func(context.Context, metav1.ListOptions) (runtime.Object, error)) (runtime.Object, error)
 	clear()
-	listed() bool
+	lists() int
 	revision() uint64
 }
 
@@ -194,6 +200,12 @@ func (c *Connection) reflector(r resource, namespace string) *cache.Reflector {
 	lw.ListWithContextFunc = func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 		return r.sink.listPages(ctx, options, page)
 	}
+	begin := lw.WatchFuncWithContext
+	lw.WatchFuncWithContext = func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+		events, err := begin(ctx, options)
+		c.setStatus(r.name, func(s *status) { s.unwatched = err != nil && unreadable(err) })
+		return events, err
+	}
 	return cache.NewReflectorWithOptions(
 		lw, r.example, r.sink,
 		cache.ReflectorOptions{
@@ -206,13 +218,14 @@ func (c *Connection) reflector(r resource, namespace string) *cache.Reflector {
 
 // follow keeps one store equal to the cluster until ctx ends. What may not be
 // read in all namespaces is read in the connection's own; what may not be read
-// there either is reported as missing and asked for again now and then.
+// there either is reported as missing and asked for again now and then. What may
+// be listed but not watched stays as it was last listed.
 func (c *Connection) follow(ctx context.Context, r resource) {
 	namespace, delay := r.namespace, retryFirst
 	reflector := c.reflector(r, namespace)
-	c.setStatus(r.name, func(s *status) { s.scoped = false })
+	c.setStatus(r.name, func(s *status) { s.narrow = false })
 	for {
-		began := time.Now()
+		began, lists := time.Now(), r.sink.lists()
 		err := reflector.ListAndWatchWithContext(ctx)
 		if ctx.Err() != nil {
 			return
@@ -223,9 +236,14 @@ func (c *Connection) follow(ctx context.Context, r resource) {
 		}
 		switch {
 		case err == nil: // the watch ended; list again
+		case unreadable(err) && r.sink.lists() > lists:
+			if !pause(ctx, min(max(listAgain, listShare*time.Since(began)), retryMissing)) {
+				return
+			}
+			continue
 		case unreadable(err) && r.namespaced && namespace == "":
 			namespace = c.namespace
-			c.setStatus(r.name, func(s *status) { s.scoped = true })
+			c.setStatus(r.name, func(s *status) { s.narrow = true })
 			reflector = c.reflector(r, namespace)
 			continue
 		case unreadable(err):

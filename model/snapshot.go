@@ -51,7 +51,8 @@ type Cluster struct {
 	Server  string `json:"server"`  // API server URL
 	Version string `json:"version"` // gitVersion; "" until the server told it
 	Lab     bool   `json:"lab,omitempty"`
-	// Namespace is set when only this one namespace can be read.
+	// Namespace is set when some resource can be read in this one namespace only:
+	// the snapshot then holds no object of another.
 	Namespace string `json:"namespace,omitempty"`
 }
 
@@ -62,6 +63,9 @@ type Sync struct {
 	// Missing maps a resource ("pods", "nodes", …) that cannot be read to the
 	// reason, in the server's words (typically "forbidden").
 	Missing map[string]string `json:"missing,omitempty"`
+	// Unwatched are the resources that can be listed but not watched, so that
+	// they are some seconds old.
+	Unwatched []string `json:"unwatched,omitempty"`
 	// Err is the present trouble with the connection, one sentence; "" when live.
 	Err string `json:"err,omitempty"`
 	// Since is when Err began.

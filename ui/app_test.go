@@ -506,4 +506,7 @@ func TestWhatMayNotBeReadIsSaid(t *testing.T) {
 	s.Cluster.Namespace = "shop"
 	d.show(model.NewSnapshot(s))
 	d.sees(`Only namespace "shop" can be read.`, "namespaces, nodes")
+	s.Sync.Missing, s.Sync.Unwatched = nil, []string{"services", "pods"}
+	d.show(model.NewSnapshot(s))
+	d.sees(`Only namespace "shop" can be read. You may not watch services, pods:`)
 }

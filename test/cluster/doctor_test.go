@@ -83,7 +83,7 @@ func TestDoctorWithoutAService(t *testing.T) {
 // All namespaces are those that may be read: it is said that there are others.
 func TestDoctorOfAllNamespacesWithRightsInOne(t *testing.T) {
 	mine := namespace(t, unique(t), nil)
-	mayRead(t, mine, "ann")
+	grant(t, "ann", mine, []string{"get", "list", "watch"}, "services", "endpointslices", "endpoints", "pods", "deployments")
 	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "example.com"}}
 	if _, err := server.client.CoreV1().Services(mine).Create(t.Context(), service, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -148,34 +149,107 @@ func TestConfigMapsOfTheNodes(t *testing.T) {
 	})
 }
 
-// mayRead lets a user read one namespace.
-func mayRead(t *testing.T, namespace, user string) {
+// grant gives a user verbs on resources in a namespace, or in all ("").
+func grant(t testing.TB, user, namespace string, verbs []string, resources ...string) {
 	t.Helper()
-	rbac := server.client.RbacV1()
-	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "read"}, Rules: []rbacv1.PolicyRule{{
-		Verbs: []string{"get", "list", "watch"}, APIGroups: []string{"", "apps", "discovery.k8s.io"}, Resources: []string{"services", "endpointslices", "endpoints", "pods", "deployments"},
-	}}}
-	if _, err := rbac.Roles(namespace).Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
+	rbac, ctx := server.client.RbacV1(), context.Background() // also for the cleanup
+	about := metav1.ObjectMeta{Name: unique(t) + "-" + user, Namespace: namespace}
+	rules := []rbacv1.PolicyRule{{Verbs: verbs, APIGroups: []string{"*"}, Resources: resources}}
+	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}
+	kind := "Role"
+	if namespace == "" {
+		kind = "ClusterRole"
+	}
+	of := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: about.Name}
+	var err error
+	if namespace == "" {
+		_, err = rbac.ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: about, Rules: rules}, metav1.CreateOptions{})
+		if err == nil {
+			_, err = rbac.ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{ObjectMeta: about, Subjects: subjects, RoleRef: of}, metav1.CreateOptions{})
+		}
+		t.Cleanup(func() {
+			rbac.ClusterRoleBindings().Delete(ctx, about.Name, metav1.DeleteOptions{})
+			rbac.ClusterRoles().Delete(ctx, about.Name, metav1.DeleteOptions{})
+		})
+	} else {
+		_, err = rbac.Roles(namespace).Create(ctx, &rbacv1.Role{ObjectMeta: about, Rules: rules}, metav1.CreateOptions{})
+		if err == nil {
+			_, err = rbac.RoleBindings(namespace).Create(ctx, &rbacv1.RoleBinding{ObjectMeta: about, Subjects: subjects, RoleRef: of}, metav1.CreateOptions{})
+		}
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "read"},
-		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "read"},
-		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}}
-	if _, err := rbac.RoleBindings(namespace).Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
+	// The authorizer learns of it by a watch of its own.
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &authorizationv1.ResourceAttributes{
+		Namespace: namespace, Verb: verbs[0], Resource: strings.ReplaceAll(resources[0], "*", "secrets"),
+	}}}
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		answer, err := server.client.AuthorizationV1().SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.Status.Allowed {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s was never allowed to %s %s", user, verbs[0], resources[0])
+		}
+	}
+}
+
+// as makes a kubeconfig that acts as a user.
+func as(t testing.TB, user string) string {
+	return kubeconfig(t, func(c *clientcmdapi.Config) { c.AuthInfos["test"].Impersonate = user })
+}
+
+// A person who may read Services and Pods everywhere, but EndpointSlices in one
+// namespace only, sees that namespace: Services of others would look broken.
+func TestMixedRights(t *testing.T) {
+	mine, other := namespace(t, unique(t), nil), namespace(t, unique(t)+"-other", nil)
+	createService(t, mine, "web")
+	createService(t, other, "web")
+	grant(t, "carol", "", []string{"get", "list", "watch"}, "services", "pods", "nodes", "namespaces")
+	grant(t, "carol", mine, []string{"get", "list", "watch"}, "*")
+	c := connect(t, cluster.Options{Kubeconfig: as(t, "carol"), Namespace: mine, Diagnose: true})
+	s := await(t, c, "what carol may read", live)
+	if len(s.Services) != 1 || s.Service(mine, "web") == nil || s.Cluster.Namespace != mine || len(s.Nodes) > 0 || s.Namespace(other) == nil {
+		t.Errorf("carol sees %d Services of %+v", len(s.Services), s.Cluster)
+	}
+	for _, resource := range []string{"services", "endpointslices", "pods", "nodes", "namespaces", "jobs"} {
+		if why := s.Sync.Missing[resource]; why != "" {
+			t.Errorf("%s is missing: %s", resource, why)
+		}
+	}
+}
+
+// Who may list but not watch sees everywhere, some seconds late.
+func TestListedNotWatched(t *testing.T) {
+	ns := namespace(t, unique(t), nil)
+	grant(t, "dave", "", []string{"get", "list"}, "services", "endpointslices", "pods")
+	createService(t, ns, "web")
+	c := connect(t, cluster.Options{Kubeconfig: as(t, "dave")})
+	s := await(t, c, "what dave may list", live)
+	if s.Service(ns, "web") == nil || s.Cluster.Namespace != "" || s.Sync.Missing["services"] != "" || s.Sync.Missing["nodes"] == "" {
+		t.Errorf("dave sees %d Services of %+v, missing %v", len(s.Services), s.Cluster, s.Sync.Missing)
+	}
+	if want := []string{"services", "endpointslices", "pods"}; !slices.Equal(s.Sync.Unwatched, want) {
+		t.Errorf("unwatched: %v, want %v", s.Sync.Unwatched, want)
+	}
+	createService(t, ns, "second")
+	s = await(t, c, "a later Service", func(s *model.Snapshot) bool { return s.Service(ns, "second") != nil })
+	if s.Service(ns, "web") == nil || !live(s) {
+		t.Errorf("the second list: %d Services, %+v", len(s.Services), s.Sync)
 	}
 }
 
 // A person who may read one namespace sees that one and is told the rest.
 func TestOneNamespaceOnly(t *testing.T) {
 	mine := namespace(t, unique(t), nil)
-	mayRead(t, mine, "bob")
+	grant(t, "bob", mine, []string{"get", "list", "watch"}, "services", "endpointslices", "endpoints", "pods", "deployments")
 	createService(t, mine, "web")
-	as := func(user string) string {
-		return kubeconfig(t, func(c *clientcmdapi.Config) { c.AuthInfos["test"].Impersonate = user })
-	}
 
-	c := connect(t, cluster.Options{Kubeconfig: as("bob"), Namespace: mine})
+	c := connect(t, cluster.Options{Kubeconfig: as(t, "bob"), Namespace: mine})
 	s := await(t, c, "bob's namespace", live)
 	if len(s.Services) != 1 || s.Service(mine, "web") == nil || s.Cluster.Namespace != mine {
 		t.Errorf("bob sees %d Services of %+v", len(s.Services), s.Cluster)
@@ -191,7 +265,7 @@ func TestOneNamespaceOnly(t *testing.T) {
 	createService(t, mine, "second")
 	await(t, c, "a new Service", func(s *model.Snapshot) bool { return s.Service(mine, "second") != nil })
 
-	nobody := connect(t, cluster.Options{Kubeconfig: as("nobody"), Namespace: mine})
+	nobody := connect(t, cluster.Options{Kubeconfig: as(t, "nobody"), Namespace: mine})
 	s = await(t, nobody, "an answer for nobody", live)
 	if len(s.Sync.Missing) != 11 || len(s.Services) != 0 {
 		t.Errorf("nobody sees %d Services, missing %v", len(s.Services), s.Sync.Missing)

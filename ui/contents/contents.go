@@ -3,7 +3,8 @@ package contents
 
 import (
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 
 	"svctour/lessons"
@@ -142,20 +143,23 @@ func (c *Screen) drawWorld(s *frame.Surface, t *theme.Theme, y, w int) {
 		text = fmt.Sprintf("This cluster: %d Services, %d Pods", len(c.world.Services), len(c.world.Pods))
 	}
 	s.Line(0, y, w, frame.L(text, t.Muted))
-	if len(c.world.Sync.Missing) == 0 {
-		return
-	}
-	var missing []string
-	for resource := range c.world.Sync.Missing {
-		missing = append(missing, resource)
-	}
-	sort.Strings(missing)
-	text = "You may not read " + strings.Join(missing, ", ") + ": what depends on them stays unknown."
-	if ns := c.world.Cluster.Namespace; ns != "" {
-		text = fmt.Sprintf("Only namespace %q can be read. ", ns) + text
-	}
-	for _, l := range frame.Wrap(frame.L(text, t.Warn), w, 0) {
+	for _, l := range frame.Wrap(frame.L(limits(c.world), t.Warn), w, 0) {
 		y++
 		s.Line(0, y, w, l)
 	}
+}
+
+// limits says what the picture lacks; "" when it lacks nothing.
+func limits(world *model.Snapshot) string {
+	var out []string
+	if ns := world.Cluster.Namespace; ns != "" {
+		out = append(out, fmt.Sprintf("Only namespace %q can be read.", ns))
+	}
+	if missing := slices.Sorted(maps.Keys(world.Sync.Missing)); len(missing) > 0 {
+		out = append(out, "You may not read "+strings.Join(missing, ", ")+": what depends on them stays unknown.")
+	}
+	if unwatched := world.Sync.Unwatched; len(unwatched) > 0 {
+		out = append(out, "You may not watch "+strings.Join(unwatched, ", ")+": they are listed again every few seconds.")
+	}
+	return strings.Join(out, " ")
 }
