@@ -32,6 +32,7 @@ func hostileFiles() []string {
 			"apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: p, uid: u-p, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: p, uid: u-p, controller: true}]}\n",
 		"apiVersion: v1\nkind: List\nitems: [null, {}, {apiVersion: v1, kind: Service}, {apiVersion: v1, kind: Pod, metadata: null, spec: null, status: null}, {apiVersion: apps/v1, kind: Deployment}]\n",
 		"apiVersion: v1\nkind: Service\nmetadata: {name: out}\nspec: {type: ExternalName, externalName: \"a\\e[1mb.svc.cluster.local\"}\n",
+		"apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Service\n  metadata:\n    name: web\n    uid: u\n# x\n- null\nkind: List\nmetadata:\n---\n{\n    \"apiVersion\": \"v1\",\n    \"items\": [\n        {\n            \"apiVersion\": \"v1\",\n            \"kind\": \"Pod\"\n        }\n    ],\n    \"kind\": \"List\"\n}\napiVersion: v1\nitems:\n- ",
 		"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\nspec: {podSelector: {}, ingress: [{from: [{}], ports: [{}]}], egress: [null]}\n",
 	}
 }

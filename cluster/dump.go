@@ -34,9 +34,24 @@ type piece struct {
 	text  []byte
 }
 
+// skipSeparators reads what stands before a document: blank lines and "---".
+func skipSeparators(in *bufio.Reader) {
+	for {
+		begin, _ := in.Peek(len("---\n"))
+		switch {
+		case len(begin) > 0 && (begin[0] == '\n' || begin[0] == '\r'):
+			_, _ = in.Discard(1)
+		case string(begin) == "---\n":
+			_, _ = in.Discard(len(begin))
+		default:
+			return
+		}
+	}
+}
+
 // readDump reads a List as kubectl prints it, item by item on all processors: a
-// big cluster's is hundreds of megabytes. It says whether in held one; if not,
-// nothing of it was read.
+// big cluster's is hundreds of megabytes. It says whether in began with one and
+// leaves what comes behind it; if it did not, nothing of in was read.
 func (f *fileReader) readDump(in *bufio.Reader) (bool, error) {
 	var next func() ([]byte, error)
 	if begin, _ := in.Peek(len(yamlDump)); string(begin) == yamlDump {
@@ -134,7 +149,7 @@ func quickly(fast *plainYAML, text []byte) (object kruntime.Object, known bool) 
 // "" if they are others.
 func head(text []byte) (apiVersion, kind string) {
 	words := bytes.Fields(text[:min(len(text), 120)])
-	if text[0] == '{' && len(words) > 0 { // {, "apiVersion":, "v1",
+	if len(words) > 0 && text[0] == '{' { // {, "apiVersion":, "v1",
 		words = words[1:]
 	}
 	if len(words) < 4 || string(bytes.Trim(words[0], `":`)) != "apiVersion" || string(bytes.Trim(words[2], `":`)) != "kind" {
@@ -143,21 +158,22 @@ func head(text []byte) (apiVersion, kind string) {
 	return string(bytes.Trim(words[1], `",`)), string(bytes.Trim(words[3], `",`))
 }
 
-// yamlItems gives the items of a YAML List, with their indent taken away.
+// yamlItems gives the items of a YAML List, with their indent taken away, and
+// then reads the List's own kind and metadata.
 func yamlItems(in *bufio.Reader) func() ([]byte, error) {
 	_, _ = in.Discard(len(yamlDump) - len("- "))
 	var item []byte
 	done := false
 	return func() ([]byte, error) {
 		for !done {
-			line, err := in.ReadSlice('\n')
-			long := errors.Is(err, bufio.ErrBufferFull)
-			if long { // longer than the buffer
-				whole := slices.Clone(line)
-				var more []byte
-				more, err = in.ReadBytes('\n')
-				line = append(whole, more...)
+			if begin, _ := in.Peek(2); len(begin) > 0 && !bytes.ContainsAny(begin[:1], " \t\r\n#") && string(begin) != "- " {
+				done = true
+				if err := yamlEnd(in); err != nil {
+					return nil, err
+				}
+				break
 			}
+			line, err := readLine(in)
 			if err != nil && !errors.Is(err, io.EOF) {
 				return nil, err
 			}
@@ -173,8 +189,8 @@ func yamlItems(in *bufio.Reader) func() ([]byte, error) {
 				item = append(item, line[2:]...)
 			case len(bytes.TrimSpace(line)) == 0:
 				item = append(item, line...)
-			default: // the List's own kind and metadata
-				done = true
+			case line[0] != '#':
+				return nil, errors.New("a List's items have to be indented by two spaces")
 			}
 		}
 		if item != nil {
@@ -186,7 +202,32 @@ func yamlItems(in *bufio.Reader) func() ([]byte, error) {
 	}
 }
 
-// jsonItems gives the items of a JSON List.
+// yamlEnd reads what kubectl prints behind the items. Anything else begins
+// another document, with "---" before it or, by mistake, without.
+func yamlEnd(in *bufio.Reader) error {
+	for {
+		begin, _ := in.Peek(len("metadata:"))
+		if len(begin) == 0 || !bytes.ContainsAny(begin[:1], " \t\r\n#") && !bytes.HasPrefix(begin, []byte("kind:")) && string(begin) != "metadata:" {
+			return nil
+		}
+		if _, err := readLine(in); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+	}
+}
+
+// readLine gives the next line; it is valid until the next read.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	line, err := in.ReadSlice('\n')
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		return line, err
+	}
+	line = slices.Clone(line)
+	more, err := in.ReadBytes('\n')
+	return append(line, more...), err
+}
+
+// jsonItems gives the items of a JSON List, and then reads the rest of it.
 func jsonItems(in *bufio.Reader) func() ([]byte, error) {
 	_, _ = in.Discard(len(jsonDump) - len("        {"))
 	return func() ([]byte, error) {
@@ -198,6 +239,9 @@ func jsonItems(in *bufio.Reader) func() ([]byte, error) {
 			}
 			switch {
 			case bytes.HasPrefix(line, []byte("    ]")) && item == nil:
+				if err := jsonEnd(in); err != nil {
+					return nil, err
+				}
 				return nil, io.EOF
 			case bytes.HasPrefix(line, []byte("        }")):
 				return append(item, '}'), nil
@@ -206,6 +250,24 @@ func jsonItems(in *bufio.Reader) func() ([]byte, error) {
 			default:
 				item = append(item, bytes.TrimLeft(line, " ")...)
 			}
+		}
+	}
+}
+
+// jsonEnd reads what kubectl prints behind the items, up to the List's brace.
+func jsonEnd(in *bufio.Reader) error {
+	for {
+		first, err := in.ReadByte()
+		switch {
+		case err != nil:
+			return io.ErrUnexpectedEOF
+		case first == '}':
+			return nil
+		case first != ' ':
+			return errors.New("a List does not end as kubectl ends it")
+		}
+		if _, err := readLine(in); err != nil {
+			return io.ErrUnexpectedEOF
 		}
 	}
 }

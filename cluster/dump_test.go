@@ -2,9 +2,11 @@ package cluster
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,4 +72,110 @@ func FuzzPlainYAML(f *testing.F) {
 			t.Errorf("%q\nbecame %s\nwant   %s", text, got, plain)
 		}
 	})
+}
+
+// TestSeveralDumps: a loop over namespaces appends one List to the other, with
+// or without "---", and nothing of any is lost.
+func TestSeveralDumps(t *testing.T) {
+	inYAML := func(namespace string) string {
+		return fmt.Sprintf(`apiVersion: v1
+items:
+- apiVersion: v1
+  kind: Service
+  metadata:
+    name: web
+    namespace: %[1]s
+    uid: %[1]s
+  spec:
+    ports:
+    - port: 80
+- apiVersion: v1
+  kind: Service
+  metadata:
+    name: written
+    namespace: %[1]s
+  spec:
+    ports:
+    - port: 80
+kind: List
+metadata:
+  resourceVersion: ""
+`, namespace)
+	}
+	inJSON := func(namespace string) string {
+		return fmt.Sprintf(`{
+    "apiVersion": "v1",
+    "items": [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {
+                "name": "web",
+                "namespace": %[1]q,
+                "uid": %[1]q
+            },
+            "spec": {
+                "ports": [
+                    {
+                        "port": 80
+                    }
+                ]
+            }
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {
+                "name": "written",
+                "namespace": %[1]q
+            },
+            "spec": {
+                "ports": [
+                    {
+                        "port": 80
+                    }
+                ]
+            }
+        }
+    ],
+    "kind": "List",
+    "metadata": {
+        "resourceVersion": ""
+    }
+}
+`, namespace)
+	}
+	const one = "apiVersion: v1\nkind: Service\nmetadata: {name: alone, namespace: z}\nspec: {ports: [{port: 80}]}\n"
+	const none = "apiVersion: v1\nitems: []\nkind: List\nmetadata:\n  resourceVersion: \"\"\n"
+	for name, c := range map[string]struct{ file, want string }{
+		"YAML":                     {inYAML("a") + "---\n" + inYAML("b") + "---\n" + inYAML("c") + "---\n", "a/web a/written b/web b/written c/web c/written"},
+		"YAML without separators":  {inYAML("a") + inYAML("b"), "a/web a/written b/web b/written"},
+		"YAML with blank lines":    {"---\n" + inYAML("a") + "\n---\n\n" + inYAML("b"), "a/web a/written b/web b/written"},
+		"YAML with comments":       {inYAML("a") + "# b\n--- # b\n" + inYAML("b"), "a/web a/written b/web b/written"},
+		"JSON":                     {inJSON("a") + inJSON("b") + inJSON("c"), "a/web a/written b/web b/written c/web c/written"},
+		"JSON with separators":     {inJSON("a") + "---\n" + inJSON("b"), "a/web a/written b/web b/written"},
+		"both":                     {inJSON("a") + inYAML("b") + inJSON("c"), "a/web a/written b/web b/written c/web c/written"},
+		"a manifest behind":        {inYAML("a") + "---\n" + one, "a/web a/written z/alone"},
+		"one without a separator":  {inYAML("a") + one, "a/web a/written z/alone"},
+		"one behind JSON":          {inJSON("a") + "---\n" + one, "a/web a/written z/alone"},
+		"a manifest before":        {one + "---\n" + inYAML("a") + "---\n" + inYAML("b"), "a/web a/written b/web b/written z/alone"},
+		"an empty one between":     {inYAML("a") + "---\n" + none + "---\n" + inYAML("b"), "a/web a/written b/web b/written"},
+		"one of the same at last":  {inYAML("a") + "---\n" + strings.ReplaceAll(inYAML("a"), "name: written", "name: late"), "a/late a/web a/written"},
+		"something else behind it": {inYAML("a") + "---\n- 1\n", "error"},
+		"cut JSON":                 {inJSON("a") + inJSON("b")[:len(inJSON("b"))-3], "error"},
+		"cut in the second":        {inJSON("a") + inJSON("b")[:300], "error"},
+	} {
+		snapshot, _, err := ReadFiles(strings.NewReader(c.file), []string{"-"}, "")
+		var got []string
+		if err != nil {
+			got = []string{"error"}
+		} else {
+			for _, service := range snapshot.Services {
+				got = append(got, service.Key())
+			}
+		}
+		if want := strings.Fields(c.want); !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, %v; want %v", name, got, err, want)
+		}
+	}
 }

@@ -86,11 +86,15 @@ func (f *fileReader) read(in io.Reader, name string) error {
 		in = file
 	}
 	buffered := bufio.NewReaderSize(io.LimitReader(in, maxFile), 1<<20)
-	if whole, err := f.readDump(buffered); whole {
+	for {
+		skipSeparators(buffered)
+		is, err := f.readDump(buffered)
 		if err != nil {
 			return fmt.Errorf("read objects from %q: %w", name, err)
 		}
-		return nil
+		if !is {
+			break
+		}
 	}
 	decoder := utilyaml.NewYAMLOrJSONDecoder(buffered, 4096)
 	for {
