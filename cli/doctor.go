@@ -291,7 +291,8 @@ func unread(snapshot *model.Snapshot) []diagnose.Unchecked {
 	return out
 }
 
-// addRefused puts what the API server would refuse before everything else.
+// addRefused puts what the API server would refuse before everything else, and
+// what only some would before what else is worth knowing.
 func addRefused(report *diagnose.Report, refused []cluster.Refusal) {
 	for _, r := range refused {
 		finding := diagnose.Finding{
@@ -301,15 +302,27 @@ func addRefused(report *diagnose.Report, refused []cluster.Refusal) {
 			Evidence: []diagnose.Fact{{Object: r.Kind + " " + r.Namespace + "/" + r.Name, Field: r.Field, Value: r.Message, Kind: model.Derived}},
 			Fix:      diagnose.Fix{Explain: "Correct " + r.Field + "; " + r.Hint},
 		}
+		if r.Unless != "" { // files do not tell
+			finding.Severity, finding.Confidence = diagnose.Info, diagnose.Possible
+			finding.Headline = "The API server refuses this " + r.Kind + " unless " + r.Unless + ": " + r.Message
+		}
 		found := false
 		for i := range report.Services {
 			s := &report.Services[i]
-			if s.Namespace == r.Namespace && (r.Kind != "Service" || s.Name == r.Name) {
+			switch {
+			case s.Namespace != r.Namespace || r.Kind == "Service" && s.Name != r.Name:
+			case r.Unless != "":
+				at := slices.IndexFunc(s.Findings, func(f diagnose.Finding) bool { return f.Severity == diagnose.Info })
+				if at < 0 {
+					at = len(s.Findings)
+				}
+				s.Findings, found = slices.Insert(s.Findings, at, finding), true
+			default:
 				s.Findings = append([]diagnose.Finding{finding}, s.Findings...)
 				s.Healthy, s.Broken, found = false, finding.Lane, true
 			}
 		}
-		if !found {
+		if !found && r.Unless == "" {
 			report.Services = append(report.Services, diagnose.ServiceReport{
 				Namespace: r.Namespace, Name: r.Name, Findings: []diagnose.Finding{finding}, NotChecked: []diagnose.Unchecked{}, Summary: r.Kind, Broken: finding.Lane,
 			})

@@ -48,6 +48,32 @@ func TestTornDump(t *testing.T) {
 	}
 }
 
+// TestRefusedByTheCluster: what only some clusters refuse is a note.
+func TestRefusedByTheCluster(t *testing.T) {
+	for spec, c := range map[string]struct {
+		code     int
+		severity diagnose.Severity
+		headline string
+	}{
+		"ipFamilies: [IPv6], ports: [{port: 80}]":              {0, diagnose.Info, "The API server refuses this Service unless the cluster has IPv6: spec.ipFamilies[0]"},
+		"type: NodePort, ports: [{port: 80, nodePort: 8080}]":  {0, diagnose.Info, "unless the API server's --service-node-port-range has the port: spec.ports[0].nodePort"},
+		"type: NodePort, ports: [{port: 80, nodePort: 99999}]": {1, diagnose.Error, "The API server refuses this Service: spec.ports[0].nodePort"},
+	} {
+		file := "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {app: web}}\nspec: {containers: [{name: c, image: i, ports: [{containerPort: 80}]}]}\n---\n" +
+			"apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, " + spec + "}\n"
+		var out, errs bytes.Buffer
+		code := Main(context.Background(), Streams{In: strings.NewReader(file), Out: &out, Err: &errs}, []string{"svctour", "doctor", "-f", "-", "-o", "json"})
+		var report diagnose.Report
+		if err := json.Unmarshal(out.Bytes(), &report); err != nil || code != c.code || len(report.Services) != 1 || len(report.Services[0].Findings) == 0 {
+			t.Errorf("%s: exit code %d, %v\n%s%s", spec, code, err, out.String(), errs.String())
+			continue
+		}
+		if f := report.Services[0].Findings[0]; f.Rule != "refused" || f.Severity != c.severity || !strings.Contains(f.Headline, c.headline) {
+			t.Errorf("%s: %s %s: %s", spec, f.Severity, f.Rule, f.Headline)
+		}
+	}
+}
+
 // TestInterrupted: who ends a command gets no verdict.
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -45,6 +45,9 @@ const maxFile = 1 << 30
 type Refusal struct {
 	Kind, Namespace, Name string
 	Field, Message, Hint  string
+	// Unless is what of a cluster, which files do not tell, would let it be
+	// created, for a sentence: "the cluster has IPv6". "" when nothing would.
+	Unless string
 }
 
 // ReadFiles makes a snapshot of what files hold: manifests, or a dump as
@@ -261,6 +264,7 @@ func (f *fileReader) validate(decoded runtime.Object) {
 			problems = validation.ValidateServiceCreate(&internal)
 		}
 		problems = append(problems, f.checkNodePorts(o)...)
+		f.refuseUnless(o)
 	case *appsv1.Deployment:
 		kind = "Deployment"
 		var internal apps.Deployment
@@ -275,12 +279,15 @@ func (f *fileReader) validate(decoded runtime.Object) {
 		}
 	}
 	for _, problem := range problems {
-		meta := object.(metav1.Object)
-		f.refused = append(f.refused, Refusal{
-			Kind: kind, Namespace: meta.GetNamespace(), Name: meta.GetName(),
-			Field: problem.Field, Message: problem.Error(), Hint: hint(problem),
-		})
+		f.refuse(kind, object.(metav1.Object), problem, "")
 	}
+}
+
+func (f *fileReader) refuse(kind string, object metav1.Object, problem *field.Error, unless string) {
+	f.refused = append(f.refused, Refusal{
+		Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName(),
+		Field: problem.Field, Message: problem.Error(), Hint: hint(problem), Unless: unless,
+	})
 }
 
 // allocated is what the API server fills in before validation
@@ -317,30 +324,41 @@ func allocated(s *core.Service) {
 // The default of kube-apiserver's --service-node-port-range.
 const nodePortLow, nodePortHigh = 30000, 32767
 
-// checkNodePorts finds ports out of the default range, and those that two
-// Services of the files claim, in the words of the port allocator
-// (pkg/registry/core/service/portallocator).
+// refuseUnless finds what a cluster of the usual configuration refuses: nodePorts
+// out of the default range, in the words of the port allocator
+// (pkg/registry/core/service/portallocator), and IPv6 alone.
+func (f *fileReader) refuseUnless(s *corev1.Service) {
+	for i, p := range s.Spec.Ports {
+		if p.NodePort == 0 || p.NodePort >= nodePortLow && p.NodePort <= nodePortHigh {
+			continue
+		}
+		unless := "the API server's --service-node-port-range has the port"
+		if p.NodePort < 0 || p.NodePort > 65535 { // no range has it
+			unless = ""
+		}
+		f.refuse("Service", s, field.Invalid(nodePortAt(i), p.NodePort, fmt.Sprintf("provided port is not in the valid range. The range of valid ports is %d-%d", nodePortLow, nodePortHigh)), unless)
+	}
+	if len(s.Spec.IPFamilies) == 1 && s.Spec.IPFamilies[0] == corev1.IPv6Protocol {
+		f.refuse("Service", s, field.Invalid(field.NewPath("spec", "ipFamilies").Index(0), corev1.IPv6Protocol, "not configured on a cluster with IPv4 only"), "the cluster has IPv6")
+	}
+}
+
+func nodePortAt(i int) *field.Path { return field.NewPath("spec", "ports").Index(i).Child("nodePort") }
+
+// checkNodePorts finds ports that two Services of the files claim, in the words
+// of the port allocator.
 func (f *fileReader) checkNodePorts(s *corev1.Service) field.ErrorList {
 	var out field.ErrorList
 	for i, p := range s.Spec.Ports {
 		if p.NodePort == 0 {
 			continue
 		}
-		at := field.NewPath("spec", "ports").Index(i).Child("nodePort")
 		key := s.Namespace + "/" + s.Name
-		switch other := f.nodePorts[p.NodePort]; {
-		case p.NodePort < nodePortLow || p.NodePort > nodePortHigh:
-			out = append(out, field.Invalid(at, p.NodePort, fmt.Sprintf("provided port is not in the valid range. The range of valid ports is %d-%d", nodePortLow, nodePortHigh)))
-		case other != "" && other != key:
-			out = append(out, field.Invalid(at, p.NodePort, "provided port is already allocated, by Service "+other))
-		default:
-			f.nodePorts[p.NodePort] = key
+		if other := f.nodePorts[p.NodePort]; other != "" && other != key {
+			out = append(out, field.Invalid(nodePortAt(i), p.NodePort, "provided port is already allocated, by Service "+other))
+			continue
 		}
-	}
-	for _, family := range s.Spec.IPFamilies {
-		if family == corev1.IPv6Protocol && len(s.Spec.IPFamilies) == 1 {
-			out = append(out, field.Invalid(field.NewPath("spec", "ipFamilies").Index(0), family, "not configured on a cluster with IPv4 only"))
-		}
+		f.nodePorts[p.NodePort] = key
 	}
 	return out
 }
@@ -351,7 +369,7 @@ func hint(e *field.Error) string {
 	case strings.Contains(e.Field, "nodePort") && strings.Contains(e.Detail, "allocated"):
 		return "choose another nodePort, or none: the API server then takes a free one."
 	case strings.Contains(e.Field, "nodePort"):
-		return "choose a nodePort of " + strconv.Itoa(nodePortLow) + "-" + strconv.Itoa(nodePortHigh) + ", or none."
+		return "a nodePort of " + strconv.Itoa(nodePortLow) + "-" + strconv.Itoa(nodePortHigh) + ", or none, suits every cluster."
 	case strings.Contains(e.Field, "ipFamilies"):
 		return "use ipFamilyPolicy: PreferDualStack, or the family that the cluster has."
 	case strings.Contains(e.Detail, "15 characters"), strings.Contains(e.Detail, "no more than 15"):
