@@ -327,11 +327,13 @@ var kinds = []struct {
 }
 
 // writable says whether objects of the kind that kubectl calls name may be
-// written. "all" is kubectl's category of workloads and Services.
+// written. "all" is none: anybody's kinds may belong to that category, also such
+// as live in no namespace, which kubectl then writes in the whole cluster
+// (k8s.io/cli-runtime/pkg/resource Builder.visitBySelector).
 func writable(name string) error {
 	name = strings.ToLower(name)
 	if name == "all" {
-		return nil
+		return refuse("\"all\" may hold objects that live in no namespace: name the kinds, for example %q", "pods,services,deployments")
 	}
 	for _, k := range kinds {
 		if slices.Contains(k.names, name) {

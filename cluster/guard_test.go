@@ -17,6 +17,7 @@ func TestInspectAllows(t *testing.T) {
 		"get svc -n=web":                               {namespace: "web"},
 		"get svc --namespace=web --show-labels":        {namespace: "web"},
 		"get nodes":                                    {},
+		"get all -A":                                   {all: true},
 		"get -l -n pods":                               {}, // "-n" is the selector's value, as it is to pflag
 		"describe service web":                         {},
 		"logs web-1 -f --tail=5":                       {},
@@ -155,6 +156,12 @@ func TestInspectRefuses(t *testing.T) {
 		"exec node/x -- sh":                          "does not change",
 		"create configmap x --from-file=/etc/passwd": "does not know flag",
 		"delete Node node-1":                         "does not change",
+		"delete all --all":                           "name the kinds",
+		"delete all -l app=web":                      "name the kinds",
+		"delete pods,All --all":                      "name the kinds",
+		"label all --all a=b":                        "name the kinds",
+		"annotate all/web a=b":                       "name the kinds",
+		"set image all web=x:2 --all":                "name the kinds",
 	} {
 		got, err := inspect(strings.Fields(line))
 		if err == nil {
