@@ -59,9 +59,7 @@ func connect(ctx context.Context, g *globals) (*cluster.Connection, error) {
 }
 
 func connectTo(ctx context.Context, o cluster.Options) (*cluster.Connection, error) {
-	asking, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	if _, err := cluster.Probe(asking, o); err != nil {
+	if _, err := cluster.ProbeWithin(ctx, o, answerTimeout); err != nil {
 		return nil, explained(err)
 	}
 	connection, err := cluster.Connect(ctx, o)

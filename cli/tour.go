@@ -192,7 +192,7 @@ func (b *backend) Choices(context.Context) ([]shell.Choice, error) {
 	}
 	contexts, err := cluster.Contexts(cluster.Options{Kubeconfig: b.globals.Kubeconfig})
 	for _, c := range contexts {
-		choices = append(choices, shell.Choice{Context: c.Name, Server: c.Server, Namespace: c.Namespace, Current: c.Current})
+		choices = append(choices, shell.Choice{Context: c.Name, Server: c.Server, Namespace: c.Namespace, Current: c.Current, Plugin: c.Plugin})
 	}
 	var none *cluster.NoKubeconfigError
 	if errors.As(err, &none) && none.Err == nil {
@@ -208,7 +208,7 @@ func (b *backend) Choices(context.Context) ([]shell.Choice, error) {
 // an empty path would be the person's own current context.
 func (b *backend) options(c shell.Choice) (cluster.Options, error) {
 	if !c.Lab {
-		return cluster.Options{Kubeconfig: b.globals.Kubeconfig, Context: c.Context, Namespace: b.globals.Namespace, Diagnose: true}, nil
+		return cluster.Options{Kubeconfig: b.globals.Kubeconfig, Context: c.Context, Namespace: b.globals.Namespace, Diagnose: true, TerminalTaken: true}, nil
 	}
 	dir, err := labDir()
 	if err != nil {
@@ -221,7 +221,7 @@ func (b *backend) options(c shell.Choice) (cluster.Options, error) {
 	case !status.Running || status.Kubeconfig == "":
 		return cluster.Options{}, lab.ErrNotRunning
 	}
-	return cluster.Options{Kubeconfig: status.Kubeconfig, Lab: true, Diagnose: true}, nil
+	return cluster.Options{Kubeconfig: status.Kubeconfig, Lab: true, Diagnose: true, TerminalTaken: true}, nil
 }
 
 func (b *backend) Probe(ctx context.Context, c shell.Choice) (string, error) {

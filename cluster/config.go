@@ -37,6 +37,9 @@ type Options struct {
 	Namespace string
 	// Lab says that this is svctour's own lab; it is only passed on.
 	Lab bool
+	// TerminalTaken says that the terminal is not free for questions: a credential
+	// plugin of the kubeconfig that has to ask there is told so.
+	TerminalTaken bool
 	// Diagnose reads what only a diagnosis needs, too: workloads of other kinds,
 	// NetworkPolicies, Warning events.
 	Diagnose bool
@@ -63,6 +66,9 @@ type ContextInfo struct {
 	Server    string // API server URL; "" when the context names no known cluster
 	Namespace string // "" when the context sets none
 	Current   bool
+	// Plugin is the command of the credential plugin that signs in
+	// (users[].user.exec of the kubeconfig); "" without one.
+	Plugin string
 }
 
 // NoKubeconfigError says that nothing configures a cluster.
@@ -159,6 +165,9 @@ func Contexts(o Options) ([]ContextInfo, error) {
 		if cl := config.Clusters[c.Cluster]; cl != nil {
 			info.Server = cl.Server
 		}
+		if user := config.AuthInfos[c.AuthInfo]; user != nil && user.Exec != nil {
+			info.Plugin = user.Exec.Command
+		}
 		list = append(list, info)
 	}
 	slices.SortFunc(list, func(a, b ContextInfo) int { return cmp.Compare(a.Name, b.Name) })
@@ -205,6 +214,10 @@ func (o Options) resolve() (*target, error) {
 		return nil, &MalformedError{Err: fmt.Errorf("context %q: server %q: %w", t.context, t.rest.Host, err)}
 	}
 	prepare(t.rest)
+	if o.TerminalTaken && t.rest.ExecProvider != nil {
+		t.rest.ExecProvider.StdinUnavailable = true
+		t.rest.ExecProvider.StdinUnavailableMessage = "svctour has the terminal; log in with another one"
+	}
 	return t, nil
 }
 
@@ -215,10 +228,6 @@ func prepare(config *rest.Config) {
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
 	config.WarningHandler = rest.NoWarnings{} // v1 Endpoints is deprecated, and the terminal is not ours to print on
-	if config.ExecProvider != nil {
-		config.ExecProvider.StdinUnavailable = true
-		config.ExecProvider.StdinUnavailableMessage = "svctour has the terminal; log in with another one"
-	}
 }
 
 // kubectlEnv is the environment in which the embedded kubectl means exactly

@@ -17,9 +17,10 @@ clusters:
 - {name: d, cluster: {server: "https://127.0.0.1:1"}}
 users:
 - {name: u, user: {token: t}}
+- {name: e, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: /opt/sign-in, interactiveMode: Never}}}
 contexts:
 - {name: prod, context: {cluster: p, user: u, namespace: shop}}
-- {name: dev, context: {cluster: d, user: u}}
+- {name: dev, context: {cluster: d, user: e}}
 - {name: broken, context: {cluster: nowhere, user: u}}
 `
 
@@ -50,7 +51,7 @@ func TestContexts(t *testing.T) {
 	}
 	want := []ContextInfo{
 		{Name: "broken"},
-		{Name: "dev", Server: "https://127.0.0.1:1"},
+		{Name: "dev", Server: "https://127.0.0.1:1", Plugin: "/opt/sign-in"},
 		{Name: "prod", Server: "https://prod.example:6443", Namespace: "shop", Current: true},
 	}
 	if len(got) != len(want) {

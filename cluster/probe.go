@@ -7,21 +7,57 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/transport"
 )
 
 // Probe asks the chosen API server for its version and gives it ("v1.37.2").
 // It is bounded by ctx and leaves nothing running. Every error has one clear
 // sentence: Explain(err).
 func Probe(ctx context.Context, o Options) (string, error) {
+	return probe(ctx, o, nil)
+}
+
+// ProbeWithin is Probe with a limit for the server's answer alone: what a
+// credential plugin of the kubeconfig takes before it does not count, for a
+// person may have to log in. When the limit is over the error is
+// context.DeadlineExceeded, as it is when ctx's own deadline is.
+func ProbeWithin(ctx context.Context, o Options, limit time.Duration) (string, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var timer *time.Timer
+	defer func() {
+		if timer != nil {
+			timer.Stop()
+		}
+	}()
+	// client-go runs the plugin above this round tripper (rest.Config.TransportConfig).
+	return probe(ctx, o, func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(request *http.Request) (*http.Response, error) {
+			if timer == nil {
+				timer = time.AfterFunc(limit, func() { cancel(context.DeadlineExceeded) })
+			}
+			return next.RoundTrip(request)
+		})
+	})
+}
+
+// roundTrip is an http.RoundTripper.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
+
+func probe(ctx context.Context, o Options, wrap transport.WrapperFunc) (string, error) {
 	t, err := o.resolve()
 	if err != nil {
 		return "", err
 	}
+	t.rest.Wrap(wrap)
 	client, err := rest.HTTPClientFor(t.rest)
 	if err != nil {
 		return "", &MalformedError{Err: fmt.Errorf("context %q: %w", t.context, err)}
@@ -43,13 +79,16 @@ func askVersion(ctx context.Context, client *http.Client, base *url.URL) (string
 	response, err := client.Do(request)
 	if err != nil {
 		if ctx.Err() != nil {
-			err = ctx.Err()
+			err = context.Cause(ctx)
 		}
 		return fail(err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
 	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		return fail(err)
 	}
 	if response.StatusCode == http.StatusOK {

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -182,6 +183,67 @@ contexts: [{name: c, context: {cluster: c, user: u}}]
 	_, err := Probe(context.Background(), Options{Kubeconfig: config})
 	if got := Explain(err); !strings.Contains(got, "credential plugin gave no credentials") || !strings.Contains(got, "no-such-plugin") {
 		t.Errorf("got %q (%v)", got, err)
+	}
+}
+
+// pluginConfig writes a kubeconfig for a server that a shell script signs in to.
+func pluginConfig(t *testing.T, server string, ca []byte, script string) string {
+	t.Helper()
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("no sh")
+	}
+	args, err := json.Marshal([]string{"-c", script})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kubeconfig(t, fmt.Sprintf(`apiVersion: v1
+kind: Config
+current-context: c
+clusters: [{name: c, cluster: {server: %q, certificate-authority-data: %s}}]
+users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, args: %s, interactiveMode: IfAvailable}}}]
+contexts: [{name: c, context: {cluster: c, user: u}}]
+`, server, base64.StdEncoding.EncodeToString(ca), args))
+}
+
+// A log-in may take longer than a server's answer, and a server with a plugin
+// may be silent all the same.
+func TestProbeWithinCountsTheAnswerAlone(t *testing.T) {
+	isolated(t)
+	const token = `echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"t"}}'`
+	server, ca := tlsServer(t, "127.0.0.1", time.Now().Add(30*time.Minute), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer t" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+		io.WriteString(w, `{"major":"1","minor":"37","gitVersion":"v1.37.2"}`)
+	}))
+	const limit = 2 * time.Second
+	began := time.Now()
+	version, err := ProbeWithin(context.Background(), Options{Kubeconfig: pluginConfig(t, server, ca, "sleep 3; "+token)}, limit)
+	if version != "v1.37.2" || err != nil || time.Since(began) < limit {
+		t.Errorf("a slow plugin: %q, %v after %s", version, err, time.Since(began))
+	}
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts in the kernel, says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	_, err = ProbeWithin(context.Background(), Options{Kubeconfig: pluginConfig(t, "https://"+silent.Addr().String(), ca, token)}, 200*time.Millisecond)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(Explain(err), "does not answer: timeout.") {
+		t.Errorf("a silent server: %q (%v)", Explain(err), err)
+	}
+}
+
+// Only who has no terminal to spare keeps a plugin from it.
+func TestPluginMayAskOnTheTerminal(t *testing.T) {
+	isolated(t)
+	for _, taken := range []bool{false, true} {
+		chosen, err := Options{Kubeconfig: pluginConfig(t, "https://127.0.0.1:1", nil, "exit 1"), TerminalTaken: taken}.resolve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := chosen.rest.ExecProvider.StdinUnavailable; got != taken {
+			t.Errorf("terminal taken %t: its standard input is unavailable %t", taken, got)
+		}
 	}
 }
 

@@ -271,6 +271,20 @@ func TestPicker(t *testing.T) {
 	golden(t, "picker-80x24", d.frame())
 }
 
+// Each plugin might ask the person to log in: none runs for the picker.
+func TestPickerRunsNoPlugin(t *testing.T) {
+	d := drive(t, 80, 24, Options{})
+	d.backend.contexts = []shell.Choice{
+		{Context: "dev", Server: "https://127.0.0.1:34567"},
+		{Context: "cloud", Server: "https://192.0.2.7:6443", Plugin: "/opt/bin/sign\x1b[2J-in"},
+	}
+	d.run(loadChoices(context.Background(), d.backend))
+	d.sees("answers, v1.36.1", "-in; asked when chosen", "https://192.0.2.7:6443")
+	if got := d.frame(); strings.Contains(got, "no route to host") || strings.Contains(got, "\x1b") {
+		t.Errorf("the frame has an answer, or an escape:\n%s", got)
+	}
+}
+
 func TestContextNeedsConsentBeforeAnyWrite(t *testing.T) {
 	d := drive(t, 80, 24, Options{Choice: &shell.Choice{Context: "prod", Server: "https://192.0.2.7:6443"}})
 	d.show(world())

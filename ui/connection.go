@@ -10,12 +10,13 @@ import (
 	"svctour/ui/shell"
 )
 
-// choices fills the picker and asks every cluster whether it answers.
+// choices fills the picker and asks the clusters whether they answer: not those
+// that a credential plugin signs in to, for each might open a window to log in.
 func (a *App) choices(msg choicesMsg) tea.Cmd {
 	a.picker.Load(msg.choices, msg.err)
 	var cmds []tea.Cmd
 	for _, c := range msg.choices {
-		if !c.Lab {
+		if !c.Lab && c.Plugin == "" {
 			cmds = append(cmds, probe(a.ctx, a.options.Backend, c))
 		}
 	}

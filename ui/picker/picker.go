@@ -3,6 +3,7 @@ package picker
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"svctour/ui/frame"
 	"svctour/ui/shell"
@@ -160,6 +161,8 @@ func labText(c shell.Choice) string {
 
 func (p *Screen) state(r row, t *theme.Theme) (string, frame.Style) {
 	switch {
+	case r.choice.Plugin != "":
+		return fmt.Sprintf("%s signs in with %s; asked when chosen", t.Glyph.Pending, filepath.Base(r.choice.Plugin)), t.Muted
 	case !r.probed:
 		return t.Glyph.Pending + " asking", t.Muted
 	case r.err != "":

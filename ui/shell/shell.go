@@ -155,6 +155,9 @@ type Choice struct {
 	Server    string // API server URL
 	Namespace string
 	Current   bool // the kubeconfig's current context
+	// Plugin is the command of a credential plugin that signs in, which may want
+	// the person to log in; "" without one.
+	Plugin string
 }
 
 // Name is how screens call the choice.
