@@ -216,11 +216,6 @@ func examine(snapshot *model.Snapshot, namespace string, o doctorOptions) (*diag
 	if len(o.Services) == 0 {
 		if o.All {
 			namespace = ""
-			if only := snapshot.Cluster.Namespace; only != "" {
-				report.NotChecked = append(report.NotChecked, diagnose.Unchecked{
-					What: fmt.Sprintf("namespaces other than %q: not everything there may be read", only), How: "kubectl auth can-i --list -n NAMESPACE",
-				})
-			}
 		}
 		report.Services = doctor.All(namespace, diagnose.Options{Client: client})
 		return report, nil
