@@ -306,6 +306,7 @@ func (n *Node) sweep(now time.Time) {
 }
 
 func (n *Node) sweepLocked(now time.Time) {
+	n.fragments.sweep(now)
 	for _, e := range n.connections {
 		if now.After(e.expires) {
 			n.forget(e)

@@ -39,6 +39,7 @@ type Node struct {
 	left        Counter // of leavingRule
 	recent      map[string]map[netip.Addr]time.Time
 	connections map[tuple]*entry // by both tuples
+	fragments   fragments
 }
 
 var _ process.Kernel = (*Node)(nil)
@@ -51,7 +52,7 @@ func newNode(n *Network, spec NodeSpec) (*Node, error) {
 	node := &Node{
 		NodeSpec: spec, network: n, bridge: spec.Pods.Addr().Next(), now: time.Now,
 		pods: map[netip.Addr]*Stack{}, rules: newRuleset(nil),
-		recent: map[string]map[netip.Addr]time.Time{}, connections: map[tuple]*entry{},
+		recent: map[string]map[netip.Addr]time.Time{}, connections: map[tuple]*entry{}, fragments: fragments{},
 	}
 	stack, err := newStack(n, stackOptions{
 		name: spec.Name, addresses: []netip.Prefix{netip.PrefixFrom(spec.Address, wireBits)}, gateway: n.wire.Addr(),

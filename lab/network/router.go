@@ -91,6 +91,9 @@ func (n *Node) exitFor(to netip.Addr) exit {
 // route takes a packet through the hooks. It gives what leaves, which may be an
 // answer to the packet, and where it goes.
 func (n *Node) route(p *packet, own bool) (*packet, exit) {
+	if p = n.fragments.whole(p, n.now()); p == nil {
+		return nil, exit{}
+	}
 	w := &way{passage: &passage{node: n, packet: p, now: n.now()}, own: own}
 	if !n.track(w) {
 		return nil, exit{}
@@ -215,9 +218,6 @@ func (n *Node) track(w *way) bool {
 	now := w.now
 	w.state = "INVALID"
 	w.tuple = tuple{protocol: w.packet.protocol(), source: netip.AddrPortFrom(w.packet.source(), 0), dest: netip.AddrPortFrom(w.packet.destination(), 0)}
-	if w.packet.fragment() {
-		return true
-	}
 	if w.packet.icmpError() {
 		n.trackError(w)
 		return true
