@@ -94,7 +94,11 @@ func (r *ruleset) keep(old *ruleset) {
 				continue
 			}
 			state.policy = before.policy
-			if table == "filter" && !state.chain.Base || table == "nat" && rewritten[name] || len(before.rules) != len(state.rules) {
+			if state.chain.Base {
+				keepEqual(state, before)
+				continue
+			}
+			if table == "filter" || table == "nat" && rewritten[name] || len(before.rules) != len(state.rules) {
 				continue
 			}
 			same := true
@@ -105,6 +109,17 @@ func (r *ruleset) keep(old *ruleset) {
 				state.rules = before.rules
 			}
 		}
+	}
+}
+
+// keepEqual takes over the counters of a base chain's rules up to the first
+// difference: who adds a rule to it leaves the others alone.
+func keepEqual(state, before *chainState) {
+	for i := range min(len(state.rules), len(before.rules)) {
+		if state.chain.Rules[i].String() != before.chain.Rules[i].String() {
+			return
+		}
+		state.rules[i] = before.rules[i]
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,9 +35,11 @@ type Node struct {
 	mu          sync.Mutex
 	pods        map[netip.Addr]*Stack
 	policy      Policy
-	rules       *ruleset
-	programmed  bool    // rules were installed
-	left        Counter // of leavingRule
+	program     *path.Program // kube-proxy's
+	hostPorts   []hostPorts
+	rules       *ruleset // of both
+	programmed  bool     // a program was installed
+	left        Counter  // of leavingRule
 	recent      map[string]map[netip.Addr]time.Time
 	connections map[tuple]*entry // by both tuples
 	fragments   fragments
@@ -68,9 +71,9 @@ func newNode(n *Network, spec NodeSpec) (*Node, error) {
 // Stack is the node's own network.
 func (n *Node) Stack() *Stack { return n.stack }
 
-// Attach makes a Pod's network with an address of the node's podCIDR. Its Close
-// detaches it; packets for it then find nobody.
-func (n *Node) Attach(address netip.Addr, name string) (*Stack, error) {
+// Attach makes a Pod's network with an address of the node's podCIDR, to which
+// ports of the node lead. Its Close detaches it; packets for it then find nobody.
+func (n *Node) Attach(address netip.Addr, name string, ports ...HostPort) (*Stack, error) {
 	if !n.Pods.Contains(address) || address == n.bridge || address == n.Pods.Addr() {
 		return nil, fmt.Errorf("attach %q: %s is no Pod address of %s", name, address, n.Pods)
 	}
@@ -90,11 +93,19 @@ func (n *Node) Attach(address netip.Addr, name string) (*Stack, error) {
 		return nil, fmt.Errorf("attach %q: %w", name, err)
 	}
 	n.pods[address] = stack
+	if len(ports) > 0 {
+		n.hostPorts = append(n.hostPorts, hostPorts{stack, name, address, ports})
+		n.compile()
+	}
 	context.AfterFunc(stack.link.life, func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		if n.pods[address] == stack {
 			delete(n.pods, address)
+		}
+		if len(ports) > 0 {
+			n.hostPorts = slices.DeleteFunc(n.hostPorts, func(of hostPorts) bool { return of.stack == stack })
+			n.compile()
 		}
 	})
 	return stack, nil
@@ -123,11 +134,17 @@ func (n *Node) SetPolicy(policy Policy) {
 // Counters stay where a chain's rules are the same, except those of the chains
 // that kube-proxy writes anew in every sync.
 func (n *Node) Install(program *path.Program) {
-	rules := newRuleset(program)
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.program, n.programmed = program, true
+	n.compile()
+}
+
+// compile makes the rules anew. The caller has locked n.
+func (n *Node) compile() {
+	rules := newRuleset(n.withHostPorts(n.program))
 	rules.keep(n.rules)
-	n.rules, n.programmed = rules, true
+	n.rules = rules
 }
 
 // Programmed says whether the node has ever been given rules.

@@ -54,7 +54,7 @@ const savedAt = "Mon Jan _2 15:04:05 2006"
 
 // SaveRules is the text of iptables-save 1.8.9 for one table, "" for all; with
 // counters it is that of iptables-save -c. In mode nftables only the network
-// plugin's rule is there.
+// plugins' rules are there.
 func (n *Node) SaveRules(table string, counters bool) string {
 	chains := n.Ruleset()
 	n.mu.Lock()
@@ -120,7 +120,7 @@ func of(chains []ChainCount, table string) []ChainCount {
 // words: what iptables-nft would show of them is not kube-proxy's text.
 func (n *Node) ListRuleset() string {
 	n.mu.Lock()
-	program := n.rules.program
+	program := n.program
 	n.mu.Unlock()
 	switch {
 	case program == nil:
