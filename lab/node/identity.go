@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/afero"
 	corev1 "k8s.io/api/core/v1"
 	kubeletdns "k8s.io/kubernetes/pkg/kubelet/network/dns"
+
+	"svctour/lab/process"
 )
 
 // hostname is what the Pod's containers call themselves.
@@ -92,5 +94,5 @@ func newDisk(name string) afero.Fs {
 	for file, text := range map[string]string{"/etc/hostname": name + "\n", "/etc/os-release": "NAME=\"svctour lab\"\nID=svctour\n"} {
 		_ = afero.WriteFile(disk, file, []byte(text), fileMode)
 	}
-	return disk
+	return process.Limit(disk, process.WritableLimit)
 }

@@ -7,9 +7,12 @@ import (
 	"time"
 )
 
-// logLimit is how many bytes of its output a container's log keeps: the newest
-// ones. The kubelet's containerLogMaxSize is 10Mi, on a disk.
+// logLimit is how many bytes of memory a container's log takes: its newest
+// lines. The kubelet's containerLogMaxSize is 10Mi, on a disk.
 const logLimit = 512 << 10
+
+// entryBytes is what an entry takes beside its text, an empty line too.
+const entryBytes = 96
 
 // entry is one line of a log; the last line of a program that ended without a
 // newline has none.
@@ -82,9 +85,9 @@ func (w logWriter) Write(p []byte) (int, error) {
 
 func (l *logbook) append(e entry) {
 	l.entries = append(l.entries, e)
-	l.bytes += len(e.text)
+	l.bytes += len(e.text) + entryBytes
 	for l.bytes > logLimit && len(l.entries) > 1 {
-		l.bytes -= len(l.entries[0].text)
+		l.bytes -= len(l.entries[0].text) + entryBytes
 		l.entries = l.entries[1:]
 		l.dropped++
 	}

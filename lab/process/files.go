@@ -39,9 +39,9 @@ type provided struct {
 var _ afero.Fs = (*Files)(nil)
 
 // NewFiles makes a file system over an image's files, which stay as they are
-// and may be shared; nil for an empty image.
+// and may be shared; nil for an empty image. WritableLimit is what it takes.
 func NewFiles(image afero.Fs) *Files {
-	f := &Files{root: afero.NewMemMapFs(), provided: map[string]provided{}}
+	f := &Files{root: Limit(afero.NewMemMapFs(), WritableLimit), provided: map[string]provided{}}
 	if image != nil {
 		f.root = afero.NewCopyOnWriteFs(afero.NewReadOnlyFs(image), f.root)
 	}
