@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -149,37 +150,70 @@ func (c *container) mounts(found *image.Image, env *environment) (*process.Files
 	return files, nil
 }
 
-// mount shows what of the volume is at below in files at target.
+// mount shows what of the volume is at below in files at target. Of a volume
+// that shows API objects a part never changes: what the kubelet mounts with
+// subPath are the files of the moment.
 func (v *volume) mount(files *process.Files, target, below string, readOnly bool) error {
-	if content := v.provided[below]; content != nil {
-		return files.Provide(target, fileMode, content)
-	}
 	shown := v.files
-	if below != "/" {
-		info, err := v.files.Stat(below)
-		switch {
-		case err == nil && !info.IsDir():
-			return files.Provide(target, fileMode, func() ([]byte, error) { return afero.ReadFile(v.files, below) })
-		case err != nil && v.readOnly:
-			return fmt.Errorf("subPath %q: %w", below, err)
-		case err != nil:
+	switch {
+	case below == "/":
+	case v.readOnly:
+		var err error
+		if shown, err = v.copied(below); err != nil {
+			return err
+		}
+		return files.Mount(target, shown, true)
+	default:
+		if _, err := v.files.Stat(below); err != nil {
 			if err := v.files.MkdirAll(below, directoryMode); err != nil {
 				return err
 			}
 		}
-		shown = afero.NewBasePathFs(v.files, below)
+		shown = afero.NewBasePathFs(v.files, below) // of a file, too: its root is the file then
 	}
 	if err := files.Mount(target, shown, readOnly || v.readOnly); err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.provided)) {
-		if inside, found := strings.CutPrefix(name, strings.TrimSuffix(below, "/")+"/"); found {
-			if err := files.Provide(path.Join(target, inside), fileMode, v.provided[name]); err != nil {
-				return err
-			}
+		if err := files.Provide(path.Join(target, name), fileMode, v.provided[name]); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// copied is the file or folder at below with the content of now.
+func (v *volume) copied(below string) (afero.Fs, error) {
+	now := afero.NewMemMapFs()
+	err := afero.Walk(v.files, below, func(name string, info fs.FileInfo, err error) error {
+		if err != nil || info.IsDir() {
+			return nil // what is not there is missed below
+		}
+		data, err := afero.ReadFile(v.files, name)
+		if err != nil {
+			return err
+		}
+		return afero.WriteFile(now, name, data, fileMode)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for name, content := range v.provided {
+		if name != below && !strings.HasPrefix(name, below+"/") {
+			continue
+		}
+		data, err := content()
+		if err != nil {
+			return nil, err
+		}
+		if err := afero.WriteFile(now, name, data, fileMode); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := now.Stat(below); err != nil {
+		return nil, fmt.Errorf("subPath %q: %w", below, err)
+	}
+	return afero.NewBasePathFs(now, below), nil
 }
 
 // process is a program to run in the container, without its streams.

@@ -39,18 +39,19 @@ type container struct {
 	index int
 	kind  containerKind
 
-	id        string // of the newest attempt, "" before the first
-	imageID   string
-	attempt   *attempt // the newest, nil before the first and if it could not be started
-	previous  *logbook // of the attempt before it
-	startTime time.Time
-	endTime   time.Time // zero while it runs
-	exitCode  int32
-	reason    string // of the end: Completed, Error, StartError
-	message   string
-	last      *corev1.ContainerStateTerminated // of the attempt before
-	restarts  int32
-	waiting   *corev1.ContainerStateWaiting // why it does not run, if not because it ended
+	id         string // of the newest attempt, "" before the first
+	imageID    string
+	previousID string
+	attempt    *attempt // the newest, nil before the first and if it could not be started
+	previous   *logbook // of the attempt before it, whose status had previousID
+	startTime  time.Time
+	endTime    time.Time // zero while it runs
+	exitCode   int32
+	reason     string // of the end: Completed, Error, StartError
+	message    string
+	last       *corev1.ContainerStateTerminated // of the attempt before
+	restarts   int32
+	waiting    *corev1.ContainerStateWaiting // why it does not run, if not because it ended
 
 	end     *ending   // it was told to end
 	backOff bool      // waits out a crash back-off
@@ -166,7 +167,7 @@ func (c *container) start(ctx context.Context) {
 		c.restarts++
 	}
 	if c.attempt != nil {
-		c.previous = c.attempt.log
+		c.previous, c.previousID = c.attempt.log, c.statusID()
 	}
 	c.id, c.imageID, c.attempt = newID(), ref.ID(), next
 	c.startTime, c.endTime, c.end = p.now, time.Time{}, nil
@@ -270,9 +271,12 @@ func (c *container) terminated() *corev1.ContainerStateTerminated {
 	}
 	return &corev1.ContainerStateTerminated{
 		ExitCode: c.exitCode, Reason: c.reason, Message: c.message,
-		StartedAt: seconds(c.startTime), FinishedAt: seconds(c.endTime), ContainerID: runtimeName + "://" + c.id,
+		StartedAt: seconds(c.startTime), FinishedAt: seconds(c.endTime), ContainerID: c.statusID(),
 	}
 }
+
+// statusID is the ID of the newest attempt as a status has it.
+func (c *container) statusID() string { return runtimeName + "://" + c.id }
 
 // seconds is t as the API stores times.
 func seconds(t time.Time) metav1.Time { return metav1.NewTime(t.Truncate(time.Second)) }

@@ -262,9 +262,20 @@ func (n *Nodes) watch(changed func([]State)) error {
 	return nil
 }
 
-// watchShown lets volumes show their ConfigMaps and Secrets as they are now.
+// watchShown lets volumes show their ConfigMaps and Secrets as they are now,
+// also those that come later or once more.
 func (n *Nodes) watchShown() error {
-	changed := func(namespace, configMap, secret string) {
+	changed := func(object any) {
+		if tombstone, ok := object.(cache.DeletedFinalStateUnknown); ok {
+			object = tombstone.Obj
+		}
+		var namespace, configMap, secret string
+		switch object := object.(type) {
+		case *corev1.ConfigMap:
+			namespace, configMap = object.Namespace, object.Name
+		case *corev1.Secret:
+			namespace, secret = object.Namespace, object.Name
+		}
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		for key, p := range n.running {
@@ -274,34 +285,28 @@ func (n *Nodes) watchShown() error {
 			}
 		}
 	}
-	_, err := n.factory.Core().V1().ConfigMaps().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		UpdateFunc: func(_, new any) {
-			object := new.(*corev1.ConfigMap)
-			changed(object.Namespace, object.Name, "")
-		},
-	})
-	if err != nil {
+	handler := cache.ResourceEventHandlerFuncs{AddFunc: changed, UpdateFunc: func(_, new any) { changed(new) }, DeleteFunc: changed}
+	if _, err := n.factory.Core().V1().ConfigMaps().Informer().AddEventHandler(handler); err != nil {
 		return fmt.Errorf("watch ConfigMaps: %w", err)
 	}
-	_, err = n.factory.Core().V1().Secrets().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		UpdateFunc: func(_, new any) {
-			object := new.(*corev1.Secret)
-			changed(object.Namespace, "", object.Name)
-		},
-	})
-	if err != nil {
+	if _, err := n.factory.Core().V1().Secrets().Informer().AddEventHandler(handler); err != nil {
 		return fmt.Errorf("watch Secrets: %w", err)
 	}
 	return nil
 }
 
 func isReady(object *corev1.Node) bool {
-	for _, condition := range object.Status.Conditions {
-		if condition.Type == corev1.NodeReady {
-			return condition.Status == corev1.ConditionTrue
+	ready := conditionOf(object, corev1.NodeReady)
+	return ready != nil && ready.Status == corev1.ConditionTrue
+}
+
+func conditionOf(object *corev1.Node, kind corev1.NodeConditionType) *corev1.NodeCondition {
+	for i := range object.Status.Conditions {
+		if object.Status.Conditions[i].Type == kind {
+			return &object.Status.Conditions[i]
 		}
 	}
-	return false
+	return nil
 }
 
 // work syncs Pods from the queue, each by one worker at a time.

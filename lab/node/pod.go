@@ -3,8 +3,10 @@ package node
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -67,7 +69,7 @@ type pod struct {
 	resolvConf string         // /etc/resolv.conf
 	volumes    map[string]*volume
 	spec       *corev1.Pod // as at its first sync: what its volumes are never changes
-	stale      atomic.Bool // an object that a volume shows has changed
+	stale      atomic.Bool // what a volume shows has changed
 
 	visible map[string]seen // by container; guarded by Nodes.mu
 	reach   process.Network // what port-forward uses; guarded by Nodes.mu
@@ -78,9 +80,11 @@ type pod struct {
 	ephemeral   []*container
 	initialized bool // a main container has been started once
 	stopping    bool // told to end
+	expired     bool // was active for longer than it may
 	done        bool // phase Succeeded or Failed
 	wake        time.Time
-	published   *corev1.Pod // the last status that the API server accepted
+	published   *corev1.Pod // with the last status that the API server accepted
+	reconciled  time.Time   // when a status that others changed was put right
 }
 
 // sync brings one Pod forward and says after how long it wants to be synced
@@ -152,6 +156,9 @@ func (n *Nodes) pod(key podKey, object *corev1.Pod) *pod {
 		p.ephemeral = append(p.ephemeral, &container{pod: p, index: i, kind: ephemeralContainer})
 	}
 	n.mu.Unlock()
+	if p.object != nil && showsItself(object) && !(maps.Equal(p.object.Labels, object.Labels) && maps.Equal(p.object.Annotations, object.Annotations)) {
+		p.stale.Store(true)
+	}
 	p.object, p.now = object, n.clock.Now()
 	return p
 }
@@ -210,6 +217,7 @@ func (p *pod) advance(ctx context.Context) {
 	for _, c := range p.containers() {
 		c.settle()
 	}
+	p.checkDeadline()
 	if p.finish() {
 		return
 	}
@@ -286,13 +294,40 @@ func (p *pod) anyMainStarted() bool {
 	return false
 }
 
-// finish says whether the Pod has come to its end by itself, and if so stops
-// what still runs of it (its sidecars).
+// What the kubelet says of a Pod whose activeDeadlineSeconds are over (its
+// active_deadline.go).
+const (
+	deadlineReason  = "DeadlineExceeded"
+	deadlineMessage = "Pod was active on the node longer than the specified deadline"
+)
+
+// checkDeadline takes note of the end of the Pod's activeDeadlineSeconds, which
+// count from its status.startTime.
+func (p *pod) checkDeadline() {
+	limit := p.object.Spec.ActiveDeadlineSeconds
+	if limit == nil || p.done || p.expired {
+		return
+	}
+	started := p.started.Time
+	if p.object.Status.StartTime != nil {
+		started = p.object.Status.StartTime.Time
+	}
+	end := started.Add(time.Duration(*limit) * time.Second)
+	if p.now.Before(end) {
+		p.wakeAt(end)
+		return
+	}
+	p.expired = true
+	p.event(nil, corev1.EventTypeNormal, deadlineReason, deadlineMessage)
+}
+
+// finish says whether the Pod has come to its end by itself or by its deadline,
+// and if so stops what still runs of it (without a deadline: its sidecars).
 func (p *pod) finish() bool {
 	if p.done {
 		return true
 	}
-	over := p.initFailed()
+	over := p.expired || p.initFailed()
 	if !over {
 		for _, c := range p.main {
 			if !c.ended() || podutil.ContainerShouldRestart(*c.spec(), p.object.Spec, c.exitCode) {
@@ -335,8 +370,11 @@ func (p *pod) sandbox(ctx context.Context) bool {
 		p.table = process.NewTable()
 	}
 	if p.object.Spec.HostNetwork {
+		if !p.setUp(ctx) {
+			return false
+		}
 		p.address, p.network = p.host.Address, p.host.network.Stack()
-		return p.setUp(ctx)
+		return true
 	}
 	if !p.host.network.Programmed() && p.now.Before(p.host.started.Add(rulesWait)) {
 		p.retryAt = p.now.Add(rulesPoll)
@@ -349,7 +387,7 @@ func (p *pod) sandbox(ctx context.Context) bool {
 		p.event(nil, corev1.EventTypeWarning, events.FailedCreatePodSandBox, fmt.Sprintf("Failed to create pod sandbox: plugin type=\"host-local\" failed (add): failed to allocate for range 0: %v", err))
 		return false
 	}
-	stack, err := p.host.network.Attach(address, p.object.Namespace+"/"+p.object.Name)
+	stack, err := p.host.network.Attach(address, p.object.Namespace+"/"+p.object.Name, p.hostPorts()...)
 	if err == nil {
 		p.address, p.network, p.stack = address, stack, stack
 		if p.setUp(ctx) {
@@ -364,6 +402,25 @@ func (p *pod) sandbox(ctx context.Context) bool {
 	p.host.pool.release(address)
 	p.mu.Unlock()
 	return false
+}
+
+// hostPorts are the ports of the node that lead to the Pod.
+func (p *pod) hostPorts() []network.HostPort {
+	var out []network.HostPort
+	for _, c := range slices.Concat(p.init, p.main) {
+		for _, port := range c.spec().Ports {
+			protocol := strings.ToLower(string(port.Protocol))
+			if port.HostPort == 0 || protocol != "tcp" && protocol != "udp" {
+				continue
+			}
+			address, _ := netip.ParseAddr(port.HostIP) // none: all of the node's
+			if address.Is6() {
+				continue
+			}
+			out = append(out, network.HostPort{Protocol: protocol, Address: address, Port: uint16(port.HostPort), To: uint16(port.ContainerPort)})
+		}
+	}
+	return out
 }
 
 // grace is how long the containers have to end.

@@ -21,7 +21,7 @@ const KubeletPort = 10250
 
 const (
 	leaseSeconds  = 40               // the kubelet's nodeLeaseDurationSeconds
-	renewInterval = 10 * time.Second // a quarter of it, as the kubelet's
+	renewInterval = 10 * time.Second // a quarter of it, as the kubelet's, and its nodeStatusUpdateFrequency
 	renewRetry    = 200 * time.Millisecond
 	reportEvery   = 5 * time.Minute // its nodeStatusReportFrequency
 	maxPods       = 250             // what a /24 has addresses for
@@ -64,7 +64,8 @@ func (n *Nodes) registerNode(ctx context.Context, h *host) error {
 }
 
 // heartbeat keeps leases fresh, without which the node lifecycle controller
-// takes a node for dead, and reports conditions from time to time.
+// takes a node for dead, and reports conditions from time to time, or soon if
+// somebody has changed them.
 func (n *Nodes) heartbeat(ctx context.Context) {
 	renew, report := time.NewTimer(0), time.NewTicker(reportEvery)
 	defer renew.Stop()
@@ -82,12 +83,17 @@ func (n *Nodes) heartbeat(ctx context.Context) {
 				}
 			}
 			renew.Reset(next)
+			n.reportAll(ctx, false)
 		case <-report.C:
-			for _, name := range n.order {
-				if err := n.report(ctx, name); err != nil && ctx.Err() == nil {
-					klog.FromContext(ctx).Error(err, "Reporting a node's status", "node", name)
-				}
-			}
+			n.reportAll(ctx, true)
+		}
+	}
+}
+
+func (n *Nodes) reportAll(ctx context.Context, always bool) {
+	for _, name := range n.order {
+		if err := n.report(ctx, n.hosts[name], always); err != nil && ctx.Err() == nil {
+			klog.FromContext(ctx).Error(err, "Reporting a node's status", "node", name)
 		}
 	}
 }
@@ -127,21 +133,56 @@ func (n *Nodes) renew(ctx context.Context, h *host) error {
 // announce tells of the kubelet's start, once its lease is there: the last of
 // the system's namespaces is the leases', the events' own is there too then.
 func (h *host) announce() {
-	reference := &corev1.ObjectReference{Kind: "Node", APIVersion: "v1", Name: h.Name, UID: h.uid}
-	h.recorder.Event(reference, corev1.EventTypeNormal, "Starting", "Starting kubelet.")
-	h.recorder.Eventf(reference, corev1.EventTypeNormal, "NodeReady", "Node %s status is now: NodeReady", h.Name)
+	h.recorder.Event(h.reference(), corev1.EventTypeNormal, "Starting", "Starting kubelet.")
+	h.tellReady()
 }
 
-// report writes the heartbeat time into the conditions. A deleted Node is not
-// registered again: a kubelet does that only when it starts.
-func (n *Nodes) report(ctx context.Context, name string) error {
-	patch, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": n.conditions()}})
+func (h *host) tellReady() {
+	h.recorder.Eventf(h.reference(), corev1.EventTypeNormal, "NodeReady", "Node %s status is now: NodeReady", h.Name)
+}
+
+func (h *host) reference() *corev1.ObjectReference {
+	return &corev1.ObjectReference{Kind: "Node", APIVersion: "v1", Name: h.Name, UID: h.uid}
+}
+
+// report writes the heartbeat time into the conditions; unless always, only if
+// they are not what they should be. A deleted Node is not registered again: a
+// kubelet does that only when it starts.
+func (n *Nodes) report(ctx context.Context, h *host, always bool) error {
+	// From the API server's cache, as the kubelet.
+	object, err := n.client.CoreV1().Nodes().Get(ctx, h.Name, metav1.GetOptions{ResourceVersion: "0"})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	_, err = n.client.CoreV1().Nodes().PatchStatus(ctx, name, patch)
+	conditions := n.conditions()
+	changed, wasReady := false, isReady(object)
+	for i := range conditions {
+		old := conditionOf(object, conditions[i].Type)
+		switch {
+		case old == nil || old.Status != conditions[i].Status:
+			conditions[i].LastTransitionTime = conditions[i].LastHeartbeatTime
+			changed = true
+		default:
+			conditions[i].LastTransitionTime = old.LastTransitionTime
+			changed = changed || old.Reason != conditions[i].Reason || old.Message != conditions[i].Message
+		}
+	}
+	if !changed && !always {
+		return nil
+	}
+	patch, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": conditions}})
+	if err != nil {
+		return err
+	}
+	_, err = n.client.CoreV1().Nodes().PatchStatus(ctx, h.Name, patch)
 	if apierrors.IsNotFound(err) {
 		return nil
+	}
+	if err == nil && !wasReady {
+		h.tellReady()
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/kubernetes/pkg/kubelet/images"
 	utilexec "k8s.io/utils/exec"
 
 	"svctour/lab/node/kubeletapi"
@@ -18,11 +19,11 @@ import (
 
 // seen is a container as whoever asks from outside of the syncs sees it.
 type seen struct {
-	spec     corev1.Container
-	attempt  *attempt // nil before the first
-	previous *logbook
-	running  bool
-	waiting  string // why it has never run
+	spec    corev1.Container
+	attempt *attempt // nil before the first
+	running bool
+	status  corev1.ContainerStatus
+	logs    map[string]*logbook // of the attempts that are kept, by the container IDs of the status
 }
 
 // find is a container of a Pod of the lab, or with no name for it the Pod.
@@ -49,9 +50,12 @@ func (n *Nodes) find(c kubeletapi.Container) (*pod, seen, error) {
 func (p *pod) show() {
 	visible := map[string]seen{}
 	for _, c := range p.containers() {
-		s := seen{spec: *c.spec(), attempt: c.attempt, previous: c.previous, running: c.running()}
-		if c.waiting != nil && c.waiting.Reason != "" {
-			s.waiting = c.waiting.Reason
+		s := seen{spec: *c.spec(), attempt: c.attempt, running: c.running(), status: c.status(), logs: map[string]*logbook{}}
+		if c.previous != nil {
+			s.logs[c.previousID] = c.previous
+		}
+		if c.attempt != nil {
+			s.logs[s.status.ContainerID] = c.attempt.log
 		}
 		visible[s.spec.Name] = s
 	}
@@ -98,24 +102,47 @@ func (n *Nodes) Joinable(_ context.Context, c kubeletapi.Container) error {
 	return nil
 }
 
-// Logs writes a container's log. Its errors are the kubelet's
-// (validateContainerLogStatus in its kubelet_pods.go).
+// logID is the ID of the container whose log is asked for. Choice and errors
+// are the kubelet's (validateContainerLogStatus in its kubelet_pods.go).
+func (s *seen) logID(pod, name string, previous bool) (string, error) {
+	state, last := s.status.State, s.status.LastTerminationState.Terminated
+	switch {
+	case previous && last == nil:
+		return "", fmt.Errorf("previous terminated container %q in pod %q not found", name, pod)
+	case previous:
+		return last.ContainerID, nil
+	case state.Running != nil:
+		return s.status.ContainerID, nil
+	case state.Terminated != nil && state.Terminated.ContainerID != "":
+		return state.Terminated.ContainerID, nil
+	case last != nil:
+		return last.ContainerID, nil
+	case state.Terminated != nil:
+		return "", fmt.Errorf("container %q in pod %q is terminated", name, pod)
+	}
+	reason := state.Waiting.Reason // of the three states this one is left
+	switch reason {
+	case images.ErrImagePull.Error():
+		reason = "image can't be pulled"
+	case images.ErrImagePullBackOff.Error():
+		reason = "trying and failing to pull image"
+	}
+	return "", fmt.Errorf("container %q in pod %q is waiting to start: %s", name, pod, reason)
+}
+
+// Logs writes a container's log.
 func (n *Nodes) Logs(ctx context.Context, c kubeletapi.Container, options *corev1.PodLogOptions, out, errout io.Writer) error {
 	_, s, err := n.find(c)
 	if err != nil {
 		return fmt.Errorf("container %q in pod %q is not available", c.Name, c.Pod)
 	}
-	log := s.previous
-	switch {
-	case options.Previous && log == nil:
-		return fmt.Errorf("previous terminated container %q in pod %q not found", c.Name, c.Pod)
-	case options.Previous:
-	case s.attempt == nil && s.waiting != "":
-		return fmt.Errorf("container %q in pod %q is waiting to start: %s", c.Name, c.Pod, s.waiting)
-	case s.attempt == nil:
-		return fmt.Errorf("container %q in pod %q is waiting to start: ContainerCreating", c.Name, c.Pod)
-	default:
-		log = s.attempt.log
+	id, err := s.logID(c.Pod, c.Name, options.Previous)
+	if err != nil {
+		return err
+	}
+	log := s.logs[id]
+	if log == nil {
+		return fmt.Errorf("unable to retrieve container logs for %s", id)
 	}
 	return (&reader{log: log, options: options, out: out, err: errout, now: n.clock.Now}).run(ctx)
 }

@@ -4,35 +4,45 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+	kubecontainer "k8s.io/kubernetes/pkg/kubelet/container"
 	"k8s.io/kubernetes/pkg/kubelet/status"
 	kubelettypes "k8s.io/kubernetes/pkg/kubelet/types"
 )
 
+// reconcileEvery is how often a status that somebody else has changed is put
+// right at most: the syncPeriod of the kubelet's status manager. Without a limit
+// two who disagree would write all the time.
+const reconcileEvery = 10 * time.Second
+
 // publish writes the Pod's status, if it has changed, as a patch that leaves
 // the conditions of others (readiness gates) alone.
 func (p *pod) publish(ctx context.Context) error {
-	base := p.object
-	if p.published != nil && p.published.Generation == base.Generation {
-		// The informer may lag behind our own last write; conditions of others
-		// come from what it has.
-		base = p.object.DeepCopy()
-		base.Status = *p.published.Status.DeepCopy()
-		base.Status.Conditions = merge(p.published.Status.Conditions, p.object.Status.Conditions)
+	ours := p.object
+	if p.published != nil {
+		ours = p.object.DeepCopy()
+		ours.Status = p.lastWritten()
 	}
-	updated := base.DeepCopy()
-	updated.Status = p.status(base)
-	if equality.Semantic.DeepEqual(base.Status, updated.Status) {
-		return nil
+	updated := ours.DeepCopy()
+	updated.Status = p.status(ours)
+	from := ours
+	if same(ours.Status, updated.Status) {
+		if from = p.foreign(updated); from == nil {
+			return nil
+		}
 	}
-	patch, err := statusPatch(base, updated)
+	patch, err := statusPatch(from, updated)
 	if err != nil {
 		return fmt.Errorf("make the status patch of Pod %q: %w", p.object.Name, err)
 	}
@@ -43,8 +53,48 @@ func (p *pod) publish(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("write the status of Pod %q: %w", p.object.Name, err)
 	}
-	p.published = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Generation: stored.Generation}, Status: stored.Status}
+	p.published = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{ResourceVersion: stored.ResourceVersion}, Status: stored.Status}
 	return nil
+}
+
+// lastWritten is the status of our own last write, which the informer may not
+// have yet, with what the kubelet does not own as the informer has it.
+func (p *pod) lastWritten() corev1.PodStatus {
+	s, theirs := *p.published.Status.DeepCopy(), &p.object.Status
+	s.Conditions = merge(s.Conditions, theirs.Conditions)
+	s.NominatedNodeName = theirs.NominatedNodeName
+	s.ResourceClaimStatuses, s.ExtendedResourceClaimStatus = theirs.ResourceClaimStatuses, theirs.ExtendedResourceClaimStatus
+	return s
+}
+
+// foreign is the Pod with what somebody else has written into its status, nil
+// if nobody has or it is too early to put that right: the kubelet's
+// needsReconcile. What is older than our own last write is no news.
+func (p *pod) foreign(ours *corev1.Pod) *corev1.Pod {
+	if p.published == nil {
+		return nil
+	}
+	order, err := resourceversion.CompareResourceVersion(p.object.ResourceVersion, p.published.ResourceVersion)
+	if err != nil || order <= 0 || same(p.object.Status, ours.Status) {
+		return nil
+	}
+	if again := p.reconciled.Add(reconcileEvery); p.now.Before(again) {
+		p.wakeAt(again)
+		return nil
+	}
+	p.reconciled = p.now
+	return p.object
+}
+
+// same compares two statuses. The order of conditions says nothing.
+func same(a, b corev1.PodStatus) bool {
+	sorted := func(conditions []corev1.PodCondition) []corev1.PodCondition {
+		return slices.SortedFunc(slices.Values(conditions), func(a, b corev1.PodCondition) int {
+			return strings.Compare(string(a.Type), string(b.Type))
+		})
+	}
+	a.Conditions, b.Conditions = sorted(a.Conditions), sorted(b.Conditions)
+	return equality.Semantic.DeepEqual(a, b)
 }
 
 // merge is ours with those of theirs that the kubelet does not own.
@@ -111,8 +161,15 @@ func (p *pod) status(base *corev1.Pod) corev1.PodStatus {
 	s.ContainerStatuses = statuses(p.main)
 	s.EphemeralContainerStatuses = statuses(p.ephemeral)
 	s.Phase = p.phase()
+	becomes := s.Phase
+	if p.expired { // Ready ends at once, the phase with the last container
+		becomes = corev1.PodFailed
+		if p.done {
+			s.Reason, s.Message = deadlineReason, deadlineMessage
+		}
+	}
 	all := append(append([]corev1.ContainerStatus{}, s.InitContainerStatuses...), s.ContainerStatuses...)
-	s.Conditions = p.conditions(base, all, s.Phase)
+	s.Conditions = p.conditions(base, all, becomes)
 	return s
 }
 
@@ -179,7 +236,7 @@ func (c *container) status() corev1.ContainerStatus {
 		s.VolumeMounts = append(s.VolumeMounts, volume)
 	}
 	if c.id != "" {
-		s.ImageID, s.ContainerID = c.imageID, runtimeName+"://"+c.id
+		s.ImageID, s.ContainerID = c.imageID, c.statusID()
 	}
 	if c.last != nil {
 		s.LastTerminationState.Terminated = c.last
@@ -190,6 +247,11 @@ func (c *container) status() corev1.ContainerStatus {
 		s.Ready = c.ready
 		if c.kind == initContainer && !podutil.IsRestartableInitContainer(spec) {
 			s.Ready = false
+		}
+	case c.lost():
+		s.State.Terminated = &corev1.ContainerStateTerminated{
+			Reason: kubecontainer.ContainerReasonStatusUnknown, ExitCode: exitKilled,
+			Message: "The container could not be located when the pod was terminated",
 		}
 	case c.waiting != nil && !c.pod.stopping:
 		s.State.Waiting = c.waiting
@@ -206,9 +268,16 @@ func (c *container) status() corev1.ContainerStatus {
 	return s
 }
 
+// lost says whether a main container did not run when the Pod's deadline ended
+// it, and has no end of its own (TerminatePod in the kubelet's status_manager.go).
+func (c *container) lost() bool {
+	p := c.pod
+	return p.expired && p.done && c.kind == mainContainer && (len(p.init) == 0 || p.initialized) && (c.id == "" || c.waiting != nil)
+}
+
 // phase is the kubelet's getPhase.
 func (p *pod) phase() corev1.PodPhase {
-	if p.initFailed() && !p.stopping {
+	if p.initFailed() && !p.stopping || p.expired && p.done {
 		return corev1.PodFailed
 	}
 	pending, running, ended, succeeded, restartable := 0, 0, 0, 0, 0

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +14,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/kubernetes/pkg/kubelet/events"
+
+	"svctour/lab/process"
 )
 
 // volume is one volume of a Pod. What is in it is a file system that its
@@ -52,12 +55,23 @@ func (p *pod) makeVolume(ctx context.Context, spec *corev1.Volume) (*volume, err
 	case spec.HostPath != nil:
 		return v, p.host.mountPath(v, spec.HostPath)
 	case spec.EmptyDir != nil:
+		v.files = process.Limit(v.files, emptyDirLimit(spec.EmptyDir))
 		return v, v.files.MkdirAll("/", directoryMode)
 	case spec.ConfigMap != nil, spec.Secret != nil, spec.Projected != nil, spec.DownwardAPI != nil:
 		v.readOnly = true
 		return v, p.fill(ctx, v)
 	}
 	return nil, fmt.Errorf("the lab has no volumes of this kind: emptyDir, hostPath, configMap, secret, downwardAPI and projected exist")
+}
+
+// emptyDirLimit is how many bytes an emptyDir may hold: what a container may
+// write, or less if its sizeLimit is less. With medium Memory a real one is full
+// then too; on a node's disk the kubelet evicts the Pod instead.
+func emptyDirLimit(source *corev1.EmptyDirVolumeSource) int64 {
+	if limit := source.SizeLimit; limit != nil && limit.Sign() > 0 {
+		return min(limit.Value(), process.WritableLimit)
+	}
+	return process.WritableLimit
 }
 
 // fill writes what a volume shows of API objects, as it is now.
@@ -262,6 +276,21 @@ func shows(object *corev1.Pod, configMap, secret string) bool {
 	return false
 }
 
+// showsItself says whether a volume of the Pod shows its own labels or
+// annotations.
+func showsItself(object *corev1.Pod) bool {
+	for i := range object.Spec.Volumes {
+		v := &object.Spec.Volumes[i]
+		if v.DownwardAPI != nil {
+			return true
+		}
+		if v.Projected != nil && slices.ContainsFunc(v.Projected.Sources, func(s corev1.VolumeProjection) bool { return s.DownwardAPI != nil }) {
+			return true
+		}
+	}
+	return false
+}
+
 // mountPath is a folder or file of the node's own.
 func (h *host) mountPath(v *volume, source *corev1.HostPathVolumeSource) error {
 	kind := corev1.HostPathUnset
@@ -293,10 +322,6 @@ func (h *host) mountPath(v *volume, source *corev1.HostPathVolumeSource) error {
 		}
 	default:
 		return fmt.Errorf("hostPath type check failed: the lab's nodes have no %s", kind)
-	}
-	if info, err = h.disk.Stat(name); err == nil && !info.IsDir() {
-		v.provided["/"] = func() ([]byte, error) { return afero.ReadFile(h.disk, name) }
-		return nil
 	}
 	v.files = h.disk
 	if name != "/" {
