@@ -8,18 +8,23 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/metadata/metadatainformer"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
+	"k8s.io/client-go/scale"
 	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/controller-manager/pkg/informerfactory"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/controller/certificates/rootcacertpublisher"
+	"k8s.io/kubernetes/pkg/controller/clusterroleaggregation"
+	"k8s.io/kubernetes/pkg/controller/cronjob"
 	"k8s.io/kubernetes/pkg/controller/daemon"
 	"k8s.io/kubernetes/pkg/controller/deployment"
+	"k8s.io/kubernetes/pkg/controller/disruption"
 	"k8s.io/kubernetes/pkg/controller/endpoint"
 	"k8s.io/kubernetes/pkg/controller/endpointslice"
 	"k8s.io/kubernetes/pkg/controller/endpointslicemirroring"
@@ -33,6 +38,7 @@ import (
 	"k8s.io/kubernetes/pkg/controller/servicecidrs"
 	"k8s.io/kubernetes/pkg/controller/statefulset"
 	"k8s.io/kubernetes/pkg/controller/tainteviction"
+	"k8s.io/kubernetes/pkg/controller/ttlafterfinished"
 )
 
 // kube-controller-manager's defaults (its --help), but for the workers: a lab
@@ -137,6 +143,32 @@ func (m *manager) workloads() {
 
 	jobs, err := job.NewController(m.ctx, m.client("job-controller"), core.Pods(), batch.Jobs(), nil, nil)
 	m.add("job", err, func(ctx context.Context) { jobs.Run(ctx, workers) })
+
+	cronJobs, err := cronjob.NewControllerV2(m.ctx, batch.Jobs(), batch.CronJobs(), m.client("cronjob-controller"))
+	m.add("cronjob", err, func(ctx context.Context) { cronJobs.Run(ctx, workers) })
+
+	finished := ttlafterfinished.New(m.ctx, batch.Jobs(), m.client("ttl-after-finished-controller"))
+	m.add("ttl-after-finished", nil, func(ctx context.Context) { finished.Run(ctx, workers) })
+
+	m.disruption()
+}
+
+// disruption counts for PodDisruptionBudgets, without which no Pod that one of
+// them selects may be evicted.
+func (m *manager) disruption() {
+	const name = "disruption-controller"
+	apps, core := m.factory.Apps().V1(), m.factory.Core().V1()
+	client := m.client(name)
+	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client.Discovery()))
+	scales, err := scale.NewForConfig(named(m.config, "kube-controller-manager", name), mapper,
+		dynamic.LegacyAPIPathResolverFunc, scale.NewDiscoveryScaleKindResolver(client.Discovery()))
+	if err != nil {
+		m.add(name, err, nil)
+		return
+	}
+	budgets := disruption.NewDisruptionController(m.ctx, core.Pods(), m.factory.Policy().V1().PodDisruptionBudgets(), core.ReplicationControllers(),
+		apps.ReplicaSets(), apps.Deployments(), apps.StatefulSets(), client, mapper, scales, client.Discovery())
+	m.add(name, nil, func(ctx context.Context) { budgets.Run(ctx, workers) })
 }
 
 func (m *manager) network() {
@@ -173,6 +205,9 @@ func (m *manager) upkeep(ca []byte) {
 
 	publisher, err := rootcacertpublisher.NewPublisher(core.ConfigMaps(), core.Namespaces(), m.client("root-ca-cert-publisher"), ca)
 	m.add("root-ca-cert-publisher", err, func(ctx context.Context) { publisher.Run(ctx, 1) })
+
+	roles := clusterroleaggregation.NewClusterRoleAggregation(m.factory.Rbac().V1().ClusterRoles(), m.client("clusterrole-aggregation-controller").RbacV1())
+	m.add("clusterrole-aggregation", nil, func(ctx context.Context) { roles.Run(ctx, workers) })
 
 	pods := podgc.NewPodGC(m.ctx, m.client("pod-garbage-collector"), core.Pods(), core.Nodes(), terminatedPodThreshold)
 	m.add("podgc", nil, pods.Run)
