@@ -55,6 +55,7 @@ func (a *App) disconnect() tea.Cmd {
 
 func (a *App) leaveCluster() tea.Cmd {
 	left := a.disconnect()
+	a.choice = shell.Choice{}
 	return tea.Batch(left, a.show(a.picker), loadChoices(a.ctx, a.options.Backend))
 }
 
@@ -95,7 +96,12 @@ func (a *App) connection(msg tea.Msg) tea.Cmd {
 	case labEndedMsg:
 		a.labOurs = false
 		a.forget(shell.Choice{Lab: true})
-		if !a.choice.Lab || a.quitting {
+		switch {
+		case a.quitting:
+			return nil
+		case a.choice == (shell.Choice{}): // where to choose it, it is said not to run
+			return loadChoices(a.ctx, a.options.Backend)
+		case !a.choice.Lab:
 			return nil
 		}
 		left := a.disconnect()

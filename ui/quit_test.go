@@ -78,6 +78,18 @@ func TestALabThatHasEndedIsNotAskedAbout(t *testing.T) {
 	d.farewell()
 }
 
+// A cluster that was left is not the header's any more, and its end is no
+// failure of what is shown.
+func TestALabMayEndBehindThePicker(t *testing.T) {
+	d := inLab(t)
+	d.press("esc", "esc")
+	d.send(labEndedMsg{errors.New("signal: killed")})
+	d.sees("Where?")
+	d.lacks("has ended", " svctour  lab")
+	d.press("q")
+	d.farewell()
+}
+
 func TestBackingOutOfAClusterAsks(t *testing.T) {
 	d := inProd(t)
 	d.press("esc", "esc", "esc")

@@ -154,7 +154,7 @@ func (p *Screen) drawRow(s *frame.Surface, t *theme.Theme, i, y, w int) {
 
 func labText(c shell.Choice) string {
 	if c.Running {
-		return "Running already: real Kubernetes, started with `svctour lab up` or kept."
+		return "Running already: real Kubernetes, with what was made in it."
 	}
 	return "Real Kubernetes inside this program: ready in seconds, gone when you quit."
 }
