@@ -38,19 +38,27 @@ func ProbeWithin(ctx context.Context, o Options, limit time.Duration) (string, e
 	}()
 	// client-go runs the plugin above this round tripper (rest.Config.TransportConfig).
 	return probe(ctx, o, func(next http.RoundTripper) http.RoundTripper {
-		return roundTrip(func(request *http.Request) (*http.Response, error) {
+		return noting{next, func() {
 			if timer == nil {
 				timer = time.AfterFunc(limit, func() { cancel(context.DeadlineExceeded) })
 			}
-			return next.RoundTrip(request)
-		})
+		}}
 	})
 }
 
-// roundTrip is an http.RoundTripper.
-type roundTrip func(*http.Request) (*http.Response, error)
+// noting is a round tripper that says when it sends.
+type noting struct {
+	http.RoundTripper
+	sends func()
+}
 
-func (f roundTrip) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
+func (n noting) RoundTrip(request *http.Request) (*http.Response, error) {
+	n.sends()
+	return n.RoundTripper.RoundTrip(request)
+}
+
+// WrappedRoundTripper lets its connections be closed (k8s.io/apimachinery/pkg/util/net).
+func (n noting) WrappedRoundTripper() http.RoundTripper { return n.RoundTripper }
 
 func probe(ctx context.Context, o Options, wrap transport.WrapperFunc) (string, error) {
 	t, err := o.resolve()

@@ -233,6 +233,30 @@ func TestProbeWithinCountsTheAnswerAlone(t *testing.T) {
 	}
 }
 
+// A probe leaves no connection open.
+func TestProbeWithinHangsUp(t *testing.T) {
+	isolated(t)
+	closed := make(chan struct{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"major":"1","minor":"37","gitVersion":"v1.37.2"}`)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			close(closed)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	if _, err := ProbeWithin(t.Context(), Options{Kubeconfig: serverConfig(t, server.URL, nil)}, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-closed:
+	case <-time.After(30 * time.Second):
+		t.Error("the connection is still open")
+	}
+}
+
 // Only who has no terminal to spare keeps a plugin from it.
 func TestPluginMayAskOnTheTerminal(t *testing.T) {
 	isolated(t)

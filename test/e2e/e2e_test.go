@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -153,8 +154,14 @@ func svctour(t *testing.T, home string, env []string, args ...string) (stdout, s
 	if err != nil && !asExit(err, &exit) {
 		t.Fatal(err)
 	}
+	if libraryLog.MatchString(errs.String()) {
+		t.Errorf("svctour %q: a library's log is on the terminal:\n%s", args, errs.String())
+	}
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
+
+// libraryLog is a line as klog writes it.
+var libraryLog = regexp.MustCompile(`(?m)^[IWEF][0-9]{4} `)
 
 func asExit(err error, target **exec.ExitError) bool {
 	exit, ok := err.(*exec.ExitError)

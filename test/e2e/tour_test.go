@@ -79,6 +79,10 @@ func TestAnotherTerminalCounts(t *testing.T) {
 		t.Fatalf("exit code %d\n%s%s", code, out, errs)
 	}
 	term.await("Done.")
+	out, errs, code := svctour(t, home, []string{"KUBECONFIG="}, "doctor", "-A")
+	if code != 0 || !strings.HasPrefix(errs, "svctour: using the lab") || strings.Count(errs, "\n") != 1 {
+		t.Errorf("doctor -A beside the tour: exit code %d\n%s%s", code, out, errs)
+	}
 	term.press("C-c")
 	term.await("[exit code 0]")
 	leavesNothing(t, home)
