@@ -108,13 +108,29 @@ func startControllers(ctx context.Context, config *rest.Config, ca []byte) error
 	m.workloads()
 	m.network()
 	m.upkeep(ca)
+	if err := m.start(); err != nil {
+		return err
+	}
+	go func() {
+		m.factory.WaitForCacheSync(ctx.Done())
+		m.unhurried()
+		if err := m.start(); err != nil && ctx.Err() == nil {
+			klog.FromContext(ctx).Error(err, "Starting the controllers that come last")
+		}
+	}()
+	return nil
+}
+
+// start lets go what was added since the last time.
+func (m *manager) start() error {
 	if m.err != nil {
 		return m.err
 	}
-	m.factory.Start(ctx.Done())
+	m.factory.Start(m.ctx.Done())
 	for _, run := range m.runs {
-		go run(ctx)
+		go run(m.ctx)
 	}
+	m.runs = nil
 	return nil
 }
 
@@ -143,12 +159,21 @@ func (m *manager) workloads() {
 
 	jobs, err := job.NewController(m.ctx, m.client("job-controller"), core.Pods(), batch.Jobs(), nil, nil)
 	m.add("job", err, func(ctx context.Context) { jobs.Run(ctx, workers) })
+}
+
+// unhurried are the controllers that nobody waits for when a lab starts: each
+// costs the others time then.
+func (m *manager) unhurried() {
+	batch := m.factory.Batch().V1()
 
 	cronJobs, err := cronjob.NewControllerV2(m.ctx, batch.Jobs(), batch.CronJobs(), m.client("cronjob-controller"))
 	m.add("cronjob", err, func(ctx context.Context) { cronJobs.Run(ctx, workers) })
 
 	finished := ttlafterfinished.New(m.ctx, batch.Jobs(), m.client("ttl-after-finished-controller"))
 	m.add("ttl-after-finished", nil, func(ctx context.Context) { finished.Run(ctx, workers) })
+
+	roles := clusterroleaggregation.NewClusterRoleAggregation(m.factory.Rbac().V1().ClusterRoles(), m.client("clusterrole-aggregation-controller").RbacV1())
+	m.add("clusterrole-aggregation", nil, func(ctx context.Context) { roles.Run(ctx, workers) })
 
 	m.disruption()
 }
@@ -205,9 +230,6 @@ func (m *manager) upkeep(ca []byte) {
 
 	publisher, err := rootcacertpublisher.NewPublisher(core.ConfigMaps(), core.Namespaces(), m.client("root-ca-cert-publisher"), ca)
 	m.add("root-ca-cert-publisher", err, func(ctx context.Context) { publisher.Run(ctx, 1) })
-
-	roles := clusterroleaggregation.NewClusterRoleAggregation(m.factory.Rbac().V1().ClusterRoles(), m.client("clusterrole-aggregation-controller").RbacV1())
-	m.add("clusterrole-aggregation", nil, func(ctx context.Context) { roles.Run(ctx, workers) })
 
 	pods := podgc.NewPodGC(m.ctx, m.client("pod-garbage-collector"), core.Pods(), core.Nodes(), terminatedPodThreshold)
 	m.add("podgc", nil, pods.Run)
