@@ -119,20 +119,14 @@ func quotedPart(rest string) (part, int, error) {
 // expressionPart reads "${…}" at the start of rest: braces nest, and those in
 // CEL strings do not count.
 func expressionPart(rest string) (part, int, error) {
-	depth, quote := 0, byte(0)
+	depth := 0
 	for i := 1; i < len(rest); i++ {
-		switch ch := rest[i]; {
-		case quote != 0:
-			if ch == '\\' {
-				i++
-			} else if ch == quote {
-				quote = 0
-			}
-		case ch == '\'' || ch == '"':
-			quote = ch
-		case ch == '{':
+		switch rest[i] {
+		case '\'', '"':
+			i = stringEnd(rest, i)
+		case '{':
 			depth++
-		case ch == '}':
+		case '}':
 			if depth--; depth == 0 {
 				e, err := compile(rest[2:i], anyText)
 				return part{source: rest[:i+1], expr: e}, i + 1, err

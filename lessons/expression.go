@@ -329,21 +329,40 @@ func (e *expression) placeholder() string {
 	return strings.ToUpper(field)
 }
 
-// conditions cuts an expression at its outermost "&&". One that is not a row of
-// conditions stays whole.
-func conditions(source string) []string {
+// conditions are the parts of an expression between "&&", each by itself; the
+// expression alone if it is not a row of such.
+func (e *expression) conditions() []*expression {
+	var list []*expression
+	for _, source := range cutConditions(e.source) {
+		part, err := compile(source, aBool)
+		if err != nil { // not a condition by itself
+			return []*expression{e}
+		}
+		list = append(list, part)
+	}
+	return list
+}
+
+// stringEnd is where the CEL string ends whose quote stands at i.
+func stringEnd(source string, i int) int {
+	quote := source[i]
+	for i++; i < len(source) && source[i] != quote; i++ {
+		if source[i] == '\\' {
+			i++
+		}
+	}
+	return i
+}
+
+// cutConditions cuts an expression at its outermost "&&". One that is not a row
+// of conditions stays whole.
+func cutConditions(source string) []string {
 	var parts []string
-	depth, quote, from := 0, byte(0), 0
+	depth, from := 0, 0
 	for i := 0; i < len(source); i++ {
 		switch ch := source[i]; {
-		case quote != 0:
-			if ch == '\\' {
-				i++
-			} else if ch == quote {
-				quote = 0
-			}
 		case ch == '\'' || ch == '"':
-			quote = ch
+			i = stringEnd(source, i)
 		case strings.IndexByte("([{", ch) >= 0:
 			depth++
 		case strings.IndexByte(")]}", ch) >= 0:

@@ -87,7 +87,9 @@ type Setup struct {
 
 	commands []command
 	until    *expression
-	files    map[string]string // as the steps before left them
+	// conditions are those of until, compiled when first asked for.
+	conditions func() []*expression
+	files      map[string]string // as the steps before left them
 }
 
 // Wrong is a plausible command that must not solve its step. Auto runs every

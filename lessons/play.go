@@ -315,13 +315,9 @@ func (p *Play) Missing() []string {
 	}
 	var missing []string
 	in := p.input(p.last)
-	for _, condition := range conditions(step.Given.until.source) {
-		e, err := compile(condition, aBool)
-		if err != nil { // not a condition by itself
-			return []string{strings.Join(strings.Fields(step.Given.until.source), " ")}
-		}
+	for _, e := range step.Given.conditions() {
 		if met, err := e.holds(in); err != nil || !met {
-			missing = append(missing, strings.Join(strings.Fields(condition), " "))
+			missing = append(missing, strings.Join(strings.Fields(e.source), " "))
 		}
 	}
 	return missing

@@ -501,7 +501,7 @@ func TestConditions(t *testing.T) {
 		"!(a && b)":                        {"!(a && b)"},
 		"pods.all(p, p.ready) && x == '?'": {"pods.all(p, p.ready) ", " x == '?'"},
 	} {
-		if got := conditions(source); !slices.Equal(got, want) {
+		if got := cutConditions(source); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", source, got, want)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"go.yaml.in/yaml/v4"
@@ -285,6 +286,7 @@ func (r *reader) given(s section, files map[string]string) *Setup {
 		g.commands, g.Commands = append(g.commands, parsed), append(g.Commands, strings.TrimSpace(line))
 	}
 	g.Until, g.until = strings.TrimSpace(c.cel.text), r.expression(*c.cel)
+	g.conditions = sync.OnceValue(func() []*expression { return g.until.conditions() })
 	return g
 }
 
