@@ -186,12 +186,19 @@ contexts: [{name: c, context: {cluster: c, user: u}}]
 	}
 }
 
+// needsShell skips a test whose credential plugin is a shell script, where there
+// is no shell: on Windows.
+func needsShell(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("the test's credential plugin is a shell script, and there is no sh here")
+	}
+}
+
 // pluginConfig writes a kubeconfig for a server that a shell script signs in to.
 func pluginConfig(t *testing.T, server string, ca []byte, script string) string {
 	t.Helper()
-	if _, err := exec.LookPath("sh"); err != nil {
-		t.Skip("no sh")
-	}
+	needsShell(t)
 	args, err := json.Marshal([]string{"-c", script})
 	if err != nil {
 		t.Fatal(err)
@@ -284,9 +291,7 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 // What a credential plugin prints goes where stderr was redirected to.
 func TestRedirectStderr(t *testing.T) {
 	isolated(t)
-	if _, err := exec.LookPath("sh"); err != nil {
-		t.Skip("no sh")
-	}
+	needsShell(t)
 	config := kubeconfig(t, `apiVersion: v1
 kind: Config
 current-context: c

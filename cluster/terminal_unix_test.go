@@ -1,3 +1,5 @@
+//go:build unix
+
 package cluster
 
 import (
@@ -11,33 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/creack/pty"
 )
 
 const stoppingChild = "CLUSTER_TEST_STOPPING_CHILD"
-
-// openTerminal makes a pseudo-terminal (pts(4)).
-func openTerminal(t *testing.T) (controller, terminal *os.File) {
-	t.Helper()
-	controller, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { controller.Close() })
-	if err := unix.IoctlSetPointerInt(int(controller.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	number, err := unix.IoctlGetInt(int(controller.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { terminal.Close() })
-	return controller, terminal
-}
 
 // TestStopKeyOfAChild presses ^Z while a child has the terminal: the child goes
 // on, for nobody could resume it.
@@ -51,7 +30,11 @@ func TestStopKeyOfAChild(t *testing.T) {
 		fmt.Println("the terminal is back")
 		return
 	}
-	controller, terminal := openTerminal(t)
+	controller, terminal, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { controller.Close() })
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestStopKeyOfAChild$")

@@ -30,23 +30,7 @@ func TestFragments(t *testing.T) {
 				cancel()
 			}
 		}
-		packets, err := server.ListenPacket(t.Context(), "udp", ":8080")
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			buffer := make([]byte, 1<<16)
-			for {
-				n, from, err := packets.ReadFrom(buffer)
-				if err != nil {
-					return
-				}
-				_, _ = packets.WriteTo(buffer[:n], from)
-			}
-		}()
-		t.Cleanup(func() { server.Close(); <-done })
+		l.echo(server, "")
 		conn, err := client.DialContext(t.Context(), "udp", "10.96.0.10:80")
 		if err != nil {
 			t.Fatal(err)

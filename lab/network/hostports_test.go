@@ -1,11 +1,14 @@
 package network
 
 import (
+	"context"
 	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"svctour/model"
 )
@@ -60,10 +63,11 @@ func TestHostPorts(t *testing.T) {
 		l.install(mode) // a sync of kube-proxy takes nothing away
 		l.expect(far, at, web2+"172.18.0.2")
 		web.Close()
-		for end := time.Now().Add(10 * time.Second); strings.Contains(node.SaveRules("", false), "CNI-HOSTPORT"); time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatal("the rules outlive the Pod")
-			}
+		// A Pod's network is taken apart after its Close has returned.
+		if err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
+			return !strings.Contains(node.SaveRules("", false), "CNI-HOSTPORT"), nil
+		}); err != nil {
+			t.Fatalf("the rules outlive the Pod: %v", err)
 		}
 		l.expectError(l.Outside(), at, syscall.ECONNREFUSED)
 	})

@@ -327,29 +327,35 @@ func TestCountersAreExact(t *testing.T) {
 	}
 }
 
+// echo answers every datagram to port 8080 of a Pod with a prefix and itself.
+func (l *lab) echo(server *Stack, prefix string) {
+	l.t.Helper()
+	packets, err := server.ListenPacket(l.t.Context(), "udp", ":8080")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		buffer := make([]byte, 1<<16)
+		for {
+			n, from, err := packets.ReadFrom(buffer)
+			if err != nil {
+				return
+			}
+			if _, err := packets.WriteTo(append([]byte(prefix), buffer[:n]...), from); err != nil {
+				return
+			}
+		}
+	}()
+	l.t.Cleanup(func() { server.Close(); <-done })
+}
+
 func TestUDP(t *testing.T) {
 	inModes(t, func(t *testing.T, mode string) {
 		l := newLab(t)
 		client, server := l.pod(1, 5), l.pod(2, 6)
-		packets, err := server.ListenPacket(t.Context(), "udp", ":8080")
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			buffer := make([]byte, 1500)
-			for {
-				n, from, err := packets.ReadFrom(buffer)
-				if err != nil {
-					return
-				}
-				if _, err := packets.WriteTo(append([]byte("re: "), buffer[:n]...), from); err != nil {
-					return
-				}
-			}
-		}()
-		t.Cleanup(func() { server.Close(); <-done })
+		l.echo(server, "re: ")
 		udp := func(s *model.Service) { s.Ports[0].Protocol = "UDP" }
 		l.service("dns", "10.96.0.10", udp, "10.244.1.6")
 		l.service("nobody", "10.96.0.17", udp)

@@ -19,6 +19,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"svctour/cluster"
@@ -184,17 +185,12 @@ func grant(t testing.TB, user, namespace string, verbs []string, resources ...st
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &authorizationv1.ResourceAttributes{
 		Namespace: namespace, Verb: verbs[0], Resource: strings.ReplaceAll(resources[0], "*", "secrets"),
 	}}}
-	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	err = wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
 		answer, err := server.client.AuthorizationV1().SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if answer.Status.Allowed {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s was never allowed to %s %s", user, verbs[0], resources[0])
-		}
+		return err == nil && answer.Status.Allowed, err
+	})
+	if err != nil {
+		t.Fatalf("wait until %s may %s %s: %v", user, verbs[0], resources[0], err)
 	}
 }
 
