@@ -112,13 +112,16 @@ func (l *Screen) observe(world shell.World) shell.Intent {
 	if changed {
 		intents = append(intents, shell.Save{Progress: l.play.Progress()})
 	}
+	l.refresh()
 	if !wasDone && l.play.Done(l.play.Index()) {
 		l.stepDone()
 	}
-	l.refresh()
 	l.missing = nil
 	switch {
 	case !l.play.Preparing():
+		if l.prepared { // what was brought about can be looked at now
+			l.lastTab = l.opening()
+		}
 		l.prepared = false // should the start state be wanted again
 	case l.stalled():
 		l.missing = l.play.Missing()
@@ -276,21 +279,28 @@ func (l *Screen) stepChanged() shell.Intent {
 	l.doctor = false
 	l.scroll = [panes]int{}
 	l.view.Walk, l.view.Seen, l.request = nil, nil, request{}
-	l.focus = storyPane
-	l.lastTab = l.telling()
-	if step := l.play.Step(); step.File != nil && !l.play.Done(l.play.Index()) {
-		l.lastTab = filePane
-	}
 	l.refresh()
+	l.focus = storyPane
+	l.lastTab = l.opening()
 	return shell.Intents{shell.Stop{}, l.look()}
 }
 
-// telling is the live pane that has most to tell about the step.
+// opening is the pane in sight when the step begins.
+func (l *Screen) opening() pane {
+	if l.play.Step().File != nil && !l.play.Done(l.play.Index()) {
+		return filePane
+	}
+	return l.telling()
+}
+
+// telling is the live pane that has most to tell about the step. Where there is
+// no Service yet, the map has: the others would only say so.
 func (l *Screen) telling() pane {
-	switch show := l.play.Step().Show; {
-	case show.Target != "" && l.play.Step().File == nil:
+	v := &l.view
+	switch {
+	case v.Trace != nil && l.play.Step().File == nil:
 		return pathPane
-	case show.Service != "":
+	case v.Snapshot != nil && v.Snapshot.Service(v.Namespace, v.Service) != nil:
 		return endpointsPane
 	}
 	return mapPane
