@@ -7,15 +7,15 @@ import (
 
 	"svctour/ui/frame"
 	"svctour/ui/layout"
+	"svctour/ui/live"
 	"svctour/ui/shell"
-	"svctour/ui/widget"
 )
 
 // dialog is a question over the screen. While it stands it gets every key.
 type dialog struct {
 	title   string
 	text    string
-	diff    []widget.DiffLine // what a change comes to
+	diff    []live.DiffLine // what a change comes to
 	options []option
 }
 

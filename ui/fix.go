@@ -11,8 +11,8 @@ import (
 	"svctour/lessons"
 	"svctour/model"
 	"svctour/ui/frame"
+	"svctour/ui/live"
 	"svctour/ui/shell"
-	"svctour/ui/widget"
 )
 
 // A fix is shown as what it changes before anything is written: the object as
@@ -32,7 +32,7 @@ type fixMsg struct {
 	serial  int
 	invoke  lessons.Invocation
 	undo    lessons.Invocation
-	diff    []widget.DiffLine
+	diff    []live.DiffLine
 	problem string
 }
 
@@ -55,7 +55,7 @@ func preview(ctx context.Context, s shell.Session, namespace string, in lessons.
 			msg.problem = then.Stderr
 			return msg
 		}
-		msg.diff = widget.Diff(without(now.Stdout, "resourceVersion", "generation"), without(then.Stdout, "resourceVersion", "generation"), 2)
+		msg.diff = live.Diff(without(now.Stdout, "resourceVersion", "generation"), without(then.Stdout, "resourceVersion", "generation"), 2)
 		return msg
 	}
 }
@@ -188,7 +188,7 @@ func (a *App) changed(msg typedMsg) tea.Cmd {
 }
 
 // diffLines draws what changes, in at most room lines.
-func (a *App) diffLines(diff []widget.DiffLine, room int) []frame.Line {
+func (a *App) diffLines(diff []live.DiffLine, room int) []frame.Line {
 	var lines []frame.Line
 	for i, d := range diff {
 		if len(lines) == room-1 && i < len(diff)-1 {

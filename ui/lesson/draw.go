@@ -7,8 +7,8 @@ import (
 	"svctour/model"
 	"svctour/ui/frame"
 	"svctour/ui/layout"
+	"svctour/ui/live"
 	"svctour/ui/theme"
-	"svctour/ui/widget"
 )
 
 // Draw implements shell.Screen.
@@ -23,7 +23,7 @@ func (l *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 		contents[storyPane] = l.storyLines(t, left)
 		contents[commandPane] = l.commandLines(t, left)
 		if step := l.play.Step(); step.File != nil {
-			contents[filePane] = widget.Manifest(step.File.Content, step.File.Previous, t)
+			contents[filePane] = live.Manifest(step.File.Content, step.File.Previous, t)
 		}
 		for _, p := range livePanes {
 			contents[p] = l.paneLines(p, t, widths.System.W-4)
@@ -228,7 +228,7 @@ func (l *Screen) evidence(t *theme.Theme, p pane) frame.Line {
 	e := model.Observed // read from the API server
 	switch p {
 	case dnsPane:
-		e = widget.ResolutionEvidence(l.view.Resolution)
+		e = live.ResolutionEvidence(l.view.Resolution)
 		if l.view.Resolution == nil {
 			return nil
 		}
@@ -236,12 +236,12 @@ func (l *Screen) evidence(t *theme.Theme, p pane) frame.Line {
 		if l.view.Trace == nil {
 			return nil
 		}
-		e = widget.PathEvidence(&l.view)
+		e = live.PathEvidence(&l.view)
 	case storyPane, filePane, commandPane:
 		return nil
 	}
 	word := frame.L(e.String(), t.Evidence(e))
-	if p == dnsPane && e == model.Unknown && widget.PartlyKnown(l.view.Resolution) {
+	if p == dnsPane && e == model.Unknown && live.PartlyKnown(l.view.Resolution) {
 		word = append(frame.L(model.Derived.String(), t.Derived), frame.Span{Text: ", partly ", Style: t.Muted}, word[0])
 	}
 	return word
@@ -254,16 +254,16 @@ func (l *Screen) paneLines(p pane, t *theme.Theme, w int) []frame.Line {
 	}
 	switch p {
 	case mapPane:
-		return widget.Map(v, t, w)
+		return live.Map(v, t, w)
 	case endpointsPane:
-		return widget.Endpoints(v, t, w)
+		return live.Endpoints(v, t, w)
 	case dnsPane:
-		return widget.Resolution(v, t, w)
+		return live.Resolution(v, t, w)
 	case pathPane:
-		return append(l.requestLines(t, w), widget.Path(v, t, w, l.rules)...)
+		return append(l.requestLines(t, w), live.Path(v, t, w, l.rules)...)
 	case filePane:
 		if step := l.play.Step(); step.File != nil {
-			return widget.Manifest(step.File.Content, step.File.Previous, t)
+			return live.Manifest(step.File.Content, step.File.Previous, t)
 		}
 		return []frame.Line{frame.L("This step has no manifest.", t.Muted)}
 	case commandPane:
@@ -278,7 +278,7 @@ func (l *Screen) storyLines(t *theme.Theme, w int) []frame.Line {
 	}
 	step, done := l.play.Step(), l.play.Done(l.play.Index())
 	var story, result []frame.Line
-	story = widget.Story(step.Story, t, w)
+	story = live.Story(step.Story, t, w)
 	if step.Predict != nil {
 		if l.class() == layout.Large {
 			story = append(story, nil)
@@ -286,13 +286,13 @@ func (l *Screen) storyLines(t *theme.Theme, w int) []frame.Line {
 		story = append(story, l.predictionLines(t, w, done)...)
 	}
 	for i := 0; i < l.hints && i < len(step.Hints); i++ {
-		hint := widget.Story(fmt.Sprintf("**Hint %d.** %s", i+1, step.Hints[i]), t, w)
+		hint := live.Story(fmt.Sprintf("**Hint %d.** %s", i+1, step.Hints[i]), t, w)
 		story = append(append(story, nil), hint...)
 	}
 	if done && !step.Reads() {
 		result = append(result, frame.Line{{Text: t.Glyph.Check + " Done. ", Style: t.Good.With(t.Strong)}, {Text: l.doneBy(), Style: t.Muted}})
 		if step.After != "" {
-			result = append(result, widget.Story(step.After, t, w)...)
+			result = append(result, live.Story(step.After, t, w)...)
 		}
 	}
 	if l.problem != "" {
@@ -311,7 +311,7 @@ func (l *Screen) doctorLines(t *theme.Theme, w int) []frame.Line {
 	if l.report == nil {
 		return frame.Wrap(frame.L("This step is not about a Service.", t.Muted), w, 0)
 	}
-	return widget.Doctor(l.report, t, w)
+	return live.Doctor(l.report, t, w)
 }
 
 func (l *Screen) doneBy() string {
@@ -324,7 +324,7 @@ func (l *Screen) doneBy() string {
 func (l *Screen) predictionLines(t *theme.Theme, w int, done bool) []frame.Line {
 	p := l.play.Step().Predict
 	reveal := done || l.play.Step().Reads() // nothing to wait for in a step that is only read
-	lines := widget.Story("**?** "+p.Question, t, w)
+	lines := live.Story("**?** "+p.Question, t, w)
 	answer, answered := l.play.Answered(l.play.Index())
 	for i, choice := range p.Choices {
 		style, mark := t.Text, "  "
@@ -337,7 +337,7 @@ func (l *Screen) predictionLines(t *theme.Theme, w int, done bool) []frame.Line 
 			style, mark = t.Accent, t.Glyph.Pointer+" "
 		}
 		prefix := frame.Line{{Text: mark, Style: style}, {Text: string(rune('a'+i)) + " ", Style: t.Key}}
-		for k, row := range widget.Story(choice, t.With(style), w-4) {
+		for k, row := range live.Story(choice, t.With(style), w-4) {
 			if k > 0 {
 				prefix = frame.L("    ", style)
 			}
@@ -345,7 +345,7 @@ func (l *Screen) predictionLines(t *theme.Theme, w int, done bool) []frame.Line 
 		}
 	}
 	if answered && reveal && p.Why != "" {
-		lines = append(lines, widget.Story(p.Why, t, w)...)
+		lines = append(lines, live.Story(p.Why, t, w)...)
 	}
 	return lines
 }

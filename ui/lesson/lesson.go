@@ -13,8 +13,8 @@ import (
 	"svctour/model/dns"
 	"svctour/model/path"
 	"svctour/ui/layout"
+	"svctour/ui/live"
 	"svctour/ui/shell"
-	"svctour/ui/widget"
 )
 
 // pane is one of the parts that can be focused and scrolled.
@@ -39,7 +39,7 @@ var livePanes = []pane{mapPane, endpointsPane, dnsPane, pathPane}
 // Screen plays one lesson.
 type Screen struct {
 	play *lessons.Play
-	view widget.View
+	view live.View
 
 	size    shell.Size
 	focus   pane
@@ -73,7 +73,7 @@ func New(play *lessons.Play, namespace string, size shell.Size, seed uint64) *Sc
 		play:    play,
 		size:    size,
 		lastTab: mapPane,
-		view:    widget.View{Namespace: namespace, Changes: &widget.Changes{}},
+		view:    live.View{Namespace: namespace, Changes: &live.Changes{}},
 		random:  rand.New(rand.NewPCG(seed, seed)),
 	}
 }
@@ -362,7 +362,7 @@ func (l *Screen) startWalk() {
 	if len(trace.Outcomes[outcome].Hops) == 0 {
 		return
 	}
-	l.view.Walk, l.walkTick = &widget.Walk{Outcome: outcome}, 0
+	l.view.Walk, l.walkTick = &live.Walk{Outcome: outcome}, 0
 	if l.class() != layout.Large {
 		l.lookAt(pathPane)
 	}

@@ -10,9 +10,9 @@ import (
 	"svctour/model/path"
 	"svctour/ui/frame"
 	"svctour/ui/layout"
+	"svctour/ui/live"
 	"svctour/ui/shell"
 	"svctour/ui/theme"
-	"svctour/ui/widget"
 )
 
 // request is a request under way, or the last that was answered.
@@ -53,7 +53,7 @@ func (l *Screen) pathInSight() bool {
 func (l *Screen) readRules(rules *shell.Rules) {
 	seen := l.view.Seen
 	if seen == nil || seen.Node != rules.Node || seen.Family != rules.Family {
-		seen = &widget.Seen{Node: rules.Node, Family: rules.Family}
+		seen = &live.Seen{Node: rules.Node, Family: rules.Family}
 		l.view.Seen = seen
 	}
 	seen.Take(rules.Observed, rules.Differences, rules.Err, l.view.Trace)
@@ -134,7 +134,7 @@ func (l *Screen) answered(msg shell.Answered) {
 	if l.request.backend = destination.Pod; l.request.backend == "" {
 		l.request.backend = net.JoinHostPort(destination.IP, fmt.Sprint(destination.Port))
 	}
-	l.view.Walk, l.walkTick = &widget.Walk{Outcome: outcome}, 0
+	l.view.Walk, l.walkTick = &live.Walk{Outcome: outcome}, 0
 }
 
 // whoAnswered finds the outcome that the request took: the one whose Pod the
@@ -156,7 +156,7 @@ func (l *Screen) whoAnswered() int {
 			named = i
 			names++
 		}
-		if key := widget.DNATRule(o); key != "" && l.request.before != nil && grown[key] > l.request.before[key] {
+		if key := live.DNATRule(o); key != "" && l.request.before != nil && grown[key] > l.request.before[key] {
 			counted = i
 			counts++
 		}

@@ -1,6 +1,6 @@
-// Package widget draws model values: the map, endpoints, resolution, path,
-// manifest and story. Every widget is a pure function from values to lines.
-package widget
+// Package live draws model values: the map, endpoints, resolution, path,
+// manifest and story. Every drawing is a pure function from values to lines.
+package live
 
 import (
 	"svctour/model"
