@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // Picture is what a check sees of one namespace. It is part of Progress, so
@@ -83,20 +84,11 @@ func (p *Picture) gone(uid string) bool {
 func (p *Picture) selected(selector map[string]string) []*model.Pod {
 	pods := []*model.Pod{}
 	for _, pod := range p.Pods {
-		if len(selector) > 0 && matches(pod.Labels, selector) {
+		if len(selector) > 0 && endpoints.Matches(selector, pod.Labels) {
 			pods = append(pods, pod)
 		}
 	}
 	return pods
-}
-
-func matches(labels, selector map[string]string) bool {
-	for key, want := range selector {
-		if got, ok := labels[key]; !ok || got != want {
-			return false
-		}
-	}
-	return true
 }
 
 // readyEndpoints gives "IP:port" of every ready endpoint of a Service, sorted:

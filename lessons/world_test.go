@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 const testNamespace = "tour"
@@ -46,7 +47,7 @@ func (w *world) scale(n int) {
 	have := 0
 	var kept []*model.Pod
 	for _, pod := range w.pods {
-		if matches(pod.Labels, webLabels) {
+		if endpoints.Matches(webLabels, pod.Labels) {
 			if have == n {
 				continue
 			}
@@ -116,7 +117,7 @@ func (w *world) snapshot() *model.Snapshot {
 			slice.Ports = append(slice.Ports, model.EndpointPort{Name: port.Name, Protocol: port.Protocol, Port: &target})
 		}
 		for _, pod := range w.pods {
-			if matches(pod.Labels, service.Selector) {
+			if endpoints.Matches(service.Selector, pod.Labels) {
 				ready := pod.Ready()
 				slice.Endpoints = append(slice.Endpoints, model.Endpoint{Addresses: pod.IPs, Ready: &ready})
 			}

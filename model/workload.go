@@ -64,42 +64,6 @@ type LabelRequirement struct {
 	Values   []string `json:"values,omitempty"`
 }
 
-// Matches says whether the labels satisfy the selector
-// (apimachinery pkg/labels/selector.go: NotIn holds for labels without the key).
-func (s *LabelSelector) Matches(labels map[string]string) bool {
-	for key, value := range s.Labels {
-		if have, has := labels[key]; !has || have != value {
-			return false
-		}
-	}
-	for _, r := range s.Expressions {
-		value, has := labels[r.Key]
-		in := false
-		for _, v := range r.Values {
-			in = in || has && v == value
-		}
-		switch r.Operator {
-		case "In":
-			if !in {
-				return false
-			}
-		case "NotIn":
-			if in {
-				return false
-			}
-		case "Exists":
-			if !has {
-				return false
-			}
-		case "DoesNotExist":
-			if has {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // Event is a core/v1 Event, of the type Warning unless said otherwise.
 type Event struct {
 	Meta

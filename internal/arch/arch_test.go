@@ -42,6 +42,7 @@ var may = map[string][]string{
 	"lab/program":     {"lab/process", "model"},
 	"lab/image":       {"lab/process", "lab/program", "model"},
 	"model":           {},
+	"model/endpoints": {"model"},
 	"model/path":      {"model"},
 	"model/dns":       {"model"},
 	"model/diagnose":  {"model"},

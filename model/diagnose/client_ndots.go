@@ -1,6 +1,9 @@
 package diagnose
 
-import "svctour/model"
+import (
+	"svctour/model"
+	"svctour/model/endpoints"
+)
 
 // clients are the Pods whose look-ups are worth a thought: the one that asks,
 // or those of some Pods of the namespace that run and are no backend.
@@ -10,7 +13,7 @@ func (s *Subject) clients(among []*model.Pod) []*model.Pod {
 	}
 	var out []*model.Pod
 	for _, pod := range among {
-		if pod.Phase == "Running" && !pod.Terminating() && !has(pod.Labels, s.selector()) {
+		if pod.Phase == "Running" && !pod.Terminating() && !endpoints.Matches(s.selector(), pod.Labels) {
 			out = append(out, pod)
 		}
 	}

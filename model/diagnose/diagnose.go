@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // Options say what to look at.
@@ -223,7 +224,7 @@ func (d *Doctor) matching(namespace string, selector map[string]string) []*model
 	}
 	var out []*model.Pod
 	for _, pod := range candidates {
-		if has(pod.Labels, selector) {
+		if endpoints.Matches(selector, pod.Labels) {
 			out = append(out, pod)
 		}
 	}
@@ -262,15 +263,6 @@ func controller(m model.Meta) *model.Owner {
 // unread says whether a resource could not be read: what it would show is
 // unknown then, and no finding may rest on its absence.
 func (d *Doctor) unread(resource string) bool { return d.snapshot.Sync.Missing[resource] != "" }
-
-func has(labels, wanted map[string]string) bool {
-	for key, value := range wanted {
-		if have, is := labels[key]; !is || have != value {
-			return false
-		}
-	}
-	return true
-}
 
 // about names an object for evidence.
 func about(kind string, m model.Meta) string { return kind + " " + m.Key() }

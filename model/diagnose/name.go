@@ -1,6 +1,10 @@
 package diagnose
 
-import "fmt"
+import (
+	"fmt"
+
+	"svctour/model/endpoints"
+)
 
 func (d *Doctor) findDNSDown() *Finding {
 	service := d.dnsService()
@@ -23,7 +27,7 @@ func (d *Doctor) findDNSDown() *Finding {
 		Fix:      command("Bring CoreDNS back; its logs say why its Pods are not ready.", "kubectl get pods -n %s -l %s", service.Namespace, pairs(service.Selector)),
 	}
 	for _, deployment := range d.deployments(service.Namespace) {
-		if deployment.Namespace == service.Namespace && has(deployment.TemplateLabels, service.Selector) {
+		if deployment.Namespace == service.Namespace && endpoints.Matches(service.Selector, deployment.TemplateLabels) {
 			f.Evidence = append(f.Evidence, observed("Deployment", deployment.Meta, "spec.replicas", fmt.Sprint(deployment.Replicas)))
 			if deployment.Replicas == 0 {
 				f.Fix = patched("Scale it up again.", "Deployment", deployment.Meta, "merge", spec(object{"replicas": 2}))

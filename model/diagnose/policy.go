@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // about policies: what isolates a Pod is every policy that selects it, and one
@@ -28,7 +29,7 @@ func (d *Doctor) isolating(pod *model.Pod, about func(*model.NetworkPolicy) bool
 	}
 	var out []*model.NetworkPolicy
 	for _, p := range d.policies[pod.Namespace] {
-		if about(p) && p.Pods.Matches(pod.Labels) {
+		if about(p) && endpoints.MatchesSelector(&p.Pods, pod.Labels) {
 			out = append(out, p)
 		}
 	}
@@ -83,11 +84,11 @@ func (d *Doctor) isPeer(p *model.PolicyPeer, namespace string, peer *model.Pod) 
 		return false
 	case p.Namespaces != nil:
 		ns := d.snapshot.Namespace(peer.Namespace)
-		if ns == nil || !p.Namespaces.Matches(ns.Labels) {
+		if ns == nil || !endpoints.MatchesSelector(p.Namespaces, ns.Labels) {
 			return false
 		}
 	}
-	return p.Pods == nil || p.Pods.Matches(peer.Labels)
+	return p.Pods == nil || endpoints.MatchesSelector(p.Pods, peer.Labels)
 }
 
 func insideAny(ranges, addresses []string) bool {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // A policy that means the client, but looks in its own namespace only.
@@ -25,7 +26,7 @@ var policyClientNamespace = Rule{
 					}
 					for j := range rule.Peers {
 						peer := &rule.Peers[j]
-						if peer.Namespaces != nil || peer.Pods == nil || !peer.Pods.Matches(s.Client.Labels) {
+						if peer.Namespaces != nil || peer.Pods == nil || !endpoints.MatchesSelector(peer.Pods, s.Client.Labels) {
 							continue
 						}
 						return &Finding{

@@ -5,6 +5,7 @@ import (
 	"maps"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // Two Deployments that take each other's Pods for their own.
@@ -19,7 +20,7 @@ var workloadsFight = Rule{
 		}
 		var first *model.Deployment
 		for _, d := range s.deployments(s.Namespace) {
-			if len(d.Selector) == 0 || !has(d.TemplateLabels, s.Service.Selector) {
+			if len(d.Selector) == 0 || !endpoints.Matches(s.Service.Selector, d.TemplateLabels) {
 				continue
 			}
 			if first != nil && maps.Equal(first.Selector, d.Selector) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // selects says whether the rules about selectors concern the Service.
@@ -239,7 +240,7 @@ func abs(n int) int { return max(n, -n) }
 // while its template's do not.
 func (s *Subject) onDeploymentOnly() *miss {
 	for _, d := range s.deployments(s.Namespace) {
-		if has(d.TemplateLabels, s.Service.Selector) {
+		if endpoints.Matches(s.Service.Selector, d.TemplateLabels) {
 			continue
 		}
 		both := maps.Clone(d.TemplateLabels)
@@ -251,7 +252,7 @@ func (s *Subject) onDeploymentOnly() *miss {
 				both[key] = value
 			}
 		}
-		if !has(both, s.Service.Selector) && !has(d.Labels, s.Service.Selector) {
+		if !endpoints.Matches(s.Service.Selector, both) && !endpoints.Matches(s.Service.Selector, d.Labels) {
 			continue
 		}
 		missing := map[string]string{}
@@ -275,11 +276,11 @@ func (s *Subject) onDeploymentOnly() *miss {
 func (s *Subject) oldReplicaSet() *miss {
 	for _, set := range s.replicaSets(s.Namespace) {
 		owner := controller(set.Meta)
-		if owner == nil || owner.Kind != "Deployment" || !has(set.TemplateLabels, s.Service.Selector) {
+		if owner == nil || owner.Kind != "Deployment" || !endpoints.Matches(s.Service.Selector, set.TemplateLabels) {
 			continue
 		}
 		d := s.snapshot.Deployment(s.Namespace, owner.Name)
-		if d == nil || has(d.TemplateLabels, s.Service.Selector) || d.Replicas == 0 {
+		if d == nil || endpoints.Matches(s.Service.Selector, d.TemplateLabels) || d.Replicas == 0 {
 			continue
 		}
 		change := maps.Clone(d.TemplateLabels)
@@ -303,17 +304,17 @@ func (s *Subject) oldReplicaSet() *miss {
 // workload is what would make Pods for the selector; nil when nothing does.
 func (s *Subject) workload() *maker {
 	for _, d := range s.deployments(s.Namespace) {
-		if has(d.TemplateLabels, s.Service.Selector) {
+		if endpoints.Matches(s.Service.Selector, d.TemplateLabels) {
 			return &maker{"Deployment", d.Meta, d.Replicas, d.Conditions}
 		}
 	}
 	for _, w := range s.workloads(s.Namespace) {
-		if has(w.TemplateLabels, s.Service.Selector) {
+		if endpoints.Matches(s.Service.Selector, w.TemplateLabels) {
 			return &maker{w.Kind, w.Meta, w.Replicas, nil}
 		}
 	}
 	for _, r := range s.replicaSets(s.Namespace) {
-		if controller(r.Meta) == nil && has(r.TemplateLabels, s.Service.Selector) {
+		if controller(r.Meta) == nil && endpoints.Matches(s.Service.Selector, r.TemplateLabels) {
 			return &maker{"ReplicaSet", r.Meta, r.Replicas, nil}
 		}
 	}

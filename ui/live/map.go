@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 	"svctour/ui/frame"
 	"svctour/ui/theme"
 )
@@ -157,20 +158,11 @@ func clientLabel(v *View) string {
 func mapPods(v *View, svc *model.Service) []*model.Pod {
 	var out []*model.Pod
 	for _, pod := range v.Snapshot.PodsIn(v.Namespace) {
-		if svc == nil || len(svc.Selector) > 0 && selects(svc.Selector, pod.Labels) {
+		if svc == nil || len(svc.Selector) > 0 && endpoints.Matches(svc.Selector, pod.Labels) {
 			out = append(out, pod)
 		}
 	}
 	return out
-}
-
-func selects(selector, labels map[string]string) bool {
-	for k, want := range selector {
-		if got, ok := labels[k]; !ok || got != want {
-			return false
-		}
-	}
-	return true
 }
 
 func mapPodRows(v *View, t *theme.Theme, svc *model.Service, pods []*model.Pod, w int) []frame.Line {
