@@ -45,6 +45,7 @@ var may = map[string][]string{
 	"model/endpoints": {"model"},
 	"model/path":      {"model"},
 	"model/dns":       {"model"},
+	"model/policy":    {"model"},
 	"model/diagnose":  {"model"},
 }
 

@@ -1,3 +1,6 @@
+// Package policy enforces NetworkPolicies on the lab's nodes, as a CNI plugin's
+// agent does. One agent with one set of watches serves every node. What the
+// policies mean is model/policy's business.
 package policy
 
 import (
@@ -5,32 +8,49 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
+	"svctour/cluster/convert"
 	"svctour/lab/network"
+	"svctour/model"
+	"svctour/model/policy"
 )
 
 // interval is the least time between two compilations: changes come in bursts.
 const interval = 20 * time.Millisecond
 
-// Agent keeps a Set up to date. Its Allows is what every node asks.
+// Agent keeps a table of the policies up to date. Its Allows is what every node
+// asks.
 type Agent struct {
-	set atomic.Pointer[Set]
+	table atomic.Pointer[policy.Table]
 }
 
 // Allows decides by what is known now: everything may pass until all was
-// listed once. It may be called at any time by any goroutine.
+// listed once. It is asked about the first packet of a connection, at the node
+// of the source for egress and at that of the destination for ingress. It may
+// be called at any time by any goroutine.
 func (a *Agent) Allows(f network.Flow) bool {
-	set := a.set.Load()
-	return set == nil || set.Allows(f)
+	table := a.table.Load()
+	return table == nil || allows(table, f)
+}
+
+func allows(table *policy.Table, f network.Flow) bool {
+	c := policy.Connection{
+		Source: table.End(f.Source.Addr()), Destination: table.End(f.Destination.Addr()),
+		Protocol: strings.ToUpper(f.Protocol), Port: int32(f.Destination.Port()),
+	}
+	if f.Ingress {
+		return table.Ingress(&c).Passes()
+	}
+	return table.Egress(&c).Passes()
 }
 
 // Run watches until ctx ends, and leaves the last state in force.
@@ -68,7 +88,7 @@ func (a *Agent) Run(ctx context.Context, client kubernetes.Interface) error {
 	defer timer.Stop()
 	<-timer.C
 	for {
-		a.set.Store(w.compile())
+		a.table.Store(w.compile())
 		timer.Reset(interval)
 		select {
 		case <-ctx.Done():
@@ -95,21 +115,27 @@ func (w *watched) changed() {
 	}
 }
 
-func (w *watched) compile() *Set {
-	return New(list[networkingv1.NetworkPolicy](w.policies), list[corev1.Pod](w.pods),
-		list[corev1.Namespace](w.namespaces), list[corev1.Node](w.nodes))
+func (w *watched) compile() *policy.Table {
+	return compile(w.policies.GetStore().List(), w.pods.GetStore().List(), w.namespaces.GetStore().List(), w.nodes.GetStore().List())
 }
 
-func list[O any](informer cache.SharedIndexInformer) []*O {
-	objects := informer.GetStore().List()
-	out := make([]*O, 0, len(objects))
+// compile makes a table of API objects.
+func compile(policies, pods, namespaces, nodes []any) *policy.Table {
+	return policy.NewTable(model.NewSnapshot(model.Snapshot{
+		Policies: converted(policies, convert.NetworkPolicy), Pods: converted(pods, convert.Pod),
+		Namespaces: converted(namespaces, convert.Namespace), Nodes: converted(nodes, convert.Node),
+	}))
+}
+
+func converted[O, M any](objects []any, one func(*O) *M) []*M {
+	out := make([]*M, 0, len(objects))
 	for _, object := range objects {
-		out = append(out, object.(*O))
+		out = append(out, one(object.(*O)))
 	}
 	return out
 }
 
-// trim leaves of an object what a Set reads.
+// trim leaves of an object what a table is made of.
 func trim(o any) (any, error) {
 	if object, ok := o.(metav1.Object); ok {
 		object.SetManagedFields(nil)

@@ -51,10 +51,19 @@ var policyCases = map[string]examples{
 		yes: []example{
 			{"web", func(w *world) { w.policy("web") }},
 			{"web", func(w *world) { w.asks(func(*model.Pod) {}); w.policy("web", from("app", "api")) }},
+			{"web", func(w *world) { // selectors do not see the host's network
+				w.asks(func(p *model.Pod) { p.HostNetwork, p.Node, p.DNSPolicy = true, "node-0", "ClusterFirstWithHostNet" })
+				w.policy("web", from("run", "client"))
+			}},
 		},
 		no: []example{
 			{"web", func(w *world) { w.policy("web", model.PolicyRule{}) }},
 			{"web", func(w *world) { w.policy("api") }},
+			{"web", func(w *world) { // what the Pods' own node sends is let in
+				each("web", func(p *model.Pod) { p.Node = "node-0" })(w)
+				w.asks(func(p *model.Pod) { p.HostNetwork, p.Node, p.DNSPolicy = true, "node-0", "ClusterFirstWithHostNet" })
+				w.policy("web")
+			}},
 			{"web", func(w *world) { w.policy("web"); w.Sync.Missing = map[string]string{"networkpolicies": "forbidden"} }},
 			{"web", func(w *world) { // another policy lets them in
 				w.policy("web")

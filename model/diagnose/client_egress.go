@@ -5,14 +5,15 @@ import (
 	"slices"
 
 	"svctour/model"
+	"svctour/model/policy"
 )
 
-// reaches says whether egress policies let a Pod reach a backend of the Service.
-func (s *Subject) reaches(policies []*model.NetworkPolicy, client *model.Pod) bool {
+// reaches says whether policies let a Pod out to a backend of the Service.
+func (s *Subject) reaches(client *model.Pod) bool {
 	for _, backend := range s.selected {
 		for i := range s.Service.Ports {
 			p := &s.Service.Ports[i]
-			if number := s.target(p, backend); number > 0 && s.egressAllows(policies, client, backend, p.Protocol, number) {
+			if number := s.target(p, backend); number > 0 && s.letsOut(client, backend, s.Service.ClusterIPs, p.Protocol, number) {
 				return true
 			}
 		}
@@ -20,41 +21,9 @@ func (s *Subject) reaches(policies []*model.NetworkPolicy, client *model.Pod) bo
 	return false
 }
 
-// egressAllows says whether one of the policies allows a connection. A nil peer
-// is one that is not known: a rule for any peer, and one for addresses, allow it.
-func (d *Doctor) egressAllows(policies []*model.NetworkPolicy, _, peer *model.Pod, protocol string, port int32) bool {
-	for _, policy := range policies {
-		for i := range *policy.Egress {
-			rule := &(*policy.Egress)[i]
-			if d.allows(rule, policy, peer, peer, protocol, port) {
-				return true
-			}
-			if peer != nil && d.allowsCIDR(rule, d.snapshot.DNS.Servers, protocol, port) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// allowsCIDR says whether a rule allows addresses by range: whether a policy
-// sees the Service's address or the Pod's is up to the network plugin.
-func (d *Doctor) allowsCIDR(r *model.PolicyRule, addresses []string, protocol string, port int32) bool {
-	if !allowsPort(r, nil, protocol, port) {
-		return false
-	}
-	for i := range r.Peers {
-		if r.Peers[i].CIDR != "" && inside(r.Peers[i].CIDR, addresses) && !insideAny(r.Peers[i].Except, addresses) {
-			return true
-		}
-	}
-	return false
-}
-
-// isMute says whether egress policies keep a Pod from the cluster's DNS.
+// isMute says whether policies keep a Pod from the cluster's DNS.
 func (d *Doctor) isMute(pod *model.Pod) bool {
-	policies := d.egressPolicies(pod)
-	return len(policies) > 0 && !d.egressAllows(policies, pod, d.dnsPod(), "UDP", 53)
+	return !d.letsOut(pod, d.dnsPod(), d.snapshot.DNS.Servers, "UDP", 53)
 }
 
 // mute are the Pods of a namespace that may not ask the cluster's DNS.
@@ -63,11 +32,8 @@ func (d *Doctor) mute(namespace string) []*model.Pod {
 	if known {
 		return out
 	}
-	for _, policy := range d.policies[namespace] {
-		if policy.Egress != nil { // else there is nobody to look for
-			out = slices.DeleteFunc(slices.Clone(d.all[namespace]), func(pod *model.Pod) bool { return !d.isMute(pod) })
-			break
-		}
+	if slices.ContainsFunc(d.policies.In(namespace), func(p *policy.Policy) bool { return p.About(policy.Egress) }) {
+		out = slices.DeleteFunc(slices.Clone(d.all[namespace]), func(pod *model.Pod) bool { return !d.isMute(pod) })
 	}
 	d.mutes[namespace] = out
 	return out

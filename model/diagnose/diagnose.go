@@ -8,6 +8,7 @@ import (
 
 	"svctour/model"
 	"svctour/model/endpoints"
+	"svctour/model/policy"
 )
 
 // Options say what to look at.
@@ -24,10 +25,10 @@ type Doctor struct {
 	index    map[string]map[string][]*model.Pod // namespace, then "key=value"
 	all      map[string][]*model.Pod            // namespace
 	owners   map[string]string                  // UID of a ReplicaSet to "Kind/name" of what owns it
-	policies map[string][]*model.NetworkPolicy  // namespace
-	events   map[string][]*model.Event          // "Kind namespace/name"
-	names    map[string]bool                    // of Services: "namespace/name"
-	odd      map[string][]*model.Pod            // namespace: those that look names up in another way
+	policies *policy.Set
+	events   map[string][]*model.Event // "Kind namespace/name"
+	names    map[string]bool           // of Services: "namespace/name"
+	odd      map[string][]*model.Pod   // namespace: those that look names up in another way
 
 	// Found when first asked for.
 	dns        *Finding // the cluster's DNS is down
@@ -47,7 +48,7 @@ type Doctor struct {
 func New(s *model.Snapshot) *Doctor {
 	d := &Doctor{
 		snapshot: s, index: map[string]map[string][]*model.Pod{}, all: map[string][]*model.Pod{}, owners: map[string]string{},
-		policies: map[string][]*model.NetworkPolicy{}, events: map[string][]*model.Event{}, names: map[string]bool{},
+		policies: policy.New(s.Policies, s.Namespaces), events: map[string][]*model.Event{}, names: map[string]bool{},
 		odd: map[string][]*model.Pod{}, mutes: map[string][]*model.Pod{}, grouped: map[string][]*group{},
 	}
 	for _, pod := range s.Pods {
@@ -68,9 +69,6 @@ func New(s *model.Snapshot) *Doctor {
 		if o := controller(set.Meta); o != nil {
 			d.owners[set.UID] = o.Kind + "/" + o.Name
 		}
-	}
-	for _, policy := range s.Policies {
-		d.policies[policy.Namespace] = append(d.policies[policy.Namespace], policy)
 	}
 	for _, event := range s.Events {
 		key := event.Object.Kind + " " + event.Object.Namespace + "/" + event.Object.Name

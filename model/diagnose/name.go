@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"svctour/model/endpoints"
+	"svctour/model/policy"
 )
 
 func (d *Doctor) findDNSDown() *Finding {
@@ -46,28 +47,27 @@ func (s *Subject) findDNSShut() *Finding {
 		return nil
 	}
 	for _, pod := range s.matching(service.Namespace, service.Selector) {
-		policies := s.ingressPolicies(pod)
 		if !pod.Ready() || pod.Terminating() {
 			continue
 		}
-		if len(policies) == 0 || s.lets(policies, pod, "UDP", 53) {
+		if s.letsIn(pod, "UDP", 53) {
 			return nil
 		}
-		policy := policies[0]
+		by := s.policies.Isolating(pod, policy.Ingress)[0]
 		rule := object{"from": []any{object{"namespaceSelector": object{}}}, "ports": []any{object{"protocol": "UDP", "port": 53}, object{"protocol": "TCP", "port": 53}}}
 		body := []any{object{"op": "add", "path": "/spec/ingress/-", "value": rule}}
-		if len(*policy.Ingress) == 0 {
+		if len(*by.Ingress) == 0 {
 			body = []any{object{"op": "add", "path": "/spec/ingress", "value": []any{rule}}}
 		}
 		return &Finding{
 			Severity: Error, Confidence: Certain,
-			Headline: fmt.Sprintf("NetworkPolicy %s keeps clients from the cluster's DNS: names time out", policy.Key()),
+			Headline: fmt.Sprintf("NetworkPolicy %s keeps clients from the cluster's DNS: names time out", by.Key()),
 			Cause:    "It selects the DNS Pods for ingress, and no rule of any policy that does lets port 53 in. (If the network plugin enforces policies.)",
 			Evidence: []Fact{
-				observed("NetworkPolicy", policy.Meta, "spec.podSelector", selectorText(&policy.Pods)),
+				observed("NetworkPolicy", by.Meta, "spec.podSelector", selectorText(&by.Pods)),
 				observed("Pod", pod.Meta, "metadata.labels", pairs(pod.Labels)),
 			},
-			Fix: patched("Allow every namespace at port 53, UDP and TCP.", "NetworkPolicy", policy.Meta, "json", body),
+			Fix: patched("Allow every namespace at port 53, UDP and TCP.", "NetworkPolicy", by.Meta, "json", body),
 		}
 	}
 	return nil

@@ -2,75 +2,55 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"svctour/model"
+	"svctour/model/policy"
 )
 
-// lets says whether policies let the client, or anybody, in.
-func (s *Subject) lets(policies []*model.NetworkPolicy, backend *model.Pod, protocol string, port int32) bool {
-	for _, policy := range policies {
-		for i := range *policy.Ingress {
-			rule := &(*policy.Ingress)[i]
-			if !s.allows(rule, policy, s.Client, backend, protocol, port) {
-				continue
-			}
-			if s.Client != nil || len(rule.Peers) == 0 || s.somebody(rule, policy) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// somebody says whether a rule's peers are anybody that exists; addresses
+// isAnybody says whether a rule's peers are anybody that exists; addresses
 // outside of the cluster always may be.
-func (d *Doctor) somebody(rule *model.PolicyRule, policy *model.NetworkPolicy) bool {
-	answer, known := d.somebodies[rule]
+func (d *Doctor) isAnybody(rule *policy.Rule) bool {
+	answer, known := d.somebodies[rule.PolicyRule]
 	if !known {
 		if d.somebodies == nil {
 			d.somebodies = map[*model.PolicyRule]bool{}
 		}
-		answer = d.lookForSomebody(rule, policy)
-		d.somebodies[rule] = answer
+		answer = d.lookForAnybody(rule)
+		d.somebodies[rule.PolicyRule] = answer
 	}
 	return answer
 }
 
-func (d *Doctor) lookForSomebody(rule *model.PolicyRule, policy *model.NetworkPolicy) bool {
+func (d *Doctor) lookForAnybody(rule *policy.Rule) bool {
 	for i := range rule.Peers {
 		peer := &rule.Peers[i]
 		if peer.CIDR != "" || d.scoped() || d.unread("pods") || peer.Namespaces != nil && d.unread("namespaces") {
 			return true
 		}
-		for _, pod := range d.snapshot.Pods {
-			if d.isPeer(peer, policy.Namespace, pod) {
-				return true
-			}
-		}
 	}
-	return false
+	return slices.ContainsFunc(d.snapshot.Pods, rule.Selects)
 }
 
 // eachShut gives for every port of the Service a ready Pod that policies shut
 // to the client, or to anybody, if none is open, with the policies; the first
 // finding counts.
-func (s *Subject) eachShut(check func(*model.ServicePort, *model.Pod, []*model.NetworkPolicy) *Finding) []Finding {
-	if !s.lives() || s.unread("networkpolicies") || len(s.policies[s.Namespace]) == 0 {
+func (s *Subject) eachShut(check func(*model.ServicePort, *model.Pod, []*policy.Policy) *Finding) []Finding {
+	if !s.lives() || s.unread("networkpolicies") || len(s.policies.In(s.Namespace)) == 0 {
 		return nil
 	}
 	for i := range s.Service.Ports {
 		p := &s.Service.Ports[i]
 		shut, pod := 0, (*model.Pod)(nil)
-		var by []*model.NetworkPolicy
+		var by []*policy.Policy
 		for _, backend := range s.ready {
-			policies := s.ingressPolicies(backend)
-			if len(policies) == 0 || s.lets(policies, backend, p.Protocol, s.target(p, backend)) {
+			if s.letsIn(backend, p.Protocol, s.target(p, backend)) {
 				continue
 			}
 			if shut++; pod == nil {
-				pod, by = backend, policies
+				pod, by = backend, s.policies.Isolating(backend, policy.Ingress)
 			}
 		}
 		if shut == 0 || shut < len(s.ready) && s.Client == nil {

@@ -3,145 +3,86 @@ package diagnose
 import (
 	"fmt"
 	"net/netip"
-	"strconv"
+	"slices"
 	"strings"
 
 	"svctour/model"
-	"svctour/model/endpoints"
+	"svctour/model/policy"
 )
 
-// about policies: what isolates a Pod is every policy that selects it, and one
-// rule of one of them is enough to allow (networking.k8s.io/v1 NetworkPolicySpec).
-
-// ingressPolicies are those that isolate a Pod for ingress.
-func (d *Doctor) ingressPolicies(pod *model.Pod) []*model.NetworkPolicy {
-	return d.isolating(pod, func(p *model.NetworkPolicy) bool { return p.Ingress != nil })
-}
-
-// egressPolicies are those that isolate a Pod for egress.
-func (d *Doctor) egressPolicies(pod *model.Pod) []*model.NetworkPolicy {
-	return d.isolating(pod, func(p *model.NetworkPolicy) bool { return p.Egress != nil })
-}
-
-func (d *Doctor) isolating(pod *model.Pod, about func(*model.NetworkPolicy) bool) []*model.NetworkPolicy {
-	if pod.HostNetwork { // undefined by the API, and not enforced by most plugins
-		return nil
+// ends are the ends that a connection with a Pod may have: one for each of its
+// addresses, and one without while it has none.
+func ends(pod *model.Pod) []policy.End {
+	e := policy.End{Pod: pod}
+	if pod.HostNetwork {
+		e.Node = pod.Node
 	}
-	var out []*model.NetworkPolicy
-	for _, p := range d.policies[pod.Namespace] {
-		if about(p) && endpoints.MatchesSelector(&p.Pods, pod.Labels) {
-			out = append(out, p)
-		}
+	out := endsAt(e, pod.IPs)
+	if len(out) == 0 {
+		out = append(out, e)
 	}
 	return out
 }
 
-// allows says whether a rule lets a connection with peer at port of pod pass;
-// a nil peer asks for any peer at all.
-func (d *Doctor) allows(r *model.PolicyRule, policy *model.NetworkPolicy, peer, pod *model.Pod, protocol string, port int32) bool {
-	if !allowsPort(r, pod, protocol, port) {
-		return false
-	}
-	if len(r.Peers) == 0 || peer == nil {
-		return true
-	}
-	for i := range r.Peers {
-		if d.isPeer(&r.Peers[i], policy.Namespace, peer) {
-			return true
-		}
-	}
-	return false
-}
-
-// allowsPort says whether a rule is about a port of a Pod (nil: of no Pod).
-func allowsPort(r *model.PolicyRule, pod *model.Pod, protocol string, port int32) bool {
-	if len(r.Ports) == 0 {
-		return true
-	}
-	for _, p := range r.Ports {
-		if p.Protocol != protocol {
-			continue
-		}
-		number, err := strconv.ParseInt(p.Port, 10, 32)
-		switch {
-		case p.Port == "":
-			return true
-		case err == nil && p.End == 0 && int32(number) == port, err == nil && p.End != 0 && int32(number) <= port && port <= p.End:
-			return true
-		case err != nil && pod != nil && namedPort(pod, p.Port, protocol) == port:
-			return true
-		}
-	}
-	return false
-}
-
-func (d *Doctor) isPeer(p *model.PolicyPeer, namespace string, peer *model.Pod) bool {
-	if p.CIDR != "" {
-		return inside(p.CIDR, peer.IPs) && !insideAny(p.Except, peer.IPs)
-	}
-	switch {
-	case p.Namespaces == nil && peer.Namespace != namespace:
-		return false
-	case p.Namespaces != nil:
-		ns := d.snapshot.Namespace(peer.Namespace)
-		if ns == nil || !endpoints.MatchesSelector(p.Namespaces, ns.Labels) {
-			return false
-		}
-	}
-	return p.Pods == nil || endpoints.MatchesSelector(p.Pods, peer.Labels)
-}
-
-func insideAny(ranges, addresses []string) bool {
-	for _, r := range ranges {
-		if inside(r, addresses) {
-			return true
-		}
-	}
-	return false
-}
-
-func inside(cidr string, addresses []string) bool {
-	prefix, err := netip.ParsePrefix(cidr)
-	if err != nil {
-		return false
-	}
+// endsAt gives an end for each of the addresses.
+func endsAt(e policy.End, addresses []string) []policy.End {
+	var out []policy.End
 	for _, text := range addresses {
-		if address, err := netip.ParseAddr(text); err == nil && prefix.Contains(address.Unmap()) {
+		if address, err := netip.ParseAddr(text); err == nil {
+			e.Address = address.Unmap()
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// letsIn says whether policies let the client, or anybody, in.
+func (s *Subject) letsIn(backend *model.Pod, protocol string, port int32) bool {
+	if s.Client == nil {
+		return s.letsAnybodyIn(backend, protocol, port)
+	}
+	for _, source := range ends(s.Client) {
+		c := policy.Connection{Source: source, Destination: policy.End{Pod: backend}, Protocol: protocol, Port: port}
+		if s.policies.Ingress(&c).Passes() {
 			return true
 		}
 	}
 	return false
 }
 
-// namedPort is the number that a Pod gives to a port's name, 0 if none does
-// (FindPort in pkg/api/v1/pod/util.go: containers, then restartable init containers).
-func namedPort(pod *model.Pod, name, protocol string) int32 {
-	for _, port := range containerPorts(pod) {
-		if port.Name == name && port.Protocol == protocol {
-			return port.Port
-		}
-	}
-	return 0
+func (s *Subject) letsAnybodyIn(backend *model.Pod, protocol string, port int32) bool {
+	policies := s.policies.Isolating(backend, policy.Ingress)
+	return len(policies) == 0 || anyRule(policies, policy.Ingress, func(r *policy.Rule) bool {
+		return r.AllowsPort(backend, protocol, port) && (len(r.Peers) == 0 || s.isAnybody(r))
+	})
 }
 
-// containerPorts are all that a Pod's serving containers declare.
-func containerPorts(pod *model.Pod) []model.ContainerPort {
-	var out []model.ContainerPort
-	for i := range pod.Containers {
-		out = append(out, pod.Containers[i].Ports...)
+// letsOut says whether policies let a Pod out to another, or to one of the
+// addresses of its Service, virtual: which of the two a policy sees is up to the
+// network plugin. A Pod that is not known (nil) is let out to if any is.
+func (d *Doctor) letsOut(from, to *model.Pod, virtual []string, protocol string, port int32) bool {
+	if to == nil {
+		policies := d.policies.Isolating(from, policy.Egress)
+		return len(policies) == 0 || anyRule(policies, policy.Egress, func(r *policy.Rule) bool { return r.AllowsPort(nil, protocol, port) })
 	}
-	for i := range pod.InitContainers {
-		if pod.InitContainers[i].Sidecar {
-			out = append(out, pod.InitContainers[i].Ports...)
+	for _, destination := range append(ends(to), endsAt(policy.End{}, virtual)...) {
+		c := policy.Connection{Source: policy.End{Pod: from}, Destination: destination, Protocol: protocol, Port: port}
+		if d.policies.Egress(&c).Passes() {
+			return true
 		}
 	}
-	return out
+	return false
+}
+
+// anyRule says whether one of the policies has such a rule.
+func anyRule(policies []*policy.Policy, d policy.Direction, is func(*policy.Rule) bool) bool {
+	return slices.ContainsFunc(policies, func(p *policy.Policy) bool { return slices.ContainsFunc(p.Rules(d), is) })
 }
 
 // allowedPort is a port that a rule of a policy allows, and the one that the
 // Service leads to.
 type allowedPort struct {
-	policy *model.NetworkPolicy
+	policy *policy.Policy
 	path   string // of the port in the policy's spec: ingress/0/ports/0/port
 	port   string
 	target int32
@@ -161,16 +102,16 @@ func (a *allowedPort) fix(explain string) Fix {
 // eachWrongPort looks, where policies shut a port, for one that they allow in
 // its place.
 func (s *Subject) eachWrongPort(wrong func(*model.ServicePort, *model.Pod, model.PolicyPort) bool, found func(*model.ServicePort, *model.Pod, *allowedPort) *Finding) []Finding {
-	return s.eachShut(func(p *model.ServicePort, pod *model.Pod, by []*model.NetworkPolicy) *Finding {
+	return s.eachShut(func(p *model.ServicePort, pod *model.Pod, by []*policy.Policy) *Finding {
 		target := s.target(p, pod)
 		if target == 0 {
 			return nil
 		}
-		for _, policy := range by {
-			for i, rule := range *policy.Ingress {
+		for _, each := range by {
+			for i, rule := range each.Rules(policy.Ingress) {
 				for j, port := range rule.Ports {
 					if port.Protocol == p.Protocol && wrong(p, pod, port) {
-						return found(p, pod, &allowedPort{policy, fmt.Sprintf("ingress/%d/ports/%d/port", i, j), port.Port, target})
+						return found(p, pod, &allowedPort{each, fmt.Sprintf("ingress/%d/ports/%d/port", i, j), port.Port, target})
 					}
 				}
 			}

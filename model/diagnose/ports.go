@@ -52,6 +52,20 @@ func (s *Subject) declared(pod *model.Pod, port string) bool {
 	return port != "" && s.ports(pod).known[port]
 }
 
+// containerPorts are all that a Pod's serving containers declare.
+func containerPorts(pod *model.Pod) []model.ContainerPort {
+	var out []model.ContainerPort
+	for i := range pod.Containers {
+		out = append(out, pod.Containers[i].Ports...)
+	}
+	for i := range pod.InitContainers {
+		if pod.InitContainers[i].Sidecar {
+			out = append(out, pod.InitContainers[i].Ports...)
+		}
+	}
+	return out
+}
+
 // target is the container port that a Service's port leads to in a Pod, 0 when
 // the Pod has none of that name.
 func (s *Subject) target(p *model.ServicePort, pod *model.Pod) int32 {

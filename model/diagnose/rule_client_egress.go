@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"svctour/model"
+	"svctour/model/policy"
 )
 
 // A named client that no egress policy lets out to the backends.
@@ -17,11 +18,11 @@ var clientEgress = Rule{
 		if s.Client == nil || s.Service == nil || len(s.selected) == 0 || s.unread("networkpolicies") {
 			return nil
 		}
-		policies := s.egressPolicies(s.Client)
-		if len(policies) == 0 || s.reaches(policies, s.Client) {
+		policies := s.policies.Isolating(s.Client, policy.Egress)
+		if len(policies) == 0 || s.reaches(s.Client) {
 			return nil
 		}
-		policy, backend := policies[0], s.selected[0]
+		by, backend := policies[0], s.selected[0]
 		ports := []any{}
 		for i := range s.Service.Ports[:min(len(s.Service.Ports), someText)] {
 			p := &s.Service.Ports[i]
@@ -40,20 +41,20 @@ var clientEgress = Rule{
 			}}
 		}
 		body := []any{object{"op": "add", "path": "/spec/egress/-", "value": rule}}
-		if len(*policy.Egress) == 0 {
+		if len(*by.Egress) == 0 {
 			body = []any{object{"op": "add", "path": "/spec/egress", "value": []any{rule}}}
 		}
 		return []Finding{{
 			Severity: Error, Confidence: Certain,
-			Headline: fmt.Sprintf("NetworkPolicy %s does not let Pod %s out to the Pods of %s: connections time out", policy.Name, s.Client.Name, s.Name),
+			Headline: fmt.Sprintf("NetworkPolicy %s does not let Pod %s out to the Pods of %s: connections time out", by.Name, s.Client.Name, s.Name),
 			Cause:    "The policy selects the client for egress, and no rule of any policy that does allows the backends' ports. (If the network plugin enforces policies.)",
 			Evidence: []Fact{
-				observed("NetworkPolicy", policy.Meta, "spec.podSelector", selectorText(&policy.Pods)),
-				observed("NetworkPolicy", policy.Meta, "spec.egress", count(len(*policy.Egress), "rule")),
+				observed("NetworkPolicy", by.Meta, "spec.podSelector", selectorText(&by.Pods)),
+				observed("NetworkPolicy", by.Meta, "spec.egress", count(len(*by.Egress), "rule")),
 				observed("Pod", s.Client.Meta, "metadata.labels", pairs(s.Client.Labels)),
 				{Object: about("Pod", s.Client.Meta), Field: "egress to Pod " + backend.Name, Value: "denied", Kind: model.Derived},
 			},
-			Fix: patched("Allow the backends at their own port.", "NetworkPolicy", policy.Meta, "json", body),
+			Fix: patched("Allow the backends at their own port.", "NetworkPolicy", by.Meta, "json", body),
 		}}
 	},
 }

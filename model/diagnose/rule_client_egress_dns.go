@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"svctour/model"
+	"svctour/model/policy"
 )
 
 // A client whose egress is restricted and that may not ask for names.
@@ -24,27 +25,26 @@ var clientEgressDNS = Rule{
 			return nil
 		}
 		for _, client := range clients {
-			policies := s.egressPolicies(client)
 			// Who may not reach the Service at all is no client of it, unless
 			// named as one.
-			if s.Client == nil && !s.reaches(policies, client) {
+			if s.Client == nil && !s.reaches(client) {
 				continue
 			}
-			policy := policies[0]
+			by := s.policies.Isolating(client, policy.Egress)[0]
 			rule := object{"to": []any{object{
 				"namespaceSelector": object{"matchLabels": object{"kubernetes.io/metadata.name": "kube-system"}},
 				"podSelector":       object{"matchLabels": object{"k8s-app": "kube-dns"}},
 			}}, "ports": []any{object{"protocol": "UDP", "port": 53}, object{"protocol": "TCP", "port": 53}}}
 			return []Finding{{
 				Severity: Error, Confidence: Certain,
-				Headline: fmt.Sprintf("NetworkPolicy %s keeps Pod %s from the cluster's DNS: names time out", policy.Name, client.Name),
+				Headline: fmt.Sprintf("NetworkPolicy %s keeps Pod %s from the cluster's DNS: names time out", by.Name, client.Name),
 				Cause:    "The policy selects the client for egress, and no rule of any policy that does allows port 53 to the DNS Pods.",
 				Evidence: []Fact{
-					observed("NetworkPolicy", policy.Meta, "spec.podSelector", selectorText(&policy.Pods)),
+					observed("NetworkPolicy", by.Meta, "spec.podSelector", selectorText(&by.Pods)),
 					observed("Pod", client.Meta, "metadata.labels", pairs(client.Labels)),
 					{Object: about("Pod", client.Meta), Field: "egress to port 53/UDP of the DNS Pods", Value: "denied, if the network plugin enforces policies", Kind: model.Derived},
 				},
-				Fix: patched("Allow the DNS Pods at port 53, UDP and TCP.", "NetworkPolicy", policy.Meta, "json",
+				Fix: patched("Allow the DNS Pods at port 53, UDP and TCP.", "NetworkPolicy", by.Meta, "json",
 					[]any{object{"op": "add", "path": "/spec/egress/-", "value": rule}}),
 			}}
 		}

@@ -5,6 +5,7 @@ import (
 
 	"svctour/model"
 	"svctour/model/endpoints"
+	"svctour/model/policy"
 )
 
 // A policy that means the client, but looks in its own namespace only.
@@ -14,14 +15,13 @@ var policyClientNamespace = Rule{
 	Explain: "A podSelector without a namespaceSelector selects Pods of the policy's namespace. For a client elsewhere put a namespaceSelector into the same element of the list.",
 	Source:  "https://kubernetes.io/docs/concepts/services-networking/network-policies/#behavior-of-to-and-from-selectors",
 	Check: func(s *Subject) []Finding {
-		if s.Client == nil || s.Client.Namespace == s.Namespace {
+		if s.Client == nil || s.Client.HostNetwork || s.Client.Namespace == s.Namespace {
 			return nil
 		}
-		return s.eachShut(func(p *model.ServicePort, pod *model.Pod, by []*model.NetworkPolicy) *Finding {
-			for _, policy := range by {
-				for i := range *policy.Ingress {
-					rule := &(*policy.Ingress)[i]
-					if !allowsPort(rule, pod, p.Protocol, s.target(p, pod)) {
+		return s.eachShut(func(p *model.ServicePort, pod *model.Pod, by []*policy.Policy) *Finding {
+			for _, each := range by {
+				for i, rule := range each.Rules(policy.Ingress) {
+					if !rule.AllowsPort(pod, p.Protocol, s.target(p, pod)) {
 						continue
 					}
 					for j := range rule.Peers {
@@ -31,13 +31,13 @@ var policyClientNamespace = Rule{
 						}
 						return &Finding{
 							Severity: Error, Confidence: Certain,
-							Headline: fmt.Sprintf("NetworkPolicy %s lets Pods %s in, of namespace %s only; the client is in %s", policy.Name, selectorText(peer.Pods), policy.Namespace, s.Client.Namespace),
+							Headline: fmt.Sprintf("NetworkPolicy %s lets Pods %s in, of namespace %s only; the client is in %s", each.Name, selectorText(peer.Pods), each.Namespace, s.Client.Namespace),
 							Cause:    "Without a namespaceSelector a peer is a Pod of the policy's own namespace.",
 							Evidence: []Fact{
-								observed("NetworkPolicy", policy.Meta, fmt.Sprintf("spec.ingress[%d].from[%d].podSelector", i, j), selectorText(peer.Pods)),
+								observed("NetworkPolicy", each.Meta, fmt.Sprintf("spec.ingress[%d].from[%d].podSelector", i, j), selectorText(peer.Pods)),
 								observed("Pod", s.Client.Meta, "metadata.namespace", s.Client.Namespace),
 							},
-							Fix: patched("Let in those of the client's namespace.", "NetworkPolicy", policy.Meta, "json", []any{object{
+							Fix: patched("Let in those of the client's namespace.", "NetworkPolicy", each.Meta, "json", []any{object{
 								"op": "add", "path": fmt.Sprintf("/spec/ingress/%d/from/%d/namespaceSelector", i, j),
 								"value": object{"matchLabels": object{"kubernetes.io/metadata.name": s.Client.Namespace}},
 							}}),

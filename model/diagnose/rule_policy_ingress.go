@@ -2,8 +2,10 @@ package diagnose
 
 import (
 	"fmt"
+	"net/netip"
 
 	"svctour/model"
+	"svctour/model/policy"
 )
 
 // NetworkPolicies let nobody in, or not the client.
@@ -13,13 +15,16 @@ var policyIngress = Rule{
 	Explain: "A Pod that any policy selects for ingress accepts only what some policy allows. What is not allowed is dropped: the client times out.",
 	Source:  "https://kubernetes.io/docs/concepts/services-networking/network-policies/",
 	Check: func(s *Subject) []Finding {
-		return s.eachShut(func(p *model.ServicePort, pod *model.Pod, policies []*model.NetworkPolicy) *Finding {
+		return s.eachShut(func(p *model.ServicePort, pod *model.Pod, policies []*policy.Policy) *Finding {
 			by := policies[0]
 			who, cause := "anybody", "No rule of any policy that selects the Pods allows this port."
 			from := []any{object{"podSelector": object{}}}
 			if s.Client != nil {
 				who, cause = "Pod "+s.Client.Name, "No rule of any policy that selects the Pods allows this client at this port."
 				from = []any{object{"podSelector": object{"matchLabels": s.Client.Labels}, "namespaceSelector": object{"matchLabels": object{"kubernetes.io/metadata.name": s.Client.Namespace}}}}
+				if s.Client.HostNetwork { // selectors do not see it
+					from = hostBlocks(s.Client)
+				}
 			}
 			rule := object{"from": from, "ports": []any{object{"protocol": p.Protocol, "port": s.target(p, pod)}}}
 			path, op := "/spec/ingress/-", any(rule)
@@ -39,4 +44,15 @@ var policyIngress = Rule{
 			}
 		})
 	},
+}
+
+// hostBlocks are peers with the addresses of a Pod, which are its node's.
+func hostBlocks(pod *model.Pod) []any {
+	out := []any{}
+	for _, e := range ends(pod) {
+		if e.Address.IsValid() {
+			out = append(out, object{"ipBlock": object{"cidr": netip.PrefixFrom(e.Address, e.Address.BitLen()).String()}})
+		}
+	}
+	return out
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"svctour/model"
+	"svctour/model/policy"
 )
 
 // A policy whose peers do not exist.
@@ -17,11 +18,10 @@ var policyNobody = Rule{
 		if s.Client != nil {
 			return nil
 		}
-		return s.eachShut(func(p *model.ServicePort, pod *model.Pod, by []*model.NetworkPolicy) *Finding {
-			for _, policy := range by {
-				for i := range *policy.Ingress {
-					rule := &(*policy.Ingress)[i]
-					if len(rule.Peers) == 0 || !allowsPort(rule, pod, p.Protocol, s.target(p, pod)) || s.somebody(rule, policy) {
+		return s.eachShut(func(p *model.ServicePort, pod *model.Pod, by []*policy.Policy) *Finding {
+			for _, each := range by {
+				for i, rule := range each.Rules(policy.Ingress) {
+					if len(rule.Peers) == 0 || !rule.AllowsPort(pod, p.Protocol, s.target(p, pod)) || s.isAnybody(rule) {
 						continue
 					}
 					text := "Pods " + selectorText(orEvery(rule.Peers[0].Pods))
@@ -30,10 +30,10 @@ var policyNobody = Rule{
 					}
 					return &Finding{
 						Severity: Error, Confidence: Likely,
-						Headline: fmt.Sprintf("NetworkPolicy %s lets in %s, and there are none: connections time out", policy.Name, text),
+						Headline: fmt.Sprintf("NetworkPolicy %s lets in %s, and there are none: connections time out", each.Name, text),
 						Cause:    "The rule allows the port, but no Pod of the cluster is one of its peers.",
 						Evidence: []Fact{
-							observed("NetworkPolicy", policy.Meta, fmt.Sprintf("spec.ingress[%d].from", i), text),
+							observed("NetworkPolicy", each.Meta, fmt.Sprintf("spec.ingress[%d].from", i), text),
 							{Object: "Cluster", Field: "Pods that are such peers", Value: "0", Kind: model.Observed},
 						},
 						Fix: Fix{Explain: "Correct the labels: see kubectl get pods -A --show-labels, and kubectl get namespaces --show-labels."},

@@ -2,8 +2,10 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 
 	"svctour/model"
+	"svctour/model/policy"
 )
 
 // A Service for the outside whose Pods let in Pods only.
@@ -19,10 +21,10 @@ var policyOutside = Rule{
 		}
 		for i := range s.Service.Ports {
 			p := &s.Service.Ports[i]
-			var by *model.NetworkPolicy
+			var by *policy.Policy
 			for _, pod := range s.ready {
-				policies := s.ingressPolicies(pod)
-				if len(policies) == 0 || s.fromOutside(policies, pod, p.Protocol, s.target(p, pod)) {
+				policies := s.policies.Isolating(pod, policy.Ingress)
+				if len(policies) == 0 || s.letsOutsideIn(policies, pod, p.Protocol, s.target(p, pod)) {
 					by = nil
 					break
 				}
@@ -49,23 +51,10 @@ var policyOutside = Rule{
 	},
 }
 
-// fromOutside says whether policies let in somebody who is no Pod.
-func (s *Subject) fromOutside(policies []*model.NetworkPolicy, pod *model.Pod, protocol string, port int32) bool {
-	for _, policy := range policies {
-		for i := range *policy.Ingress {
-			rule := &(*policy.Ingress)[i]
-			if !allowsPort(rule, pod, protocol, port) {
-				continue
-			}
-			if len(rule.Peers) == 0 {
-				return true
-			}
-			for j := range rule.Peers {
-				if rule.Peers[j].CIDR != "" {
-					return true
-				}
-			}
-		}
-	}
-	return false
+// letsOutsideIn says whether policies let in a client that is no Pod.
+func (s *Subject) letsOutsideIn(policies []*policy.Policy, pod *model.Pod, protocol string, port int32) bool {
+	return anyRule(policies, policy.Ingress, func(r *policy.Rule) bool {
+		return r.AllowsPort(pod, protocol, port) &&
+			(len(r.Peers) == 0 || slices.ContainsFunc(r.Peers, func(p model.PolicyPeer) bool { return p.CIDR != "" }))
+	})
 }

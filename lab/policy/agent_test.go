@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"strconv"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,20 +39,20 @@ const (
 	outside          = "172.18.0.1"
 )
 
-func cluster() ([]*corev1.Pod, []*corev1.Namespace, []*corev1.Node) {
+func cluster() (pods, namespaces, nodes []any) {
 	hosted := testPod("shop", "hosted", "node-1", node1, map[string]string{"app": "web"})
 	hosted.Spec.HostNetwork = true
 	ended := testPod("ops", "ended", "node-2", client, map[string]string{"app": "ended"})
 	ended.Status.Phase = corev1.PodSucceeded
-	return []*corev1.Pod{
+	return []any{
 			testPod("shop", "web", "node-1", web, map[string]string{"app": "web"}),
 			testPod("shop", "client", "node-2", client, map[string]string{"app": "client"}),
 			testPod("ops", "client", "node-2", ops, map[string]string{"app": "client"}),
 			hosted, ended,
-		}, []*corev1.Namespace{
-			{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: map[string]string{"team": "shop"}}},
-			{ObjectMeta: metav1.ObjectMeta{Name: "ops", Labels: map[string]string{"team": "ops"}}},
-		}, []*corev1.Node{testNode("node-1", node1, "10.244.1.0/24"), testNode("node-2", node2, "10.244.2.0/24")}
+		}, []any{
+			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: map[string]string{"team": "shop"}}},
+			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ops", Labels: map[string]string{"team": "ops"}}},
+		}, []any{testNode("node-1", node1, "10.244.1.0/24"), testNode("node-2", node2, "10.244.2.0/24")}
 }
 
 func TestAllows(t *testing.T) {
@@ -114,9 +115,9 @@ func TestAllows(t *testing.T) {
 		{"a Pod to itself", []string{denyAll}, web, web, 80, "", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var policies []*networkingv1.NetworkPolicy
-			for _, text := range c.policies {
-				policy := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "shop"}}
+			var policies []any
+			for i, text := range c.policies {
+				policy := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: strconv.Itoa(i)}}
 				if err := yaml.UnmarshalStrict([]byte(text), &policy.Spec); err != nil {
 					t.Fatal(err)
 				}
@@ -130,11 +131,11 @@ func TestAllows(t *testing.T) {
 				Source:      netip.AddrPortFrom(netip.MustParseAddr(c.from), 40000),
 				Destination: netip.AddrPortFrom(netip.MustParseAddr(c.to), c.port), Protocol: c.protocol,
 			}
-			s := New(policies, pods, namespaces, nodes)
+			table := compile(policies, pods, namespaces, nodes)
 			// As the nodes ask: first that of the source, then that of the destination.
 			atDestination := f
 			atDestination.Ingress = true
-			if got := s.Allows(f) && s.Allows(atDestination); got != c.want {
+			if got := allows(table, f) && allows(table, atDestination); got != c.want {
 				t.Errorf("allowed %v, want %v", got, c.want)
 			}
 		})
