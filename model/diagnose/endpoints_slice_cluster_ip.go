@@ -1,10 +1,6 @@
 package diagnose
 
-import (
-	"fmt"
-
-	"svctour/model"
-)
+import "fmt"
 
 // Endpoints that are cluster IPs.
 var sliceClusterIP = Rule{
@@ -38,19 +34,4 @@ var sliceClusterIP = Rule{
 		}
 		return nil
 	},
-}
-
-// byClusterIP finds a Service by a cluster IP.
-func (d *Doctor) byClusterIP() map[string]*model.Service {
-	if d.clusterIPs == nil {
-		d.clusterIPs = map[string]*model.Service{}
-		for _, service := range d.snapshot.Services {
-			for _, ip := range service.ClusterIPs {
-				if ip != model.None && ip != "" {
-					d.clusterIPs[ip] = service
-				}
-			}
-		}
-	}
-	return d.clusterIPs
 }

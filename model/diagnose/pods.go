@@ -216,3 +216,31 @@ func firstPort(s *model.Service) int32 {
 	}
 	return s.Ports[0].Port
 }
+
+func times(n int32) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// failing is the probe of a running container that keeps it from being ready,
+// with the kubelet's event that has a text; nil without.
+func (s *Subject) failing(pod *model.Pod, text string) (*model.Container, *model.Probe, string, *model.Event) {
+	for _, e := range s.events["Pod "+pod.Key()] {
+		kind, said, is := strings.Cut(e.Message, " probe failed: ")
+		if e.Reason != "Unhealthy" || !is || !strings.Contains(said, text) {
+			continue
+		}
+		for _, c := range containers(pod) {
+			switch {
+			case c.Ready || c.State != "running":
+			case kind == "Readiness" && c.Readiness != nil:
+				return c, c.Readiness, "readinessProbe", e
+			case kind == "Startup" && c.Startup != nil:
+				return c, c.Startup, "startupProbe", e
+			}
+		}
+	}
+	return nil, nil, "", nil
+}

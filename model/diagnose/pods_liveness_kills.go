@@ -52,10 +52,3 @@ var podLiveness = Rule{
 		return nil
 	}),
 }
-
-func times(n int32) string {
-	if n == 1 {
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
-}

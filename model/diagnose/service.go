@@ -84,3 +84,18 @@ func distance(a, b string) int {
 	}
 	return last[len(b)]
 }
+
+// byClusterIP finds a Service by a cluster IP.
+func (d *Doctor) byClusterIP() map[string]*model.Service {
+	if d.clusterIPs == nil {
+		d.clusterIPs = map[string]*model.Service{}
+		for _, service := range d.snapshot.Services {
+			for _, ip := range service.ClusterIPs {
+				if ip != model.None && ip != "" {
+					d.clusterIPs[ip] = service
+				}
+			}
+		}
+	}
+	return d.clusterIPs
+}
