@@ -3,7 +3,7 @@ package diagnose
 import "fmt"
 
 // A client that does not run asks nothing.
-var clientMissing = Rule{
+var clientNotRunning = Rule{
 	ID: "client-not-running", Lane: LaneClient,
 	Title:   "The client's Pod does not run",
 	Explain: "Nothing can be asked from a Pod that is not running. Look at its own conditions and events first.",

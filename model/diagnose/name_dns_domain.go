@@ -3,10 +3,10 @@ package diagnose
 import "fmt"
 
 // The cluster's domain is not the one that everybody types.
-var clusterDomain = Rule{
+var dnsDomain = Rule{
 	ID: "dns-domain", Lane: LaneName,
 	Title:   "The cluster's domain is not cluster.local",
-	Explain: "Names end with the domain that kubelets are told (clusterDomain). A name that ends in cluster.local does not exist in such a cluster.",
+	Explain: "Names end with the domain that kubelets are told (dnsDomain). A name that ends in cluster.local does not exist in such a cluster.",
 	Source:  "KubeletConfiguration, clusterDomain",
 	Check: func(s *Subject) []Finding {
 		if s.Service == nil || s.domain() == "cluster.local" {

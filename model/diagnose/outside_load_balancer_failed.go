@@ -6,7 +6,7 @@ import (
 )
 
 // The load balancer's controller says why there is no address.
-var loadBalancerEvents = Rule{
+var loadBalancerFailed = Rule{
 	ID: "load-balancer-failed", Lane: LaneOutside,
 	Title:   "The load balancer cannot be made",
 	Explain: "The controller that provides load balancers reports in the Service's events: no address left in its pool, a quota, missing rights.",

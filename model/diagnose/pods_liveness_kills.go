@@ -8,7 +8,7 @@ import (
 )
 
 // A container that its own liveness or startup probe kills.
-var podLiveness = Rule{
+var livenessKills = Rule{
 	ID: "liveness-kills", Lane: LanePods,
 	Title: "The liveness probe kills the container again and again",
 	Explain: "When a liveness or startup probe fails failureThreshold times the kubelet kills the container. A probe of the wrong port or path, or one that is too hasty for a slow start, " +

@@ -8,7 +8,7 @@ import (
 )
 
 // A StatefulSet's Pods wait for each other's names.
-var podPeersNotReady = Rule{
+var peersNotPublished = Rule{
 	ID: "peers-not-published", Lane: LanePods,
 	Title: "Pods wait for the names of peers that are not ready",
 	Explain: "A headless Service publishes ready Pods only. Pods that become ready when they have found their peers never do: set " +

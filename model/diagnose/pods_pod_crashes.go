@@ -7,7 +7,7 @@ import (
 )
 
 // A container ends as soon as it starts.
-var podCrashLoop = Rule{
+var podCrashes = Rule{
 	ID: "pod-crashes", Lane: LanePods,
 	Title:   "A container crashes after each start",
 	Explain: "The kubelet waits longer before each restart, up to five minutes. The log of the run before says why it ended.",

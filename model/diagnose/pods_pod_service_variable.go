@@ -8,7 +8,7 @@ import (
 )
 
 // A Service's variable is taken for the program's own.
-var podVariableCollision = Rule{
+var podServiceVariable = Rule{
 	ID: "pod-service-variable", Lane: LanePods,
 	Title: "A Service's environment variable collides with the program's own",
 	Explain: "For every Service of its namespace a new Pod gets variables: a Service named app sets APP_PORT=tcp://10.96.1.2:80. " +

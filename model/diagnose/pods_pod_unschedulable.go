@@ -7,7 +7,7 @@ import (
 )
 
 // The scheduler finds no node for the Pod.
-var podUnscheduled = Rule{
+var podUnschedulable = Rule{
 	ID: "pod-unschedulable", Lane: LanePods,
 	Title:   "The Pods are not scheduled",
 	Explain: "The scheduler finds no node with room, the right labels or tolerated taints. Its message says how many nodes fail for which reason.",

@@ -6,7 +6,7 @@ import (
 )
 
 // All Pods have ended.
-var podEnded = Rule{
+var podsEnded = Rule{
 	ID: "pods-ended", Lane: LanePods,
 	Title:   "The Pods have ended",
 	Explain: "Pods that have succeeded or failed are no endpoints. A server runs in a Deployment, which replaces what ends.",

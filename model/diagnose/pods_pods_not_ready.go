@@ -7,7 +7,7 @@ import (
 )
 
 // The Pods have just begun.
-var podStarting = Rule{
+var podsNotReady = Rule{
 	ID: "pods-not-ready", Lane: LanePods,
 	Title:   "No Pod is ready",
 	Explain: "The selector matches Pods, none of which is ready. If they have just been made, wait.",

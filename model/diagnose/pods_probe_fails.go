@@ -7,7 +7,7 @@ import (
 )
 
 // A probe fails, for whatever reason.
-var podProbeFails = Rule{
+var probeFails = Rule{
 	ID: "probe-fails", Lane: LanePods,
 	Title:   "The Pods run, but their probe fails",
 	Explain: "Containers run and are not ready: the startup or readiness probe fails, or has not succeeded yet. The kubelet's event has the answer that it got.",

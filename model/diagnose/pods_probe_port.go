@@ -7,7 +7,7 @@ import (
 )
 
 // The readiness probe asks a port that nobody declares.
-var podProbePort = Rule{
+var probePort = Rule{
 	ID: "probe-port", Lane: LanePods,
 	Title:   "The readiness probe asks another port than the container's",
 	Explain: "A probe of a port on which nothing listens fails forever, and the Pod never becomes an endpoint. Name the port, and probe the name.",

@@ -7,7 +7,7 @@ import (
 )
 
 // The probe speaks HTTP where the program speaks TLS, or the other way round.
-var podProbeScheme = Rule{
+var probeScheme = Rule{
 	ID: "probe-scheme", Lane: LanePods,
 	Title:   "The probe speaks another protocol than the program",
 	Explain: "httpGet has a scheme: HTTP unless it says HTTPS. A server with TLS answers a plain request with an error, and a plain server cannot do a TLS handshake.",

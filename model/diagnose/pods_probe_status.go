@@ -8,7 +8,7 @@ import (
 )
 
 // The probe's page answers with an error.
-var podProbeStatus = Rule{
+var probeStatus = Rule{
 	ID: "probe-status", Lane: LanePods,
 	Title:   "The probe's path answers with an error",
 	Explain: "An HTTP probe succeeds with a status from 200 to 399. 404 is a wrong path, 401 or 403 one that wants credentials, 503 often a program that waits for something else.",

@@ -8,7 +8,7 @@ import (
 )
 
 // The probe gets no answer in time.
-var podProbeTimeout = Rule{
+var probeTimeout = Rule{
 	ID: "probe-timeout", Lane: LanePods,
 	Title:   "The probe gets no answer in time",
 	Explain: "A probe waits timeoutSeconds, one second unless said otherwise. A program that answers more slowly under load, or that waits for another, is never ready.",

@@ -7,7 +7,7 @@ import (
 )
 
 // A readiness gate is not open.
-var podReadinessGate = Rule{
+var readinessGate = Rule{
 	ID: "readiness-gate", Lane: LanePods,
 	Title:   "A readiness gate is closed",
 	Explain: "Besides its containers a Pod may wait for conditions that some controller sets, for example a load balancer's.",

@@ -7,7 +7,7 @@ import (
 )
 
 // Some Pods are ready, and others are not.
-var someNotReady = Rule{
+var somePodsNotReady = Rule{
 	ID: "some-pods-not-ready", Lane: LanePods,
 	Title:   "Some of the Pods are not ready",
 	Explain: "The Service works with the Pods that are ready; capacity is missing. A container that crashes, an image that cannot be pulled, a node that is gone, or a probe that has failed for a minute do not get better by themselves.",

@@ -6,7 +6,7 @@ import (
 )
 
 // Topology hints were asked for and are not there.
-var hintsMissing = Rule{
+var topologyHints = Rule{
 	ID: "topology-hints", Lane: LanePolicy,
 	Title: "Topology hints were asked for, and there are none",
 	Explain: "With topology-mode Auto the controller writes hints only when zones have enough endpoints for their share of CPUs, and takes them away otherwise; " +

@@ -19,18 +19,18 @@ type Rule struct {
 // Rules are all rules, those of a lane in order: where several find something
 // equally bad, the first is the headline.
 var Rules = []Rule{
-	clientMissing, clientHostNetwork, clientDNSPolicy, clientDNSSearch, clientNDots, clientEgressDNS, clientEgress, clientHTTPProxy,
-	dnsDown, dnsPolicy, dnsServerMissing, clusterDomain,
-	serviceMissing, namespaceTerminating, serviceDeleting, externalNameIsAddress, externalNameLoop, externalNameMissing, externalNameShort, servicePortMissing, noClusterIP,
-	sliceLabel, endpointsNotMirrored, noSelectorNoEndpoints, selectorRemovedStale, scaledToZero, podsTerminating, podsNotCreated, selectorOtherNamespace, selectorNearMiss, selectorMatchesNothing,
-	selectorTooBroad, workloadsFight, selectorSeveral,
-	podUnscheduled, podImage, podConfig, podNetwork, podVariableCollision, podPeersNotReady, podOutOfMemory, podLiveness, podPortConflict, podCrashLoop, podInit,
-	podProbePort, podProbeStatus, podProbeScheme, podProbeTimeout, podProbeFails, podReadinessGate, podNodeDown, podEnded, podStarting, someNotReady, rolloutStuck, podRestarts,
+	clientNotRunning, clientHostNetwork, clientDNSPolicy, clientDNSSearch, clientNDots, clientEgressDNS, clientEgress, clientHTTPProxy,
+	dnsDown, dnsPolicy, dnsServerMissing, dnsDomain,
+	serviceMissing, namespaceTerminating, serviceDeleting, externalNameAddress, externalNameLoop, externalNameMissing, externalNameShort, servicePortMissing, serviceNoClusterIP,
+	sliceLabel, endpointsNotMirrored, selectorNone, selectorRemovedStaleSlice, scaledToZero, podsTerminating, podsNotCreated, selectorOtherNamespace, selectorNearMiss, selectorMatchesNothing,
+	selectorTooBroad, workloadsShareSelector, selectorSeveral,
+	podUnschedulable, podImage, podConfig, podNetwork, podServiceVariable, peersNotPublished, podOutOfMemory, livenessKills, podPortConflict, podCrashes, podInit,
+	probePort, probeStatus, probeScheme, probeTimeout, probeFails, readinessGate, podNodeDown, podsEnded, podsNotReady, somePodsNotReady, rolloutStuck, podRestarts,
 	familyMismatch, endpointsLag, endpointsStale, endpointsEmpty, sliceAddressType, slicePort, sliceClusterIP, sliceNotReady, sliceForeign,
 	targetPortName, targetPortProtocol, targetPortSwapped, targetPortSomePods, targetPortUndeclared, targetPortAmbiguous, headlessPort, statefulSetService, statefulSetNotHeadless, externalNamePort,
-	policyServicePort, policyPortName, policyClientNamespace, policyNobody, policyIngress, policyOutside, externalLocal, internalLocal, hintsMissing, trafficDistribution, sourceRanges, sessionAffinity,
+	policyServicePort, policyPortName, policyClientNamespace, policyNobody, policyIngress, policyOutside, externalLocal, internalLocal, topologyHints, trafficDistribution, sourceRanges, sessionAffinity,
 	proxyName, proxyNameSlice, proxyDown,
-	loadBalancerEvents, loadBalancerPending, loadBalancerNodes, addressShared, nodePortAddresses, nodePortReach, externalIPs, externalNameHost,
+	loadBalancerFailed, loadBalancerPending, loadBalancerNodes, addressShared, nodePortAddresses, nodePortReach, externalIPs, externalNameHost,
 	hairpin,
 }
 

@@ -3,7 +3,7 @@ package diagnose
 import "svctour/model"
 
 // A Service without selector, for which nobody has written endpoints.
-var noSelectorNoEndpoints = Rule{
+var selectorNone = Rule{
 	ID: "selector-none", Lane: LaneSelector,
 	Title:   "The Service has no selector, and nobody wrote endpoints for it",
 	Explain: "Without a selector no controller fills EndpointSlices: whoever made the Service has to. Their label kubernetes.io/service-name joins them.",

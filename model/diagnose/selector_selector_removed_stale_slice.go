@@ -8,7 +8,7 @@ import (
 )
 
 // Slices that the controller made before the selector was taken away.
-var selectorRemovedStale = Rule{
+var selectorRemovedStaleSlice = Rule{
 	ID: "selector-removed-stale-slice", Lane: LaneSelector,
 	Title:   "Endpoints remain from a selector that was removed",
 	Explain: "The controller that made a slice stops looking after it when the Service loses its selector. kube-proxy goes on sending connections to addresses that nobody updates.",

@@ -9,7 +9,7 @@ import (
 )
 
 // Two Deployments that take each other's Pods for their own.
-var workloadsFight = Rule{
+var workloadsShareSelector = Rule{
 	ID: "workloads-share-selector", Lane: LaneSelector,
 	Title:   "Two Deployments have the same selector",
 	Explain: "Deployments with the same selector count each other's Pods, and kill or adopt them.",

@@ -8,7 +8,7 @@ import (
 )
 
 // An ExternalName that is an address.
-var externalNameIsAddress = Rule{
+var externalNameAddress = Rule{
 	ID: "externalname-address", Lane: LaneService,
 	Title:   "externalName is an IP address",
 	Explain: "An ExternalName Service is a CNAME record. DNS serves the address as if it were a host's name, which no resolver finds. Use a Service without selector and an EndpointSlice with the address.",

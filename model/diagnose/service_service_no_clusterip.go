@@ -3,7 +3,7 @@ package diagnose
 import "svctour/model"
 
 // The Service has not been given an address.
-var noClusterIP = Rule{
+var serviceNoClusterIP = Rule{
 	ID: "service-no-clusterip", Lane: LaneService,
 	Title:   "The Service has no cluster IP",
 	Explain: "The API server allocates a cluster IP when a Service is created. One without was read from a file, or is of another type.",
