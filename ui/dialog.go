@@ -67,11 +67,11 @@ func (a *App) drawDialog(s *frame.Surface) {
 		y++
 	}
 	y++
-	for _, o := range a.dialog.options {
+	for i, o := range a.dialog.options {
 		key := a.keyName(o.action.Keys[0])
 		box.Text(3, y, key, a.theme.Key)
 		box.Line(10, y, width-12, frame.L(o.action.Title, a.theme.Text))
-		box.Click(frame.Rect{X: 1, Y: y, W: width - 2, H: 1}, "dialog "+o.action.ID)
+		box.Click(frame.Rect{X: 1, Y: y, W: width - 2, H: 1}, "dialog", i)
 		y++
 	}
 }

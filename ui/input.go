@@ -74,7 +74,7 @@ func (a *App) perform(action shell.Action) tea.Cmd {
 		a.notice = strings.ToUpper(action.Why[:1]) + action.Why[1:] + "."
 		return nil
 	}
-	return a.intent(a.screen.Do(action.ID))
+	return a.intent(a.screen.Do(action.ID, action.N))
 }
 
 func (a *App) choose(o option) tea.Cmd {
@@ -89,26 +89,24 @@ func (a *App) choose(o option) tea.Cmd {
 // was drawn last.
 func (a *App) click(x, y int) tea.Cmd {
 	a.notice = ""
-	id := frame.Hit(a.areas, x, y)
+	id, n := frame.Hit(a.areas, x, y)
 	switch {
 	case a.help:
 		a.help = false
 	case a.dialog != nil:
-		for _, o := range a.dialog.options {
-			if id == "dialog "+o.action.ID {
-				return a.choose(o)
-			}
+		if id == "dialog" {
+			return a.choose(a.dialog.options[n])
 		}
 	case a.prompt.open:
 	case id == "help":
 		a.help = true
 	case id != "":
 		for _, action := range a.screen.Actions() {
-			if action.ID == id {
+			if action.ID == id && action.N == n {
 				return a.perform(action)
 			}
 		}
-		return a.intent(a.screen.Do(id))
+		return a.intent(a.screen.Do(id, n))
 	}
 	return nil
 }
@@ -128,7 +126,7 @@ func (a *App) wheel(button tea.MouseButton) tea.Cmd {
 	if id == "" || a.dialog != nil || a.help {
 		return nil
 	}
-	return a.intent(a.screen.Do(id))
+	return a.intent(a.screen.Do(id, 0))
 }
 
 // profile takes colours away where the terminal has none.

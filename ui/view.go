@@ -133,14 +133,14 @@ func (a *App) drawFooter(s *frame.Surface) {
 	end := a.size.W - 1 - frame.Width("? keys")
 	s.Text(end, y, "?", t.Key)
 	s.Text(end+2, y, "keys", t.Muted)
-	s.Click(frame.Rect{X: end, Y: y, W: 6, H: 1}, "help")
+	s.Click(frame.Rect{X: end, Y: y, W: 6, H: 1}, "help", 0)
 	x := 1
 	for _, action := range a.screen.Actions() {
 		if action.Quiet || action.Hidden || len(action.Keys) == 0 {
 			continue
 		}
 		key := a.keyName(action.Keys[0])
-		if action.ID == "answer 0" {
+		if action.ID == "answer" {
 			key = "a b c"
 		}
 		width := frame.Width(key) + 1 + frame.Width(action.Title)
@@ -153,7 +153,7 @@ func (a *App) drawFooter(s *frame.Surface) {
 		}
 		s.Text(x, y, key, keyStyle)
 		s.Text(x+frame.Width(key)+1, y, action.Title, textStyle)
-		s.Click(frame.Rect{X: x, Y: y, W: width, H: 1}, action.ID)
+		s.Click(frame.Rect{X: x, Y: y, W: width, H: 1}, action.ID, action.N)
 		x += width + 3
 	}
 }

@@ -43,7 +43,7 @@ func (b *Screen) Actions() []shell.Action {
 }
 
 // Do implements shell.Screen.
-func (b *Screen) Do(id string) shell.Intent {
+func (b *Screen) Do(id string, _ int) shell.Intent {
 	switch id {
 	case "retry":
 		return shell.Choose{Choice: b.choice}

@@ -56,7 +56,7 @@ func (c *Screen) Actions() []shell.Action {
 }
 
 // Do implements shell.Screen.
-func (c *Screen) Do(id string) shell.Intent {
+func (c *Screen) Do(id string, n int) shell.Intent {
 	switch id {
 	case "up":
 		c.cursor = (c.cursor + len(c.lessons) - 1) % len(c.lessons)
@@ -66,13 +66,13 @@ func (c *Screen) Do(id string) shell.Intent {
 		return shell.Open{Lesson: c.lessons[c.cursor].ID}
 	case "picker":
 		return shell.Picker{}
+	case "row":
+		if n < len(c.lessons) {
+			c.cursor = n
+			return shell.Open{Lesson: c.lessons[n].ID}
+		}
 	case "quit":
 		return shell.Quit{}
-	}
-	var n int
-	if _, err := fmt.Sscanf(id, "row %d", &n); err == nil && n < len(c.lessons) {
-		c.cursor = n
-		return shell.Open{Lesson: c.lessons[n].ID}
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func (c *Screen) drawRow(s *frame.Surface, t *theme.Theme, i int, l *lessons.Les
 	}
 	s.Right(w-1, y, state, style.With(stateStyle))
 	s.Line(5, y+1, w-5, frame.L(l.Summary, t.Muted))
-	s.Click(frame.Rect{X: 0, Y: y, W: w, H: 2}, fmt.Sprintf("row %d", i))
+	s.Click(frame.Rect{X: 0, Y: y, W: w, H: 2}, "row", i)
 }
 
 func (c *Screen) drawWorld(s *frame.Surface, t *theme.Theme, y, w int) {

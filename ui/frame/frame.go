@@ -84,8 +84,9 @@ func (r Rect) intersect(o Rect) Rect {
 
 // Region is a part of the frame that answers to the mouse.
 type Region struct {
-	Rect   Rect
-	Action string // id of the action a click means
+	Rect Rect
+	ID   string // of the action that a click means
+	N    int    // which of several actions with that ID
 }
 
 type root struct {
@@ -223,11 +224,12 @@ func fromCell(c uv.Style) Style {
 	}
 }
 
-// Click makes r answer to the mouse with an action. Later regions lie above earlier ones.
-func (s *Surface) Click(r Rect, action string) {
+// Click makes r answer to the mouse with an action: its id, and which of
+// several of that id it is. Later regions lie above earlier ones.
+func (s *Surface) Click(r Rect, id string, n int) {
 	area := Rect{s.area.X + r.X, s.area.Y + r.Y, r.W, r.H}.intersect(s.clip)
 	if area.W > 0 && area.H > 0 {
-		s.root.regions = append(s.root.regions, Region{area, action})
+		s.root.regions = append(s.root.regions, Region{area, id, n})
 	}
 }
 
@@ -235,13 +237,13 @@ func (s *Surface) Click(r Rect, action string) {
 func (s *Surface) Regions() []Region { return s.root.regions }
 
 // Hit gives the action under a cell of the frame, "" when there is none.
-func Hit(regions []Region, x, y int) string {
+func Hit(regions []Region, x, y int) (id string, n int) {
 	for i := len(regions) - 1; i >= 0; i-- {
 		if regions[i].Rect.Contains(x, y) {
-			return regions[i].Action
+			return regions[i].ID, regions[i].N
 		}
 	}
-	return ""
+	return "", 0
 }
 
 // Render gives the frame as lines with colours, for the terminal.

@@ -95,14 +95,15 @@ func TestBoxAndHeading(t *testing.T) {
 
 func TestHitFindsTheTopmost(t *testing.T) {
 	s := New(10, 4)
-	s.Click(Rect{0, 0, 10, 4}, "below")
-	s.Sub(Rect{2, 1, 4, 2}).Click(Rect{0, 0, 40, 40}, "above")
+	s.Click(Rect{0, 0, 10, 4}, "below", 1)
+	s.Sub(Rect{2, 1, 4, 2}).Click(Rect{0, 0, 40, 40}, "above", 2)
 	for _, c := range []struct {
 		x, y int
 		want string
-	}{{0, 0, "below"}, {2, 1, "above"}, {5, 2, "above"}, {6, 2, "below"}, {10, 0, ""}} {
-		if got := Hit(s.Regions(), c.x, c.y); got != c.want {
-			t.Errorf("%d,%d: %q, want %q", c.x, c.y, got, c.want)
+		n    int
+	}{{0, 0, "below", 1}, {2, 1, "above", 2}, {5, 2, "above", 2}, {6, 2, "below", 1}, {10, 0, "", 0}} {
+		if got, n := Hit(s.Regions(), c.x, c.y); got != c.want || n != c.n {
+			t.Errorf("%d,%d: %q %d, want %q %d", c.x, c.y, got, n, c.want, c.n)
 		}
 	}
 }

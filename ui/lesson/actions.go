@@ -16,7 +16,7 @@ func (l *Screen) Actions() []shell.Action {
 	if l.asking() {
 		for i, choice := range step.Predict.Choices {
 			actions = append(actions, shell.Action{
-				ID: answerID(i), Keys: []string{string(rune('a' + i))}, Title: "predict", Help: "predict: " + choice, Quiet: i > 0,
+				ID: "answer", N: i, Keys: []string{string(rune('a' + i))}, Title: "predict", Help: "predict: " + choice, Quiet: i > 0,
 			})
 		}
 	}
@@ -62,7 +62,7 @@ func (l *Screen) Actions() []shell.Action {
 	)
 	for p := storyPane; p < panes; p++ {
 		actions = append(actions, shell.Action{
-			ID: fmt.Sprintf("pane %d", p), Keys: []string{fmt.Sprint(int(p) + 1)}, Title: paneTitles[p],
+			ID: "pane", N: int(p), Keys: []string{fmt.Sprint(int(p) + 1)}, Title: paneTitles[p],
 			Help: fmt.Sprintf("go to a pane, 1 to %d", panes), Quiet: true, Hidden: p != storyPane,
 		})
 	}
@@ -148,7 +148,7 @@ func (l *Screen) asking() bool {
 }
 
 // Do implements shell.Screen.
-func (l *Screen) Do(id string) shell.Intent {
+func (l *Screen) Do(id string, n int) shell.Intent {
 	switch id {
 	case "go":
 		return l.forward()
@@ -189,7 +189,7 @@ func (l *Screen) Do(id string) shell.Intent {
 	case "quit":
 		return shell.Quit{}
 	default:
-		return l.doPane(id)
+		return l.doPane(id, n)
 	}
 	return nil
 }
@@ -197,8 +197,7 @@ func (l *Screen) Do(id string) shell.Intent {
 // bottom scrolls to the end and stays there while more comes.
 const bottom = 1 << 20
 
-func (l *Screen) doPane(id string) shell.Intent {
-	var n int
+func (l *Screen) doPane(id string, n int) shell.Intent {
 	switch id {
 	case "tab":
 		l.lookAt(l.neighbour(1))
@@ -212,17 +211,19 @@ func (l *Screen) doPane(id string) shell.Intent {
 		l.scroll[l.focus] = l.offset[l.focus] - 8
 	case "page down":
 		l.scroll[l.focus] = l.offset[l.focus] + 8
-	default:
-		if _, err := fmt.Sscanf(id, "pane %d", &n); err == nil && n >= 0 && n < int(panes) {
+	case "pane":
+		if n >= 0 && n < int(panes) {
 			l.lookAt(pane(n))
+		}
+		return nil
+	case "answer":
+		if !l.asking() {
 			return nil
 		}
-		if _, err := fmt.Sscanf(id, "answer %d", &n); err == nil && l.asking() {
-			if _, err := l.play.Answer(n); err != nil {
-				l.problem = err.Error()
-			}
-			return shell.Save{Progress: l.play.Progress()}
+		if _, err := l.play.Answer(n); err != nil {
+			l.problem = err.Error()
 		}
+		return shell.Save{Progress: l.play.Progress()}
 	}
 	l.scroll[l.focus] = max(0, l.scroll[l.focus])
 	return nil

@@ -95,7 +95,7 @@ func (l *Screen) drawLarge(s *frame.Surface, t *theme.Theme, tour layout.Tour, c
 		box.Heading(y, l.title(t, p, l.paneTitle(p)), l.evidence(t, p))
 		inner := s.Sub(frame.Rect{X: area.X + 1, Y: area.Y, W: area.W - 2, H: area.H})
 		l.drawScrolled(inner, t, p, contents[p])
-		s.Click(area, fmt.Sprintf("pane %d", p))
+		s.Click(area, "pane", int(p))
 	}
 }
 
@@ -133,7 +133,7 @@ func (l *Screen) drawTabs(s *frame.Surface, t *theme.Theme, area frame.Rect, lin
 			x += 2
 		}
 		head = append(head, frame.Span{Text: label, Style: style})
-		box.Click(frame.Rect{X: x, Y: 0, W: frame.Width(label), H: 1}, fmt.Sprintf("pane %d", p))
+		box.Click(frame.Rect{X: x, Y: 0, W: frame.Width(label), H: 1}, "pane", int(p))
 		x += frame.Width(label)
 	}
 	box.Heading(0, head, l.evidence(t, l.tab()))
@@ -161,7 +161,7 @@ func (l *Screen) drawBox(s *frame.Surface, t *theme.Theme, p pane, area frame.Re
 	box.Heading(0, title, note)
 	iw, ih := inner.Size()
 	l.drawScrolled(inner.Sub(frame.Rect{X: 1, Y: 0, W: iw - 2, H: ih}), t, p, lines)
-	s.Click(area, fmt.Sprintf("pane %d", p))
+	s.Click(area, "pane", int(p))
 }
 
 // drawScrolled draws lines at the pane's scroll position, and says how many

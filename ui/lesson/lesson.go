@@ -3,7 +3,6 @@
 package lesson
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"strings"
 
@@ -385,5 +384,3 @@ func (l *Screen) StepsDone() []bool {
 
 // Progress is the lesson's progress, to be kept.
 func (l *Screen) Progress() lessons.Progress { return l.play.Progress() }
-
-func answerID(i int) string { return fmt.Sprintf("answer %d", i) }

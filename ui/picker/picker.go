@@ -57,7 +57,7 @@ func (p *Screen) Actions() []shell.Action {
 }
 
 // Do implements shell.Screen.
-func (p *Screen) Do(id string) shell.Intent {
+func (p *Screen) Do(id string, n int) shell.Intent {
 	switch id {
 	case "up":
 		p.cursor = (p.cursor + len(p.rows) - 1) % len(p.rows)
@@ -65,13 +65,13 @@ func (p *Screen) Do(id string) shell.Intent {
 		p.cursor = (p.cursor + 1) % len(p.rows)
 	case "choose":
 		return shell.Choose{Choice: p.rows[p.cursor].choice}
+	case "row":
+		if n < len(p.rows) {
+			p.cursor = n
+			return shell.Choose{Choice: p.rows[n].choice}
+		}
 	case "quit":
 		return shell.Quit{}
-	}
-	var n int
-	if _, err := fmt.Sscanf(id, "row %d", &n); err == nil && n < len(p.rows) {
-		p.cursor = n
-		return shell.Choose{Choice: p.rows[n].choice}
 	}
 	return nil
 }
@@ -149,7 +149,7 @@ func (p *Screen) drawRow(s *frame.Surface, t *theme.Theme, i, y, w int) {
 		text, state := p.state(r, t)
 		s.Line(2, y+1, w-2, frame.Line{{Text: text + "  ", Style: state}, {Text: r.choice.Server, Style: t.Muted}})
 	}
-	s.Click(frame.Rect{X: 0, Y: y, W: w, H: 2}, fmt.Sprintf("row %d", i))
+	s.Click(frame.Rect{X: 0, Y: y, W: w, H: 2}, "row", i)
 }
 
 func labText(c shell.Choice) string {

@@ -18,6 +18,7 @@ import (
 // mouse all come from the same list.
 type Action struct {
 	ID    string
+	N     int      // which of several with this ID: a row, a pane, an answer
 	Keys  []string // as bubbletea names them: "enter", "q", "shift+tab"
 	Title string   // two or three words, for the footer
 	Help  string   // a sentence for the list of keys; Title when empty
@@ -33,8 +34,8 @@ type Action struct {
 type Screen interface {
 	// Actions lists what can be done now, most important first.
 	Actions() []Action
-	// Do performs an action by its id and says what the app has to do about it.
-	Do(id string) Intent
+	// Do performs an action by its ID and N and says what the app has to do about it.
+	Do(id string, n int) Intent
 	// Handle takes in news: a World, Heard, Tick or another message of this package.
 	Handle(msg any) Intent
 	// Animating says whether the screen wants a Tick.
