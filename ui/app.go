@@ -15,6 +15,7 @@ import (
 	"svctour/ui/frame"
 	"svctour/ui/lesson"
 	"svctour/ui/picker"
+	"svctour/ui/prompt"
 	"svctour/ui/shell"
 	"svctour/ui/theme"
 )
@@ -27,6 +28,10 @@ type Options struct {
 	Lesson  string            // open this lesson once connected; "" shows the list
 	Theme   theme.Options     // Light is set when the terminal tells its background
 	Seed    uint64            // of the packets' walks
+
+	// Now and Timer are the clock; nil for the real one.
+	Now   func() time.Time
+	Timer func(time.Duration, func(time.Time) tea.Msg) tea.Cmd
 }
 
 // App is the tea.Model of the whole program.
@@ -42,34 +47,22 @@ type App struct {
 	help   bool
 	notice string // a sentence above the footer until the next key
 
-	choice     shell.Choice
-	session    shell.Session
-	generation int                // of the connection: answers of an older one are dropped
-	connected  context.Context    // ends when the cluster is left, or with the program
-	leave      context.CancelFunc // ends connected; nil before the first
+	link       link
 	errands    context.Context    // what the screen has asked for; ends when it stops it, or goes
 	endErrands context.CancelFunc // ends errands; nil before the first
-	world      *model.Snapshot
-	namespace  string // the tour's, once made
+	ledger     ledger
 	progress   map[string]lessons.Progress
 	unsaved    []Unsaved
 	wanted     string // the lesson to open once the namespace is there
-	labOurs    bool   // this program started the lab
-	made       []made // what would stay, one a cluster
 	removing   bool   // the present cluster's namespace, once every question is answered
 
-	prompt prompt
-	fix    fix
+	prompt    prompt.Prompt
+	stopTyped context.CancelFunc // ends the prompt's command
+	fix       fix
+	watch     watch
 
-	watch    watch
-	watching context.Context    // ends when the screen watches another node, or none
-	endWatch context.CancelFunc // ends watching; nil when nothing is watched
-
-	timer    func() tea.Cmd                   // one step of animation; tests step by hand
-	later    func(time.Duration, int) tea.Cmd // the next look at a node
 	ticking  bool
 	quitting bool
-	farewell []string
 
 	dirty bool
 	view  tea.View
@@ -78,19 +71,25 @@ type App struct {
 
 // New makes the program. Everything it starts ends with ctx.
 func New(ctx context.Context, o Options) *App {
-	return &App{ctx: ctx, connected: ctx, options: o, theme: theme.New(o.Theme), picker: picker.New(), progress: map[string]lessons.Progress{}, timer: tick, later: observeLater, dirty: true}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Timer == nil {
+		o.Timer = tea.Tick
+	}
+	return &App{ctx: ctx, link: link{ctx: ctx}, options: o, theme: theme.New(o.Theme), picker: picker.New(), progress: map[string]lessons.Progress{}, dirty: true}
 }
 
 // Farewell is what to print once the terminal is back: what was left behind
 // and how to remove it.
-func (a *App) Farewell() []string { return a.farewell }
+func (a *App) Farewell() []string { return a.ledger.farewell }
 
 // Session is the open session, nil when there is none. The caller closes it
 // after the program has ended.
-func (a *App) Session() shell.Session { return a.session }
+func (a *App) Session() shell.Session { return a.link.session }
 
 // World is the snapshot that the present frame shows; nil before the first.
-func (a *App) World() *model.Snapshot { return a.world }
+func (a *App) World() *model.Snapshot { return a.link.world }
 
 // Init implements tea.Model.
 func (a *App) Init() tea.Cmd {
@@ -111,6 +110,8 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 func (a *App) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
+	case answer:
+		return a.arrived(msg)
 	case tea.WindowSizeMsg:
 		a.size = shell.Size{W: msg.Width, H: msg.Height}
 		return a.tell(a.size)
@@ -122,8 +123,8 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 	case tea.KeyPressMsg:
 		return a.keyPress(msg)
 	case tea.PasteMsg:
-		if a.prompt.open && a.dialog == nil {
-			a.prompt.insert(msg.Content)
+		if a.prompt.IsOpen() && a.dialog == nil {
+			a.prompt.Insert(msg.Content)
 		}
 	case tea.MouseClickMsg:
 		if mouse := msg.Mouse(); mouse.Button == tea.MouseLeft {
@@ -149,7 +150,7 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 	case heardMsg:
 		return a.heard(msg)
 	case answeredMsg:
-		return a.answered(msg)
+		return a.tell(msg.answered)
 	case typedMsg:
 		return a.typed(msg)
 	case childMsg:
@@ -159,7 +160,7 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 	case rulesMsg:
 		return a.rulesRead(msg)
 	case observeDueMsg:
-		return a.observeDue(msg)
+		return a.look()
 	case clientMadeMsg:
 		a.clientMade(msg)
 	case savedMsg:
@@ -183,8 +184,8 @@ func (a *App) show(s shell.Screen) tea.Cmd {
 	a.stop()
 	a.screen = s
 	cmd := tea.Batch(a.tell(a.size), a.tell(shell.Fixed{Undo: a.fix.undo != nil}))
-	if a.world != nil {
-		cmd = tea.Batch(cmd, a.tell(shell.World{Snapshot: a.world}))
+	if a.link.world != nil {
+		cmd = tea.Batch(cmd, a.tell(shell.World{Snapshot: a.link.world}))
 	}
 	return cmd
 }
@@ -196,8 +197,7 @@ func (a *App) stop() {
 	if a.endErrands != nil {
 		a.endErrands()
 	}
-	a.errands, a.endErrands = context.WithCancel(a.connected)
-	a.fix.serial++ // no preview comes up over something else
+	a.errands, a.endErrands = context.WithCancel(a.link.ctx)
 }
 
 // intent does what a screen asks for.
@@ -218,7 +218,7 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 	case shell.Open:
 		return a.open(in.Lesson)
 	case shell.Run:
-		return runCommands(a.errands, a.session, a.namespace, in)
+		return runCommands(a.errands, a.link.session, a.link.namespace, in)
 	case shell.Stop:
 		a.stop()
 	case shell.Request:
@@ -226,8 +226,8 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 	case shell.MakeClient:
 		a.askForClient(in)
 	case shell.Prompt:
-		if a.openPrompt(); a.prompt.open {
-			a.prompt.set(in.Line)
+		if a.openPrompt(); a.prompt.IsOpen() {
+			a.prompt.Set(in.Line)
 		}
 	case shell.Fix:
 		return a.offer(in)
@@ -243,24 +243,12 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 }
 
 func (a *App) contents() *contents.Screen {
-	return contents.New(a.options.Lessons, a.progress, a.world)
-}
-
-// clusterID tells clusters apart by what does not change while they live: the
-// UID of kube-system, or else the server's address.
-func (a *App) clusterID() string {
-	if a.world == nil {
-		return ""
-	}
-	if ns := a.world.Namespace("kube-system"); ns != nil {
-		return ns.UID
-	}
-	return a.world.Cluster.Server
+	return contents.New(a.options.Lessons, a.progress, a.link.world)
 }
 
 // save keeps progress on disk, one save at a time so that none overtakes another.
 func (a *App) save(p lessons.Progress) tea.Cmd {
-	a.unsaved = append(a.unsaved, Unsaved{a.clusterID(), p})
+	a.unsaved = append(a.unsaved, Unsaved{a.link.id(), p})
 	if len(a.unsaved) > 1 {
 		return nil
 	}
@@ -291,30 +279,31 @@ func (a *App) Unsaved() []Unsaved { return a.unsaved }
 func (a *App) open(id string) tea.Cmd {
 	a.wanted = id
 	switch {
-	case a.namespace != "":
+	case a.link.namespace != "":
 		return a.openLesson()
-	case a.choice.Lab:
-		return ensureNamespace(a.connected, a.session, a.choice, a.generation)
+	case a.link.choice.Lab:
+		return ensureNamespace(&a.link)
 	}
-	a.dialog = confirmNamespace(a.choice.Context, func() tea.Cmd {
-		return ensureNamespace(a.connected, a.session, a.choice, a.generation)
-	})
+	a.ask(confirmNamespace(a.link.choice.Context, func() tea.Cmd { return ensureNamespace(&a.link) }))
 	return nil
 }
 
 func (a *App) namespaceMade(msg namespaceMsg) tea.Cmd {
-	if msg.err == nil { // also when the cluster was left meanwhile
-		a.remember(msg.choice, msg.name)
-	}
-	if msg.generation != a.generation {
-		return nil
-	}
 	if msg.err != nil {
 		a.notice = msg.err.Error()
 		return nil
 	}
-	a.namespace = msg.name
+	a.ledger.remember(msg.choice, msg.name)
+	a.link.namespace = msg.name
 	return a.openLesson()
+}
+
+// late: what was made is remembered, also when the cluster was left meanwhile.
+func (m namespaceMsg) late(a *App) tea.Cmd {
+	if m.err == nil {
+		a.ledger.remember(m.choice, m.name)
+	}
+	return nil
 }
 
 func (a *App) openLesson() tea.Cmd {
@@ -323,7 +312,7 @@ func (a *App) openLesson() tea.Cmd {
 		a.notice = err.Error()
 		return nil
 	}
-	play, err := lessons.NewPlay(l, a.namespace, a.progress[l.ID])
+	play, err := lessons.NewPlay(l, a.link.namespace, a.progress[l.ID])
 	if err != nil {
 		a.notice = err.Error()
 		return nil
@@ -331,39 +320,31 @@ func (a *App) openLesson() tea.Cmd {
 	if play.Finished() {
 		play.Goto(0) // to look again, from the beginning
 	}
-	return a.show(lesson.New(play, a.namespace, a.size, a.options.Seed))
+	return a.show(lesson.New(play, a.link.namespace, a.size, a.options.Seed))
 }
 
 func (a *App) snapshot(msg snapshotMsg) tea.Cmd {
-	if msg.generation != a.generation {
-		return nil
-	}
 	if msg.err != nil {
-		if a.ctx.Err() == nil {
-			a.notice = "The cluster cannot be watched any more: " + msg.err.Error()
-		}
+		a.notice = "The cluster cannot be watched any more: " + msg.err.Error()
 		return nil
 	}
-	first := a.world == nil || !a.world.Sync.Synced
-	before := a.world
-	a.world = msg.snapshot
-	next := nextSnapshot(a.connected, a.session, a.generation)
+	first := a.link.world == nil || !a.link.world.Sync.Synced
+	before := a.link.world
+	a.link.world = msg.snapshot
+	next := nextSnapshot(a.link.ctx, a.link.session)
 	var changes []model.Change
 	if before != nil && before.Sync.Synced {
-		changes = model.Diff(before, a.world, a.namespace)
+		changes = model.Diff(before, a.link.world, a.link.namespace)
 	}
-	told := a.tell(shell.World{Snapshot: a.world, Changes: changes})
-	if first && a.world.Sync.Synced {
-		return tea.Batch(next, told, loadProgress(a.options.Backend, a.clusterID(), a.generation))
+	told := a.tell(shell.World{Snapshot: a.link.world, Changes: changes})
+	if first && a.link.world.Sync.Synced {
+		return tea.Batch(next, told, loadProgress(a.link.ctx, a.options.Backend, a.link.id()))
 	}
 	return tea.Batch(next, told)
 }
 
 // progressLoaded is the end of connecting: the tour can begin.
 func (a *App) progressLoaded(msg progressMsg) tea.Cmd {
-	if msg.generation != a.generation {
-		return nil
-	}
 	if msg.err != nil {
 		a.notice = "Earlier progress could not be read: " + msg.err.Error()
 	}
@@ -377,21 +358,12 @@ func (a *App) progressLoaded(msg progressMsg) tea.Cmd {
 }
 
 func (a *App) heard(msg heardMsg) tea.Cmd {
-	if msg.errand.Err() != nil {
-		return nil
-	}
+	errands := a.errands // those of the run: its answer is in time
 	cmd := a.tell(msg.heard)
 	if msg.rest != nil {
-		return tea.Batch(cmd, runCommands(msg.errand, a.session, a.namespace, *msg.rest))
+		return tea.Batch(cmd, runCommands(errands, a.link.session, a.link.namespace, *msg.rest))
 	}
 	return cmd
-}
-
-func (a *App) answered(msg answeredMsg) tea.Cmd {
-	if msg.errand.Err() != nil {
-		return nil
-	}
-	return a.tell(msg.answered)
 }
 
 // animate keeps one timer going while something moves.
@@ -400,19 +372,19 @@ func (a *App) animate() tea.Cmd {
 		return nil
 	}
 	a.ticking = true
-	return a.timer()
+	return a.options.Timer(tickTime, func(time.Time) tea.Msg { return tickMsg{} })
 }
 
 // liveText says how the connection is, for the header.
 func (a *App) liveText() (frame.Line, bool) {
 	t := a.theme
 	switch {
-	case a.session == nil:
+	case a.link.session == nil:
 		return nil, false
-	case a.world == nil || !a.world.Sync.Synced && a.world.Sync.Err == "":
+	case a.link.world == nil || !a.link.world.Sync.Synced && a.link.world.Sync.Err == "":
 		return frame.Line{{Text: t.Glyph.Pending + " reading", Style: t.Warn}}, false
-	case a.world.Sync.Err != "":
-		return frame.Line{{Text: t.Glyph.Trouble + " not live", Style: t.Bad}}, a.world.Sync.Synced
+	case a.link.world.Sync.Err != "":
+		return frame.Line{{Text: t.Glyph.Trouble + " not live", Style: t.Bad}}, a.link.world.Sync.Synced
 	}
 	return frame.Line{{Text: t.Glyph.Live + " live", Style: t.Good}}, false
 }

@@ -48,28 +48,43 @@ func golden(t testing.TB, name, got string) {
 	}
 }
 
-// driver drives an App by messages, without a terminal. Commands that the
-// backend answers run at once; timers do not.
+// driver drives an App by messages, without a terminal. A command runs until it
+// answers or the backend says that it waits; time goes on only by the driver.
 type driver struct {
 	t       testing.TB
 	app     *App
 	backend *scripted
+	now     time.Time
 	quit    bool
 	depth   int
+	late    chan tea.Msg   // answers of commands that waited
 	held    []chan tea.Msg // the answers of commands that the backend holds
+	timers  []timer
 }
+
+type timer struct {
+	after time.Duration
+	fire  func(time.Time) tea.Msg
+}
+
+// patience is how long the driver waits for what must come.
+const patience = 20 * time.Second
 
 func drive(t testing.TB, w, h int, options Options) *driver {
 	t.Helper()
-	backend := &scripted{waiting: make(chan struct{}, 16), holding: make(chan struct{})}
+	backend := &scripted{waiting: make(chan struct{}, 16), holding: make(chan struct{}), pictures: make(chan *model.Snapshot)}
 	list, err := lessons.Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
+	d := &driver{t: t, backend: backend, now: epoch, late: make(chan tea.Msg, 256)}
 	options.Backend, options.Lessons, options.Seed = backend, list, 1
-	d := &driver{t: t, app: New(t.Context(), options), backend: backend}
-	d.app.timer = func() tea.Cmd { return nil }
-	d.app.later = func(time.Duration, int) tea.Cmd { return nil }
+	options.Now = func() time.Time { return d.now }
+	options.Timer = func(after time.Duration, fire func(time.Time) tea.Msg) tea.Cmd {
+		d.timers = append(d.timers, timer{after, fire})
+		return nil
+	}
+	d.app = New(t.Context(), options)
 	d.run(d.app.Init())
 	d.send(tea.WindowSizeMsg{Width: w, Height: h})
 	return d
@@ -86,8 +101,11 @@ func (d *driver) send(msg tea.Msg) {
 // the cluster is left waiting: show gives the next snapshot.
 func (d *driver) run(cmd tea.Cmd) {
 	d.t.Helper()
-	if cmd == nil || d.depth > 200 {
+	if cmd == nil {
 		return
+	}
+	if d.depth > 200 {
+		d.t.Fatal("commands follow from commands without an end")
 	}
 	d.depth++
 	defer func() { d.depth-- }()
@@ -97,6 +115,7 @@ func (d *driver) run(cmd tea.Cmd) {
 	select {
 	case msg = <-done:
 	case <-d.backend.waiting:
+		go func() { d.late <- <-done }()
 		return
 	case <-d.backend.holding:
 		d.held = append(d.held, done)
@@ -129,7 +148,17 @@ var codes = map[string]tea.Key{
 	"ctrl+c": {Code: 'c', Mod: tea.ModCtrl}, "shift+tab": {Code: tea.KeyTab, Mod: tea.ModShift},
 }
 
+// press presses keys as a person does: one after having seen what the last did.
 func (d *driver) press(keys ...string) {
+	d.t.Helper()
+	for _, k := range keys {
+		d.now = d.now.Add(time.Second)
+		d.pressAtOnce(k)
+	}
+}
+
+// pressAtOnce presses keys while no time passes.
+func (d *driver) pressAtOnce(keys ...string) {
 	d.t.Helper()
 	for _, k := range keys {
 		key, ok := codes[k]
@@ -146,15 +175,54 @@ func (d *driver) press(keys ...string) {
 // show gives the app the next picture of the cluster.
 func (d *driver) show(s *model.Snapshot) {
 	d.t.Helper()
-	d.send(snapshotMsg{snapshot: s, generation: d.app.generation})
+	deadline := time.After(patience)
+	select {
+	case d.backend.pictures <- s:
+	case <-deadline:
+		d.t.Fatal("the app does not wait for the cluster")
+	}
+	for d.app.World() != s {
+		select {
+		case msg := <-d.late:
+			d.send(msg)
+		case <-deadline:
+			d.t.Fatal("the picture does not arrive")
+		}
+	}
+}
+
+// due lets the timers fire that take this long, those alone that are set now.
+func (d *driver) due(after time.Duration) (fired int) {
+	d.t.Helper()
+	timers := d.timers
+	d.timers = nil
+	for _, timer := range timers {
+		if timer.after != after {
+			d.timers = append(d.timers, timer)
+			continue
+		}
+		fired++
+		d.now = d.now.Add(after)
+		d.send(timer.fire(d.now))
+	}
+	return fired
 }
 
 // calm lets every animation end.
 func (d *driver) calm() {
 	d.t.Helper()
-	for i := 0; d.app.screen.Animating() && i < 200; i++ {
-		d.send(tickMsg{})
+	for range 200 {
+		if d.due(tickTime) == 0 {
+			return
+		}
 	}
+	d.t.Fatal("an animation does not end")
+}
+
+// looks lets the app look at the node again.
+func (d *driver) looks() {
+	d.t.Helper()
+	d.send(answer{d.app.watch.ctx, observeDueMsg{}})
 }
 
 func (d *driver) frame() string { return d.app.Frame().Plain() }
@@ -171,7 +239,8 @@ func (d *driver) sees(texts ...string) {
 
 // scripted is a backend that answers from memory.
 type scripted struct {
-	waiting  chan struct{} // somebody waits for the cluster
+	waiting  chan struct{} // a command waits for the cluster
+	pictures chan *model.Snapshot
 	holding  chan struct{} // a kubectl is held
 	hold     chan struct{} // kubectl answers once it is closed, or its context has ended; nil: at once
 	ran      [][]string
@@ -214,8 +283,12 @@ func (b *scripted) SaveProgress(_ string, p lessons.Progress) error {
 }
 func (b *scripted) Next(ctx context.Context) (*model.Snapshot, error) {
 	b.waiting <- struct{}{}
-	<-ctx.Done()
-	return nil, ctx.Err()
+	select {
+	case s := <-b.pictures:
+		return s, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 func (b *scripted) EnsureNamespace(context.Context) (string, error) { return "tour", nil }
 func (b *scripted) Kubectl(ctx context.Context, namespace string, args []string, stdin string) model.Reply {
@@ -290,18 +363,18 @@ func TestContextNeedsConsentBeforeAnyWrite(t *testing.T) {
 	d.show(world())
 	d.press("enter")
 	d.sees("Write to this cluster?", "prod")
-	if d.app.namespace != "" || len(d.backend.ran) > 0 {
+	if d.app.link.namespace != "" || len(d.backend.ran) > 0 {
 		t.Fatal("something was written before the person agreed")
 	}
 	d.press("n")
 	d.sees("Lessons")
-	if d.app.namespace != "" {
+	if d.app.link.namespace != "" {
 		t.Fatal("a namespace was made although the person declined")
 	}
 	d.press("enter", "y")
 	d.show(world())
-	if d.app.namespace != "tour" {
-		t.Fatalf("namespace %q after consent", d.app.namespace)
+	if d.app.link.namespace != "tour" {
+		t.Fatalf("namespace %q after consent", d.app.link.namespace)
 	}
 }
 

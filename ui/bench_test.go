@@ -27,12 +27,12 @@ func BenchmarkFrame(b *testing.B) {
 func BenchmarkLongLine(b *testing.B) {
 	d := tourStart(b, 120, 40, Options{})
 	d.press("$")
-	d.app.prompt.command = "kubectl get pods"
+	d.app.prompt.Begin("kubectl get pods")
 	long := strings.Repeat("0123456789abcdef", 16<<10)
 	b.ReportAllocs()
 	b.ResetTimer()
 	for b.Loop() {
-		d.app.prompt.reply = &model.Reply{Stdout: long} // a new one each time
+		d.app.prompt.End(model.Reply{Stdout: long}) // a new one each time
 		d.app.dirty = true
 		d.app.View()
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // This file holds every command beside its message. A command does I/O, ends
-// with its context, and answers with exactly one message.
+// with the scope that it is begun for, and answers with exactly one message.
 
 type choicesMsg struct {
 	choices []shell.Choice
@@ -21,17 +21,17 @@ type choicesMsg struct {
 }
 
 func loadChoices(ctx context.Context, b shell.Backend) tea.Cmd {
-	return func() tea.Msg {
+	return within(ctx, func(ctx context.Context) tea.Msg {
 		choices, err := b.Choices(ctx)
 		return choicesMsg{choices, err}
-	}
+	})
 }
 
 // probeTime bounds how long a cluster may take to answer in the picker.
 const probeTime = 5 * time.Second
 
 func probe(ctx context.Context, b shell.Backend, c shell.Choice) tea.Cmd {
-	return func() tea.Msg {
+	return within(ctx, func(ctx context.Context) tea.Msg {
 		ctx, cancel := context.WithTimeout(ctx, probeTime)
 		defer cancel()
 		version, err := b.Probe(ctx, c)
@@ -39,26 +39,24 @@ func probe(ctx context.Context, b shell.Backend, c shell.Choice) tea.Cmd {
 			return shell.Probed{Choice: c, Err: err.Error()}
 		}
 		return shell.Probed{Choice: c, Version: version}
-	}
+	})
 }
 
 // stageMsg is one stage of the lab's start; more follow on the channel.
 type stageMsg struct {
-	stage      shell.Stage
-	more       <-chan shell.Stage
-	generation int
+	stage shell.Stage
+	more  <-chan shell.Stage
 }
 
 type labReadyMsg struct {
-	started    bool
-	err        error
-	generation int
+	started bool
+	err     error
 }
 
 // startLab starts the lab; its stages arrive as messages of their own.
-func startLab(ctx context.Context, b shell.Backend, generation int) tea.Cmd {
+func startLab(link context.Context, b shell.Backend) tea.Cmd {
 	stages := make(chan shell.Stage, 16) // every stage of one start fits: none is dropped, none blocks
-	start := func() tea.Msg {
+	start := within(link, func(ctx context.Context) tea.Msg {
 		defer close(stages)
 		started, err := b.StartLab(ctx, func(s shell.Stage) {
 			select {
@@ -66,132 +64,121 @@ func startLab(ctx context.Context, b shell.Backend, generation int) tea.Cmd {
 			case <-ctx.Done():
 			}
 		})
-		return labReadyMsg{started, err, generation}
-	}
-	return tea.Batch(start, nextStage(stages, generation))
+		return labReadyMsg{started, err}
+	})
+	return tea.Batch(start, nextStage(link, stages))
 }
 
-func nextStage(stages <-chan shell.Stage, generation int) tea.Cmd {
-	return func() tea.Msg {
+func nextStage(link context.Context, stages <-chan shell.Stage) tea.Cmd {
+	return within(link, func(context.Context) tea.Msg {
 		stage, ok := <-stages // closed when the start ends, which its context bounds
 		if !ok {
 			return nil
 		}
-		return stageMsg{stage, stages, generation}
-	}
+		return stageMsg{stage, stages}
+	})
 }
 
 type labEndedMsg struct{ err error }
 
-func waitForLab(ctx context.Context, b shell.Backend) tea.Cmd {
-	return func() tea.Msg {
-		err := b.LabEnded(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		return labEndedMsg{err}
-	}
+func waitForLab(program context.Context, b shell.Backend) tea.Cmd {
+	return within(program, func(ctx context.Context) tea.Msg { return labEndedMsg{b.LabEnded(ctx)} })
 }
 
 type connectedMsg struct {
-	session    shell.Session
-	err        error
-	generation int
+	session shell.Session
+	err     error
 }
 
-func connect(ctx context.Context, b shell.Backend, c shell.Choice, generation int) tea.Cmd {
-	return func() tea.Msg {
+func connect(link context.Context, b shell.Backend, c shell.Choice) tea.Cmd {
+	return within(link, func(ctx context.Context) tea.Msg {
 		session, err := b.Connect(ctx, c)
-		return connectedMsg{session, err, generation}
-	}
+		return connectedMsg{session, err}
+	})
 }
 
 type snapshotMsg struct {
-	snapshot   *model.Snapshot
-	err        error
-	generation int
+	snapshot *model.Snapshot
+	err      error
 }
 
-func nextSnapshot(ctx context.Context, s shell.Session, generation int) tea.Cmd {
-	return func() tea.Msg {
+func nextSnapshot(link context.Context, s shell.Session) tea.Cmd {
+	return within(link, func(ctx context.Context) tea.Msg {
 		snapshot, err := s.Next(ctx)
-		return snapshotMsg{snapshot, err, generation}
-	}
+		return snapshotMsg{snapshot, err}
+	})
 }
 
 type progressMsg struct {
-	progress   map[string]lessons.Progress
-	err        error
-	generation int
+	progress map[string]lessons.Progress
+	err      error
 }
 
-func loadProgress(b shell.Backend, cluster string, generation int) tea.Cmd {
-	return func() tea.Msg {
+func loadProgress(link context.Context, b shell.Backend, cluster string) tea.Cmd {
+	return within(link, func(context.Context) tea.Msg {
 		progress, err := b.LoadProgress(cluster)
-		return progressMsg{progress, err, generation}
-	}
+		return progressMsg{progress, err}
+	})
 }
 
 type savedMsg struct{ err error }
 
+// saveProgress is of no scope: what was learned is kept in any case.
 func saveProgress(b shell.Backend, u Unsaved) tea.Cmd {
 	return func() tea.Msg { return savedMsg{b.SaveProgress(u.Cluster, u.Progress)} }
 }
 
 type namespaceMsg struct {
-	choice     shell.Choice
-	name       string
-	err        error
-	generation int
+	choice shell.Choice
+	name   string
+	err    error
 }
 
-func ensureNamespace(ctx context.Context, s shell.Session, choice shell.Choice, generation int) tea.Cmd {
-	return func() tea.Msg {
-		name, err := s.EnsureNamespace(ctx)
-		return namespaceMsg{choice, name, err, generation}
-	}
+func ensureNamespace(l *link) tea.Cmd {
+	session, choice := l.session, l.choice
+	return within(l.ctx, func(ctx context.Context) tea.Msg {
+		name, err := session.EnsureNamespace(ctx)
+		return namespaceMsg{choice, name, err}
+	})
 }
 
 // heardMsg is the answer to the first command of a run, and what is left of it.
 type heardMsg struct {
-	errand context.Context // once it has ended nobody waits for the answer
-	heard  shell.Heard
-	rest   *shell.Run
+	heard shell.Heard
+	rest  *shell.Run
 }
 
 // commandTime bounds one kubectl command.
 const commandTime = 60 * time.Second
 
 func runCommands(errand context.Context, s shell.Session, namespace string, run shell.Run) tea.Cmd {
-	return func() tea.Msg {
-		if s == nil || len(run.Invokes) == 0 {
-			return nil
-		}
-		ctx, cancel := context.WithTimeout(errand, commandTime)
+	if s == nil || len(run.Invokes) == 0 {
+		return nil
+	}
+	return within(errand, func(ctx context.Context) tea.Msg {
+		ctx, cancel := context.WithTimeout(ctx, commandTime)
 		defer cancel()
 		first := run.Invokes[0]
 		reply := s.Kubectl(ctx, namespace, first.Args, first.Stdin)
 		reply.Command = first.Display
-		msg := heardMsg{errand: errand, heard: shell.Heard{Quiet: run.Quiet, Reply: reply}}
+		msg := heardMsg{heard: shell.Heard{Quiet: run.Quiet, Reply: reply}}
 		goOn := reply.Exit == 0 || run.Quiet && reply.Exit > 0 // below 0 it could not be run at all
 		if len(run.Invokes) > 1 && goOn {
 			msg.rest = &shell.Run{Quiet: run.Quiet, Invokes: run.Invokes[1:]}
 		}
 		msg.heard.Last = msg.rest == nil
 		return msg
-	}
+	})
 }
 
-type rulesMsg struct {
-	rules  shell.Rules
-	serial int // of the watch
-}
+// rulesMsg is one look at the node that is watched.
+type rulesMsg struct{ rules shell.Rules }
 
 // observeTime bounds one look at a node.
 const observeTime = 10 * time.Second
 
-func observe(ctx context.Context, s shell.Session, w watch, world *model.Snapshot) tea.Cmd {
-	return func() tea.Msg { return rulesMsg{look(ctx, s, w, world), w.serial} }
+func observe(s shell.Session, w watch, world *model.Snapshot) tea.Cmd {
+	return within(w.ctx, func(ctx context.Context) tea.Msg { return rulesMsg{look(ctx, s, w, world)} })
 }
 
 // look reads a node's rules and lays them beside the derived ones.
@@ -213,7 +200,7 @@ func look(ctx context.Context, s shell.Session, w watch, world *model.Snapshot) 
 }
 
 // observeDueMsg says that it is time to look at the node again.
-type observeDueMsg struct{ serial int }
+type observeDueMsg struct{}
 
 // A node that could be read is read again soon, another less often.
 const (
@@ -221,18 +208,11 @@ const (
 	observeRetry = 10 * time.Second
 )
 
-func observeLater(after time.Duration, serial int) tea.Cmd {
-	return tea.Tick(after, func(time.Time) tea.Msg { return observeDueMsg{serial} })
-}
-
 // answeredMsg is the answer to a request.
-type answeredMsg struct {
-	errand   context.Context // as heardMsg's
-	answered shell.Answered
-}
+type answeredMsg struct{ answered shell.Answered }
 
 func sendRequest(errand context.Context, s shell.Session, namespace string, r shell.Request, w *watch, world *model.Snapshot) tea.Cmd {
-	return func() tea.Msg {
+	return within(errand, func(errand context.Context) tea.Msg {
 		ctx, cancel := context.WithTimeout(errand, commandTime)
 		defer cancel()
 		reply := s.Kubectl(ctx, namespace, r.Invoke.Args, r.Invoke.Stdin)
@@ -242,47 +222,48 @@ func sendRequest(errand context.Context, s shell.Session, namespace string, r sh
 			rules := look(errand, s, *w, world)
 			answered.Rules = &rules
 		}
-		return answeredMsg{errand, answered}
-	}
+		return answeredMsg{answered}
+	})
 }
 
 type clientMadeMsg struct{ reply model.Reply }
 
-func makeClient(ctx context.Context, s shell.Session, namespace string, invoke lessons.Invocation) tea.Cmd {
-	return func() tea.Msg {
+func makeClient(link context.Context, s shell.Session, namespace string, invoke lessons.Invocation) tea.Cmd {
+	return within(link, func(ctx context.Context) tea.Msg {
 		ctx, cancel := context.WithTimeout(ctx, commandTime)
 		defer cancel()
 		return clientMadeMsg{s.Kubectl(ctx, namespace, invoke.Args, invoke.Stdin)}
-	}
+	})
 }
 
-// typedMsg is the answer to a typed command.
+// typedMsg is the answer to the prompt's command.
 type typedMsg struct {
-	serial int
-	reply  model.Reply
+	reply model.Reply
+	of    deed
 }
 
-func runTyped(ctx context.Context, s shell.Session, namespace string, in lessons.Invocation, serial int) tea.Cmd {
-	return func() tea.Msg {
-		reply := s.Kubectl(ctx, namespace, in.Args, in.Stdin)
+// runTyped runs the prompt's command; stop, within the link, ends it early: its
+// answer is still wanted then.
+func runTyped(link, stop context.Context, s shell.Session, namespace string, in lessons.Invocation, of deed) tea.Cmd {
+	return within(link, func(context.Context) tea.Msg {
+		reply := s.Kubectl(stop, namespace, in.Args, in.Stdin)
 		reply.Command = in.Display
-		return typedMsg{serial, reply}
-	}
+		return typedMsg{reply, of}
+	})
 }
 
 // childMsg is a command that waits for the terminal.
 type childMsg struct {
-	serial  int
 	command string
 	child   shell.Child
 	err     error
 }
 
-func prepareChild(ctx context.Context, s shell.Session, namespace string, in lessons.Invocation, serial int) tea.Cmd {
-	return func() tea.Msg {
-		child, err := s.Terminal(ctx, namespace, in.Args)
-		return childMsg{serial, in.Display, child, err}
-	}
+func prepareChild(link, stop context.Context, s shell.Session, namespace string, in lessons.Invocation) tea.Cmd {
+	return within(link, func(context.Context) tea.Msg {
+		child, err := s.Terminal(stop, namespace, in.Args)
+		return childMsg{in.Display, child, err}
+	})
 }
 
 type cleanedMsg struct{ err error }
@@ -290,18 +271,19 @@ type cleanedMsg struct{ err error }
 // cleanTime bounds the removal of what was made; namespaces take a while to go.
 const cleanTime = 90 * time.Second
 
-func clean(ctx context.Context, s shell.Session) tea.Cmd {
-	return func() tea.Msg {
+// clean is of the program's scope: quitting waits for it.
+func clean(program context.Context, s shell.Session) tea.Cmd {
+	return within(program, func(ctx context.Context) tea.Msg {
 		ctx, cancel := context.WithTimeout(ctx, cleanTime)
 		defer cancel()
 		return cleanedMsg{s.Clean(ctx)}
-	}
+	})
 }
 
 type keptMsg struct{ err error }
 
-func keepLab(b shell.Backend) tea.Cmd {
-	return func() tea.Msg { return keptMsg{b.KeepLab()} }
+func keepLab(program context.Context, b shell.Backend) tea.Cmd {
+	return within(program, func(context.Context) tea.Msg { return keptMsg{b.KeepLab()} })
 }
 
 // closeSession ends an earlier connection without waiting for it.
@@ -312,11 +294,7 @@ func closeSession(s shell.Session) tea.Cmd {
 	}
 }
 
+// tickMsg is one step of animation.
 type tickMsg struct{}
 
-// tickTime is one step of animation.
 const tickTime = 120 * time.Millisecond
-
-func tick() tea.Cmd {
-	return tea.Tick(tickTime, func(time.Time) tea.Msg { return tickMsg{} })
-}

@@ -1,8 +1,8 @@
 package ui
 
 import (
-	"context"
 	"errors"
+	"fmt"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -26,27 +26,21 @@ func (a *App) choices(msg choicesMsg) tea.Cmd {
 // connect leaves the present cluster and reaches for another.
 func (a *App) connect(c shell.Choice) tea.Cmd {
 	left := a.disconnect()
-	a.choice = c
-	a.connected, a.leave = context.WithCancel(a.ctx)
+	a.link.reach(a.ctx, c)
 	shown := a.show(boot.New(c))
 	if c.Lab {
-		return tea.Batch(left, shown, startLab(a.connected, a.options.Backend, a.generation))
+		return tea.Batch(left, shown, startLab(a.link.ctx, a.options.Backend))
 	}
-	return tea.Batch(left, shown, connect(a.connected, a.options.Backend, c, a.generation))
+	return tea.Batch(left, shown, connect(a.link.ctx, a.options.Backend, c))
 }
 
 // disconnect forgets the present cluster; answers under way are dropped.
 func (a *App) disconnect() tea.Cmd {
-	a.generation++
-	a.unwatch()
-	a.prompt = prompt{history: a.prompt.history, at: len(a.prompt.history), serial: a.prompt.serial + 1}
-	if a.leave != nil {
-		a.leave()
-		a.leave = nil
-	}
-	session := a.session
-	a.session, a.world, a.namespace, a.wanted = nil, nil, "", ""
-	a.fix = fix{serial: a.fix.serial + 1}
+	a.watch.stop()
+	a.prompt.Reset()
+	a.fix = fix{}
+	a.wanted, a.dialog = "", nil // a question about it is settled
+	session := a.link.drop()
 	if session == nil {
 		return nil
 	}
@@ -55,7 +49,6 @@ func (a *App) disconnect() tea.Cmd {
 
 func (a *App) leaveCluster() tea.Cmd {
 	left := a.disconnect()
-	a.choice = shell.Choice{}
 	return tea.Batch(left, a.show(a.picker), loadChoices(a.ctx, a.options.Backend))
 }
 
@@ -63,58 +56,62 @@ func (a *App) leaveCluster() tea.Cmd {
 func (a *App) connection(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case stageMsg:
-		next := nextStage(msg.more, msg.generation)
-		if msg.generation != a.generation {
-			return next
-		}
-		return tea.Batch(next, a.tell(msg.stage))
+		return tea.Batch(nextStage(a.link.ctx, msg.more), a.tell(msg.stage))
 	case labReadyMsg:
-		if msg.generation != a.generation {
-			return nil
-		}
 		if msg.err != nil {
 			return a.connectFailed(msg.err)
 		}
-		a.labOurs = a.labOurs || msg.started
-		cmd := connect(a.connected, a.options.Backend, a.choice, a.generation)
-		if msg.started {
-			cmd = tea.Batch(cmd, waitForLab(a.ctx, a.options.Backend))
-		}
-		return cmd
+		return tea.Batch(connect(a.link.ctx, a.options.Backend, a.link.choice), a.labReady(msg))
 	case connectedMsg:
-		if msg.generation != a.generation {
-			if msg.session != nil {
-				return closeSession(msg.session)
-			}
-			return nil
-		}
 		if msg.err != nil {
 			return a.connectFailed(msg.err)
 		}
-		a.session = msg.session
-		return nextSnapshot(a.connected, a.session, a.generation)
+		a.link.session = msg.session
+		return nextSnapshot(a.link.ctx, a.link.session)
 	case labEndedMsg:
-		a.labOurs = false
-		a.forget(shell.Choice{Lab: true})
-		switch {
-		case a.quitting:
-			return nil
-		case a.choice == (shell.Choice{}): // where to choose it, it is said not to run
-			return loadChoices(a.ctx, a.options.Backend)
-		case !a.choice.Lab:
-			return nil
-		}
-		left := a.disconnect()
-		return tea.Batch(left, a.show(boot.New(shell.Choice{Lab: true})), a.connectFailed(labEnded(msg.err)))
+		return a.labEnded(msg.err)
 	}
 	return nil
 }
 
-func labEnded(err error) error {
-	if err == nil {
-		return errors.New("the lab has ended")
+// late: the session that nobody waits for is closed.
+func (m connectedMsg) late(*App) tea.Cmd {
+	if m.session == nil {
+		return nil
 	}
-	return errors.New("the lab has ended: " + err.Error())
+	return closeSession(m.session)
+}
+
+// late: a lab that was started all the same is this program's to end.
+func (m labReadyMsg) late(a *App) tea.Cmd { return a.labReady(m) }
+
+// labReady notes a lab that this program started, and waits for its end.
+func (a *App) labReady(msg labReadyMsg) tea.Cmd {
+	if !msg.started {
+		return nil
+	}
+	a.ledger.labOurs = true
+	return waitForLab(a.ctx, a.options.Backend)
+}
+
+func (a *App) labEnded(err error) tea.Cmd {
+	a.ledger.labOurs = false
+	a.ledger.forget(shell.Choice{Lab: true})
+	switch {
+	case a.quitting:
+		return nil
+	case a.link.choice == (shell.Choice{}): // where to choose it, it is said not to run
+		return loadChoices(a.ctx, a.options.Backend)
+	case !a.link.choice.Lab:
+		return nil
+	}
+	left := a.disconnect()
+	a.link.choice = shell.Choice{Lab: true}
+	ended := errors.New("the lab has ended")
+	if err != nil {
+		ended = fmt.Errorf("the lab has ended: %w", err)
+	}
+	return tea.Batch(left, a.show(boot.New(a.link.choice)), a.connectFailed(ended))
 }
 
 func (a *App) connectFailed(err error) tea.Cmd {

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -13,11 +14,28 @@ import (
 
 // dialog is a question over the screen. While it stands it gets every key.
 type dialog struct {
+	deaf    time.Time // no key answers it before
 	title   string
 	text    string
 	diff    []live.DiffLine // what a change comes to
 	options []option
 }
+
+// grace is how long a dialog that opens by itself takes no key: the one on its
+// way was meant for something else.
+const grace = 300 * time.Millisecond
+
+// ask opens a dialog that the person has just asked for.
+func (a *App) ask(d dialog) { a.dialog = &d }
+
+// interrupt opens a dialog that comes by itself.
+func (a *App) interrupt(d dialog) {
+	d.deaf = a.options.Now().Add(grace)
+	a.ask(d)
+}
+
+// deaf says whether a dialog stands that takes no key yet.
+func (a *App) deaf() bool { return a.dialog != nil && a.options.Now().Before(a.dialog.deaf) }
 
 type option struct {
 	action shell.Action
@@ -25,8 +43,8 @@ type option struct {
 }
 
 // confirmNamespace asks before the first write to a cluster that is not ours.
-func confirmNamespace(context string, yes func() tea.Cmd) *dialog {
-	return &dialog{
+func confirmNamespace(context string, yes func() tea.Cmd) dialog {
+	return dialog{
 		title: "Write to this cluster?",
 		text: fmt.Sprintf("Until now %q was only read. The lessons make a namespace of their own, labelled app.kubernetes.io/managed-by=svctour, and write nowhere else. "+
 			"`svctour clean` removes it with everything in it.", context),
@@ -68,7 +86,7 @@ func (a *App) drawDialog(s *frame.Surface) {
 	}
 	y++
 	for i, o := range a.dialog.options {
-		key := a.keyName(o.action.Keys[0])
+		key := a.theme.KeyName(o.action.Keys[0])
 		box.Text(3, y, key, a.theme.Key)
 		box.Line(10, y, width-12, frame.L(o.action.Title, a.theme.Text))
 		box.Click(frame.Rect{X: 1, Y: y, W: width - 2, H: 1}, "dialog", i)

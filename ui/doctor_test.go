@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"svctour/model"
 )
@@ -69,15 +70,44 @@ func TestDoctor(t *testing.T) {
 			}
 
 			d.press("f", "e") // to change the command before it runs
-			if got := string(d.app.prompt.line); !d.app.prompt.open || got != `kubectl patch service web -n tour --type=merge -p '{"spec":{"selector":{"app":"web"}}}'` {
+			if got := d.app.prompt.Text(); !d.app.prompt.IsOpen() || got != `kubectl patch service web -n tour --type=merge -p '{"spec":{"selector":{"app":"web"}}}'` {
 				t.Errorf("the prompt holds %q", got)
 			}
 			d.press("esc")
 			d.press("d")
-			if d.app.prompt.open {
+			if d.app.prompt.IsOpen() {
 				t.Error("the prompt stays")
 			}
 		})
+	}
+}
+
+// A key on its way when the offer opens was meant for something else.
+func TestAnOfferThatOpensByItselfTakesNoKeyAtFirst(t *testing.T) {
+	d := atPath(t, 120, 40)
+	service := webService(model.ClusterIP, 0)
+	service.Selector = map[string]string{"app": "wbe"}
+	d.show(world(append(threePods(), clientPod(), service)...))
+	d.backend.answer = func(args []string, _ string) model.Reply {
+		if args[0] == "get" {
+			return model.Reply{Stdout: selecting("wbe")}
+		}
+		return model.Reply{Stdout: selecting("web")}
+	}
+	d.press("d")
+	ran := len(d.backend.ran)
+	d.press("f")
+	d.pressAtOnce("y")
+	d.now = d.now.Add(grace - time.Millisecond)
+	d.pressAtOnce("y", "esc")
+	d.sees("Apply this fix?")
+	if got := asked(d, ran); len(got) != 2 {
+		t.Errorf("it ran %q", got)
+	}
+	d.now = d.now.Add(time.Millisecond)
+	d.pressAtOnce("y")
+	if got := asked(d, ran); len(got) != 3 {
+		t.Errorf("it ran %q", got)
 	}
 }
 

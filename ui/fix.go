@@ -21,15 +21,29 @@ import (
 
 // fix is a change that was offered or made.
 type fix struct {
-	serial int // of the offer: an older preview is dropped
-	typed  int // of the prompt's command that makes the change, or takes it back
-	undo   *lessons.Invocation
-	undoes bool // the command under way takes it back
+	undo *lessons.Invocation // takes the last one back; nil when there is none
+	stop context.CancelFunc  // ends the preview under way; nil when there is none
 }
+
+// drop ends the preview under way: none comes up over something else.
+func (f *fix) drop() {
+	if f.stop != nil {
+		f.stop()
+		f.stop = nil
+	}
+}
+
+// deed is what a command of the prompt is about.
+type deed int
+
+const (
+	typedDeed  deed = iota // what the person typed
+	fixingDeed             // a fix
+	undoDeed               // takes a fix back
+)
 
 // fixMsg is what a command would change.
 type fixMsg struct {
-	serial  int
 	invoke  lessons.Invocation
 	undo    lessons.Invocation
 	diff    []live.DiffLine
@@ -37,11 +51,11 @@ type fixMsg struct {
 }
 
 // preview asks what a command would change; it writes nothing.
-func preview(ctx context.Context, s shell.Session, namespace string, in lessons.Invocation, object []string, serial int) tea.Cmd {
-	return func() tea.Msg {
+func preview(offer context.Context, s shell.Session, namespace string, in lessons.Invocation, object []string) tea.Cmd {
+	return within(offer, func(ctx context.Context) tea.Msg {
 		ctx, cancel := context.WithTimeout(ctx, commandTime)
 		defer cancel()
-		msg := fixMsg{serial: serial, invoke: in}
+		msg := fixMsg{invoke: in}
 		now := s.Kubectl(ctx, namespace, append([]string{"get", "-o", "yaml"}, object...), "")
 		if now.Exit != 0 {
 			msg.problem = now.Stderr
@@ -57,7 +71,7 @@ func preview(ctx context.Context, s shell.Session, namespace string, in lessons.
 		}
 		msg.diff = live.Diff(without(now.Stdout, "resourceVersion", "generation"), without(then.Stdout, "resourceVersion", "generation"), 2)
 		return msg
-	}
+	})
 }
 
 // without leaves fields of an object's own metadata out of kubectl's YAML.
@@ -122,17 +136,20 @@ func fixedObject(args []string) []string {
 func (a *App) offer(in shell.Fix) tea.Cmd {
 	invoke, err := lessons.Typed(in.Line)
 	object := fixedObject(invoke.Args)
-	if err != nil || object == nil || a.session == nil || a.prompt.cancel != nil {
+	if err != nil || object == nil || a.link.session == nil || a.prompt.Running() {
 		return a.intent(shell.Prompt(in))
 	}
-	a.fix.serial++
+	a.fix.drop()
+	offer, stop := context.WithCancel(a.errands)
+	a.fix.stop = stop
 	a.notice = "Asking the API server what it would change…"
-	return preview(a.errands, a.session, a.namespace, invoke, object, a.fix.serial)
+	return preview(offer, a.link.session, a.link.namespace, invoke, object)
 }
 
 // previewed asks for a yes.
 func (a *App) previewed(msg fixMsg) {
-	if msg.serial != a.fix.serial || a.session == nil || a.dialog != nil {
+	a.fix.drop()
+	if a.dialog != nil {
 		return
 	}
 	a.notice = ""
@@ -142,29 +159,25 @@ func (a *App) previewed(msg fixMsg) {
 	no := option{shell.Action{ID: "no", Keys: []string{"n", "esc"}, Title: "no"}, nil}
 	switch {
 	case msg.problem != "":
-		a.dialog = &dialog{title: "The API server would refuse it", text: msg.invoke.Display + ": " + strings.TrimSpace(msg.problem), options: []option{edit, no}}
+		a.interrupt(dialog{title: "The API server would refuse it", text: msg.invoke.Display + ": " + strings.TrimSpace(msg.problem), options: []option{edit, no}})
 	case len(msg.diff) == 0:
-		a.dialog = &dialog{title: "Nothing to change", text: msg.invoke.Display + " would change nothing.", options: []option{edit, no}}
+		a.interrupt(dialog{title: "Nothing to change", text: msg.invoke.Display + " would change nothing.", options: []option{edit, no}})
 	default:
 		yes := option{shell.Action{ID: "yes", Keys: []string{"y"}, Title: "apply it (u takes it back)"}, func() tea.Cmd {
-			return a.change(msg.invoke, &msg.undo, false)
+			return a.change(msg.invoke, &msg.undo, fixingDeed)
 		}}
-		a.dialog = &dialog{title: "Apply this fix?", text: msg.invoke.Display, diff: msg.diff, options: []option{yes, edit, no}}
+		a.interrupt(dialog{title: "Apply this fix?", text: msg.invoke.Display, diff: msg.diff, options: []option{yes, edit, no}})
 	}
 }
 
 // change runs a fix, or what takes it back, as if it were typed.
-func (a *App) change(in lessons.Invocation, undo *lessons.Invocation, undoes bool) tea.Cmd {
-	p := &a.prompt
-	if p.cancel != nil || a.session == nil {
+func (a *App) change(in lessons.Invocation, undo *lessons.Invocation, of deed) tea.Cmd {
+	if a.prompt.Running() || a.link.session == nil {
 		a.notice = "A command is under way."
 		return nil
 	}
-	ctx, cancel := context.WithCancel(a.connected)
-	p.serial++
-	p.open, p.command, p.reply, p.offered, p.scroll, p.cancel = true, in.Display, nil, nil, 0, cancel
-	a.fix.typed, a.fix.undo, a.fix.undoes = p.serial, undo, undoes
-	return runTyped(ctx, a.session, a.namespace, in, p.serial)
+	a.fix.undo = undo
+	return a.begin(in.Display, in, of)
 }
 
 // takeBack puts back what stood there before the last fix.
@@ -172,16 +185,16 @@ func (a *App) takeBack() tea.Cmd {
 	if a.fix.undo == nil {
 		return nil
 	}
-	return a.change(*a.fix.undo, a.fix.undo, true)
+	return a.change(*a.fix.undo, a.fix.undo, undoDeed)
 }
 
 // changed is the answer to a command of change.
 func (a *App) changed(msg typedMsg) tea.Cmd {
-	if msg.serial != a.fix.typed {
+	if msg.of == typedDeed {
 		return nil
 	}
 	made := msg.reply.Exit == 0
-	if made == a.fix.undoes { // it was never made, or is taken back
+	if made == (msg.of == undoDeed) { // it was never made, or is taken back
 		a.fix.undo = nil
 	}
 	return a.tell(shell.Fixed{Undo: a.fix.undo != nil})

@@ -13,7 +13,7 @@ import (
 
 // keyPress gives a key to the prompt if it is open, and else its meaning.
 func (a *App) keyPress(msg tea.KeyPressMsg) tea.Cmd {
-	if a.prompt.open && a.dialog == nil {
+	if a.prompt.IsOpen() && a.dialog == nil {
 		a.notice = ""
 		return a.promptKey(msg)
 	}
@@ -28,6 +28,9 @@ func (a *App) key(key string) tea.Cmd {
 	}
 	if key == "ctrl+z" {
 		return tea.Suspend
+	}
+	if a.deaf() {
+		return nil
 	}
 	if a.dialog != nil {
 		for _, o := range a.dialog.options {
@@ -61,21 +64,16 @@ func (a *App) key(key string) tea.Cmd {
 	return nil
 }
 
-func (a *App) openPrompt() {
-	if why := a.promptWhy(); why != "" {
-		a.notice = strings.ToUpper(why[:1]) + why[1:] + "."
-		return
-	}
-	a.prompt.open = true
-}
-
 func (a *App) perform(action shell.Action) tea.Cmd {
 	if action.Why != "" {
-		a.notice = strings.ToUpper(action.Why[:1]) + action.Why[1:] + "."
+		a.notice = sentence(action.Why)
 		return nil
 	}
 	return a.intent(a.screen.Do(action.ID, action.N))
 }
+
+// sentence makes a sentence of a reason.
+func sentence(why string) string { return strings.ToUpper(why[:1]) + why[1:] + "." }
 
 func (a *App) choose(o option) tea.Cmd {
 	a.dialog = nil
@@ -91,13 +89,14 @@ func (a *App) click(x, y int) tea.Cmd {
 	a.notice = ""
 	id, n := frame.Hit(a.areas, x, y)
 	switch {
+	case a.deaf():
 	case a.help:
 		a.help = false
 	case a.dialog != nil:
 		if id == "dialog" {
 			return a.choose(a.dialog.options[n])
 		}
-	case a.prompt.open:
+	case a.prompt.IsOpen():
 	case id == "help":
 		a.help = true
 	case id != "":
@@ -119,8 +118,8 @@ func (a *App) wheel(button tea.MouseButton) tea.Cmd {
 	case tea.MouseWheelDown:
 		id = "down"
 	}
-	if a.prompt.open && a.dialog == nil && id != "" {
-		a.prompt.scroll += map[string]int{"up": -3, "down": 3}[id] // drawing bounds it
+	if a.prompt.IsOpen() && a.dialog == nil && id != "" {
+		a.prompt.Scroll(map[string]int{"up": -3, "down": 3}[id])
 		return nil
 	}
 	if id == "" || a.dialog != nil || a.help {
@@ -135,28 +134,4 @@ func (a *App) profile(msg tea.ColorProfileMsg) {
 		a.options.Theme.NoColor = true
 		a.theme = theme.New(a.options.Theme)
 	}
-}
-
-// keyName writes a key as keyboards and people do.
-func (a *App) keyName(key string) string {
-	if a.options.Theme.ASCII {
-		return key
-	}
-	switch key {
-	case "enter":
-		return "⏎"
-	case "left":
-		return "←"
-	case "right":
-		return "→"
-	case "up":
-		return "↑"
-	case "down":
-		return "↓"
-	case "pgdown":
-		return "pgdn"
-	case "shift+tab":
-		return "⇧tab"
-	}
-	return key
 }

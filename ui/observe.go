@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -12,10 +13,20 @@ import (
 
 // watch is the node whose rules are being read for the present screen.
 type watch struct {
-	node   string
+	node   string // "" when none is watched
 	family path.Family
-	serial int
 	before *path.Observed // the last look; nil before it
+
+	ctx context.Context    // ends when another node is watched, or none
+	end context.CancelFunc // ends ctx; nil when none is watched
+}
+
+// stop ends the watch, and what is under way for it.
+func (w *watch) stop() {
+	if w.end != nil {
+		w.end()
+	}
+	*w = watch{}
 }
 
 // follow keeps looking at the node that the present screen watches, and at no
@@ -23,34 +34,25 @@ type watch struct {
 func (a *App) follow() tea.Cmd {
 	var node string
 	var family path.Family
-	if w, ok := a.screen.(shell.Watcher); ok && a.session != nil && a.world != nil && !a.quitting {
+	if w, ok := a.screen.(shell.Watcher); ok && a.link.session != nil && a.link.world != nil && !a.quitting {
 		node, family = w.Watches()
 	}
 	if node == a.watch.node && (node == "" || family == a.watch.family) {
 		return nil
 	}
-	a.unwatch()
-	a.watch.node, a.watch.family = node, family
+	a.watch.stop()
 	if node == "" {
 		return nil
 	}
-	a.watching, a.endWatch = context.WithCancel(a.connected)
-	return observe(a.watching, a.session, a.watch, a.world)
+	a.watch.node, a.watch.family = node, family
+	a.watch.ctx, a.watch.end = context.WithCancel(a.link.ctx)
+	return a.look()
 }
 
-func (a *App) unwatch() {
-	if a.endWatch != nil {
-		a.endWatch()
-		a.endWatch = nil
-	}
-	a.watch = watch{serial: a.watch.serial + 1}
-}
+func (a *App) look() tea.Cmd { return observe(a.link.session, a.watch, a.link.world) }
 
 // rulesRead hands over what was seen and plans the next look.
 func (a *App) rulesRead(msg rulesMsg) tea.Cmd {
-	if msg.serial != a.watch.serial {
-		return nil
-	}
 	if msg.rules.Observed != nil {
 		a.watch.before = msg.rules.Observed
 	}
@@ -58,18 +60,12 @@ func (a *App) rulesRead(msg rulesMsg) tea.Cmd {
 	if msg.rules.Err != "" {
 		pace = observeRetry
 	}
-	return tea.Batch(a.tell(msg.rules), a.later(pace, msg.serial))
-}
-
-func (a *App) observeDue(msg observeDueMsg) tea.Cmd {
-	if msg.serial != a.watch.serial || a.watch.node == "" || a.session == nil {
-		return nil
-	}
-	return observe(a.watching, a.session, a.watch, a.world)
+	scope := a.watch.ctx
+	return tea.Batch(a.tell(msg.rules), a.options.Timer(pace, func(time.Time) tea.Msg { return answer{scope, observeDueMsg{}} }))
 }
 
 func (a *App) request(r shell.Request) tea.Cmd {
-	if a.session == nil {
+	if a.link.session == nil {
 		return nil
 	}
 	var w *watch
@@ -77,22 +73,22 @@ func (a *App) request(r shell.Request) tea.Cmd {
 		at := a.watch
 		w = &at
 	}
-	return sendRequest(a.errands, a.session, a.namespace, r, w, a.world)
+	return sendRequest(a.errands, a.link.session, a.link.namespace, r, w, a.link.world)
 }
 
 // askForClient offers to make a client Pod; it writes only after a yes.
 func (a *App) askForClient(in shell.MakeClient) {
-	a.dialog = &dialog{
+	a.ask(dialog{
 		title: "Make a client?",
 		text: fmt.Sprintf("No Pod here can send the request. A client Pod can be made in namespace %q, which svctour made on %q:  $ %s",
-			a.namespace, a.choice.Name(), in.Invoke.Display),
+			a.link.namespace, a.link.choice.Name(), in.Invoke.Display),
 		options: []option{
 			{shell.Action{ID: "yes", Keys: []string{"y"}, Title: "yes, make it"}, func() tea.Cmd {
-				return makeClient(a.connected, a.session, a.namespace, in.Invoke)
+				return makeClient(a.link.ctx, a.link.session, a.link.namespace, in.Invoke)
 			}},
 			{shell.Action{ID: "no", Keys: []string{"n", "esc"}, Title: "no"}, nil},
 		},
-	}
+	})
 }
 
 func (a *App) clientMade(msg clientMadeMsg) {

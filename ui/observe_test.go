@@ -57,25 +57,25 @@ func TestObservedRules(t *testing.T) {
 		name := fmt.Sprintf("%dx%d", size.w, size.h)
 		seen := counted(t, withService(), d.app.watch.node, func(string) int { return 142 }, "")
 		d.backend.observe = func(string, path.Family) (*path.Observed, error) { return seen, nil }
-		d.send(observeDueMsg{d.app.watch.serial})
+		d.looks()
 		d.sees("142 pkts", "observed")
 		golden(t, "observed-"+name, d.frame())
 
 		missing := counted(t, withService(), d.app.watch.node, func(string) int { return 7 }, "10.96.142.31")
 		d.backend.observe = func(string, path.Family) (*path.Observed, error) { return missing, nil }
-		d.send(observeDueMsg{d.app.watch.serial})
+		d.looks()
 		d.sees("not on the node", "derived")
 		golden(t, "missing-"+name, d.frame())
 
 		d.backend.observe = func(string, path.Family) (*path.Observed, error) { return nil, errors.New("pods/exec is forbidden") }
-		d.send(observeDueMsg{d.app.watch.serial})
+		d.looks()
 		d.sees("was not looked at", "forbidden")
 	}
 }
 
 func TestWatchEndsWithItsScreen(t *testing.T) {
 	d := atPath(t, 120, 40)
-	ended, old := d.app.watching, d.app.watch
+	ended := d.app.watch.ctx
 	d.press("l")
 	if d.app.watch.node != "" || !errors.Is(ended.Err(), context.Canceled) {
 		t.Fatalf("the list of lessons watches %+v, the lesson's watch ended with %v", d.app.watch, ended.Err())
@@ -84,7 +84,7 @@ func TestWatchEndsWithItsScreen(t *testing.T) {
 		t.Error("a node is looked at that no screen shows")
 		return nil, errors.New("unasked")
 	}
-	d.send(observeDueMsg{old.serial})
+	d.send(answer{ended, observeDueMsg{}})
 }
 
 func TestRequestFollowsTheBackendWhoseRuleCounted(t *testing.T) {
@@ -100,7 +100,7 @@ func TestRequestFollowsTheBackendWhoseRuleCounted(t *testing.T) {
 			return 5
 		}, ""), nil
 	}
-	d.send(observeDueMsg{d.app.watch.serial})
+	d.looks()
 	d.backend.reply = model.Reply{Stdout: "HTTP/1.1 200 OK\r\nServer: nginx\r\n\r\nhello\n"}
 	d.press("space")
 	last := d.backend.ran[len(d.backend.ran)-1]
@@ -166,7 +166,7 @@ func TestPathOfModeIPVS(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.backend.observe = func(string, path.Family) (*path.Observed, error) { return seen, nil }
-		d.send(observeDueMsg{d.app.watch.serial})
+		d.looks()
 		d.sees("KUBE-SERVICES", "derived")
 		for _, wrong := range []string{"not on the node", "differ"} {
 			if strings.Contains(d.frame(), wrong) {
@@ -185,7 +185,7 @@ func TestALookOlderThanTheRuleSaysNothingOfIt(t *testing.T) {
 	d.calm()
 	seen := counted(t, two, d.app.watch.node, func(string) int { return 142 }, "")
 	d.backend.observe = func(string, path.Family) (*path.Observed, error) { return seen, nil }
-	begun := d.app.observeDue(observeDueMsg{d.app.watch.serial})
+	begun := d.app.look()
 	d.show(withService()) // a third endpoint, while the node is looked at
 	d.calm()
 	d.send(begun())
@@ -193,10 +193,10 @@ func TestALookOlderThanTheRuleSaysNothingOfIt(t *testing.T) {
 	if strings.Contains(d.frame(), "not on the node") {
 		t.Fatalf("the look began before the rule was wanted:\n%s", d.frame())
 	}
-	d.send(observeDueMsg{d.app.watch.serial})
+	d.looks()
 	d.sees("not on the node")
 	d.backend.observe = func(string, path.Family) (*path.Observed, error) { return nil, errors.New("pods/exec is forbidden") }
-	d.send(observeDueMsg{d.app.watch.serial})
+	d.looks()
 	d.sees("was not looked at")
 	for _, old := range []string{"not on the node", "142 pkts"} {
 		if strings.Contains(d.frame(), old) {

@@ -1,9 +1,7 @@
 package ui
 
 import (
-	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -45,7 +43,7 @@ func TestPromptFrames(t *testing.T) {
 		d.sees("$ kubectl get svc", "10.96.142.31")
 		golden(t, fmt.Sprintf("prompt-%dx%d", size.w, size.h), d.frame())
 		d.press("esc")
-		if strings.Contains(d.frame(), "kubectl get svc\n") || d.app.prompt.open {
+		if strings.Contains(d.frame(), "kubectl get svc\n") || d.app.prompt.IsOpen() {
 			t.Error("escape leaves the prompt open")
 		}
 	}
@@ -100,7 +98,7 @@ func TestPromptHistory(t *testing.T) {
 		{"up", "get svc"}, {"up", "get pods"}, {"up", "get pods"}, {"down", "get svc"}, {"down", "desc"}, {"down", "desc"},
 	} {
 		d.press(want.key)
-		if got := string(d.app.prompt.line); got != want.line {
+		if got := d.app.prompt.Text(); got != want.line {
 			t.Fatalf("%s gives %q, want %q", want.key, got, want.line)
 		}
 	}
@@ -148,7 +146,7 @@ func TestPromptCompletes(t *testing.T) {
 		d := prompted(t, 80, 24)
 		d.write(line)
 		d.press("tab")
-		if got := string(d.app.prompt.line); got != want {
+		if got := d.app.prompt.Text(); got != want {
 			t.Errorf("%q becomes %q, want %q", line, got, want)
 		}
 	}
@@ -156,56 +154,6 @@ func TestPromptCompletes(t *testing.T) {
 	d.write("get nodes ")
 	d.press("tab")
 	d.sees("node-1 node-2 node-3")
-	d = prompted(t, 80, 24)
-	d.write("get pods -o ")
-	d.press("tab")
-	if len(d.app.prompt.offered) > 0 {
-		t.Errorf("offered as a form of output: %q", d.app.prompt.offered)
-	}
-}
-
-// A command may print all it knows in one line. Its rows are cut in one pass,
-// and once for a reply and a width.
-func TestOneLongLineOfOutput(t *testing.T) {
-	const limit = 256 << 10 // what is kept of an output
-	long := strings.Repeat("0123456789abcdef", limit/16)
-	cost := func(text string) uint64 {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		rows := textLines(text, frame.Style{}, 76)
-		runtime.ReadMemStats(&after)
-		if want := (len(text) + 75) / 76; len(rows) != want {
-			t.Fatalf("%d rows of %d characters, want %d", len(rows), len(text), want)
-		}
-		return after.TotalAlloc - before.TotalAlloc
-	}
-	if half, whole := cost(long[:limit/2]), cost(long); whole > 3*half { // 4 when every row copies the rest
-		t.Errorf("%d bytes are allocated for half of the text, %d for the whole", half, whole)
-	}
-
-	d := prompted(t, 80, 24)
-	d.backend.reply = model.Reply{Stdout: long + "\n"}
-	d.write("get pods -A -o jsonpath={.items}")
-	d.press("enter")
-	d.sees("0123456789abcdef", "more, pgdn")
-	rows := d.app.prompt.printed.lines
-	d.press("left")
-	d.app.prompt.offered = []string{"web"}
-	d.frame()
-	if again := d.app.prompt.printed.lines; &again[0] != &rows[0] {
-		t.Error("the next frame cuts the same reply anew")
-	}
-	d.send(tea.WindowSizeMsg{Width: 120, Height: 40})
-	if again := d.app.prompt.printed.lines; &again[0] == &rows[0] || again[0].Width() != 116 {
-		t.Error("another width shows the rows of the one before")
-	}
-	d.backend.reply = model.Reply{Stdout: "short\n"}
-	d.press("enter")
-	d.write("get ns")
-	d.press("enter")
-	if got := d.app.prompt.printed.lines; len(got) != 1 || got[0].Plain() != "short" {
-		t.Errorf("the next reply is shown as %d rows of the last one", len(got))
-	}
 }
 
 // What is left of the cursor is in sight, however much was pasted.
@@ -224,17 +172,19 @@ func TestPromptShowsTheEndOfALongLine(t *testing.T) {
 
 func TestControlCStopsTheCommandNotTheProgram(t *testing.T) {
 	d := prompted(t, 80, 24)
-	ctx, cancel := context.WithCancel(t.Context())
-	d.app.prompt.cancel, d.app.prompt.command = cancel, "kubectl wait"
+	d.hold()
+	d.write("wait pod/tmp --for=condition=Ready")
+	d.press("enter")
+	d.sees("running")
 	d.press("ctrl+c")
-	if ctx.Err() == nil || d.quit {
-		t.Fatalf("the command ended with %v, the program ended: %v", ctx.Err(), d.quit)
+	d.send(d.heldAnswer()) // it was not released
+	d.sees("exit code -1", "Stopped.")
+	if d.quit {
+		t.Fatal("the program ended with the command")
 	}
-	d.send(typedMsg{d.app.prompt.serial, model.Reply{Exit: -1, Stderr: "Stopped."}})
-	d.sees("exit code -1")
 	d.write("get")
 	d.press("ctrl+c", "ctrl+c")
-	if d.app.prompt.open || d.quit {
+	if d.app.prompt.IsOpen() || d.quit {
 		t.Error("^C neither empties the line nor closes the prompt")
 	}
 	d.press("ctrl+c")

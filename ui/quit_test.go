@@ -105,7 +105,7 @@ func TestBackingOutOfAClusterAsks(t *testing.T) {
 func TestANamespaceThatIsMadeTooLateIsNotForgotten(t *testing.T) {
 	d := drive(t, 120, 40, Options{Choice: &prod})
 	d.show(world())
-	late := namespaceMsg{choice: prod, name: "tour", generation: d.app.generation}
+	late := answer{d.app.link.ctx, namespaceMsg{choice: prod, name: "tour"}}
 	d.press("esc") // to the picker
 	d.send(late)
 	d.press("ctrl+c")

@@ -45,8 +45,8 @@ func (a *App) compose() *frame.Surface {
 	a.screen.Draw(s, a.theme)
 	a.drawHeader(s)
 	a.drawFooter(s)
-	if a.prompt.open {
-		a.drawPrompt(s)
+	if a.prompt.IsOpen() {
+		a.prompt.Draw(s, a.theme)
 	}
 	switch {
 	case a.dialog != nil:
@@ -73,13 +73,13 @@ func (a *App) drawTooSmall(s *frame.Surface) {
 func (a *App) drawHeader(s *frame.Surface) {
 	t := a.theme
 	x := 1 + s.Text(1, 0, "svctour", t.Title)
-	if a.session != nil || a.choice != (shell.Choice{}) {
-		where := a.choice.Name()
-		if a.world != nil && a.world.Cluster.Version != "" {
-			where += " " + a.world.Cluster.Version
+	if a.link.session != nil || a.link.choice != (shell.Choice{}) {
+		where := a.link.choice.Name()
+		if a.link.world != nil && a.link.world.Cluster.Version != "" {
+			where += " " + a.link.world.Cluster.Version
 		}
-		if a.namespace != "" {
-			where += " " + t.Glyph.Dot + " ns " + a.namespace
+		if a.link.namespace != "" {
+			where += " " + t.Glyph.Dot + " ns " + a.link.namespace
 		}
 		x += 2 + s.Text(x+2, 0, frame.Truncate(where, a.size.W/3), t.Muted)
 	}
@@ -95,7 +95,7 @@ func (a *App) drawHeader(s *frame.Surface) {
 		}
 	}
 	if trouble {
-		a.drawBanner(s, a.world.Sync.Err)
+		a.drawBanner(s, a.link.world.Sync.Err)
 	}
 }
 
@@ -139,7 +139,7 @@ func (a *App) drawFooter(s *frame.Surface) {
 		if action.Quiet || action.Hidden || len(action.Keys) == 0 {
 			continue
 		}
-		key := a.keyName(action.Keys[0])
+		key := a.theme.KeyName(action.Keys[0])
 		if action.ID == "answer" {
 			key = "a b c"
 		}
@@ -201,7 +201,7 @@ func (a *App) drawHelp(s *frame.Surface) {
 			if k > 0 {
 				keys += " "
 			}
-			keys += a.keyName(key)
+			keys += a.theme.KeyName(key)
 		}
 		at := helps[i]
 		x := 2 + at.column*width

@@ -26,6 +26,8 @@ type Theme struct {
 	YAMLKey, YAMLValue, YAMLComment    frame.Style
 	Glyph                              Glyphs
 	Box                                frame.Border
+
+	ascii bool
 }
 
 // Options choose a theme.
@@ -66,7 +68,7 @@ var asciiGlyphs = Glyphs{
 func New(o Options) *Theme {
 	t := &Theme{Glyph: unicodeGlyphs, Box: frame.Rounded}
 	if o.ASCII {
-		t.Glyph, t.Box = asciiGlyphs, frame.ASCII
+		t.Glyph, t.Box, t.ascii = asciiGlyphs, frame.ASCII, true
 	}
 	pick := func(light, dark string) color.Color {
 		switch {
@@ -121,6 +123,30 @@ func (t *Theme) With(text frame.Style) *Theme {
 	other := *t
 	other.Text = text
 	return &other
+}
+
+// KeyName writes a key, named as Bubble Tea names it, as keyboards and people do.
+func (t *Theme) KeyName(key string) string {
+	if t.ascii {
+		return key
+	}
+	switch key {
+	case "enter":
+		return "⏎"
+	case "left":
+		return "←"
+	case "right":
+		return "→"
+	case "up":
+		return "↑"
+	case "down":
+		return "↓"
+	case "pgdown":
+		return "pgdn"
+	case "shift+tab":
+		return "⇧tab"
+	}
+	return key
 }
 
 // Evidence is the style of an evidence word.

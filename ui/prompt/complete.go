@@ -1,4 +1,4 @@
-package ui
+package prompt
 
 import (
 	"slices"
@@ -58,10 +58,10 @@ func namesIn[T any](objects []*T, namespace string, meta func(*T) *model.Meta) [
 	return names
 }
 
-// complete completes the word at the cursor from the snapshot. With several
+// Complete completes the word at the cursor from the snapshot. With several
 // ways to go on it adds what they share and offers them.
-func (p *prompt) complete(s *model.Snapshot, namespace string) {
-	head := string(p.line[:p.cursor])
+func (p *Prompt) Complete(s *model.Snapshot, namespace string) {
+	head := string(p.text[:p.cursor])
 	words := strings.Fields(head)
 	word := ""
 	if head != "" && head[len(head)-1] != ' ' {
@@ -88,11 +88,11 @@ func (p *prompt) complete(s *model.Snapshot, namespace string) {
 	case 0:
 		return
 	case 1:
-		p.insert((stem + fits[0])[len(word):] + " ")
+		p.Insert((stem + fits[0])[len(word):] + " ")
 		return
 	}
 	if more := (stem + shared(fits))[len(word):]; more != "" {
-		p.insert(more)
+		p.Insert(more)
 	}
 	p.offered = fits
 }
