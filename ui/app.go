@@ -8,6 +8,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"svctour/lessons"
 	"svctour/model"
@@ -64,9 +65,11 @@ type App struct {
 	ticking  bool
 	quitting bool
 
-	dirty bool
-	view  tea.View
-	areas []frame.Region
+	stale    bool      // something has happened since the last frame
+	awaiting bool      // the next frame comes with a frameMsg
+	composed time.Time // when the last frame was begun
+	view     tea.View
+	areas    []frame.Region
 }
 
 // New makes the program. Everything it starts ends with ctx.
@@ -77,7 +80,7 @@ func New(ctx context.Context, o Options) *App {
 	if o.Timer == nil {
 		o.Timer = tea.Tick
 	}
-	return &App{ctx: ctx, link: link{ctx: ctx}, options: o, theme: theme.New(o.Theme), picker: picker.New(), progress: map[string]lessons.Progress{}, dirty: true}
+	return &App{ctx: ctx, link: link{ctx: ctx}, options: o, theme: theme.New(o.Theme), picker: picker.New(), progress: map[string]lessons.Progress{}, stale: true}
 }
 
 // Farewell is what to print once the terminal is back: what was left behind
@@ -98,14 +101,33 @@ func (a *App) Init() tea.Cmd {
 	if a.options.Choice != nil {
 		first = a.connect(*a.options.Choice)
 	}
-	return tea.Batch(tea.RequestBackgroundColor, first)
+	return tea.Batch(tea.RequestBackgroundColor, tea.Raw(ansi.SetModeLightDark), first)
 }
 
 // Update implements tea.Model.
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
-	a.dirty = true
+	before := a.stale
+	a.stale = true
 	cmd := a.update(msg)
-	return a, tea.Batch(cmd, a.follow(), a.animate())
+	a.stale = a.stale || before
+	return a, tea.Batch(cmd, a.follow(), a.animate(), a.pace())
+}
+
+// framePace is the least time between two frames: what happens more often, such
+// as the turning of a wheel, is seen together.
+const framePace = 8 * time.Millisecond
+
+// frameMsg says that it is time for the next frame.
+type frameMsg struct{}
+
+// pace lets a frame that would come too early wait.
+func (a *App) pace() tea.Cmd {
+	wait := framePace - a.options.Now().Sub(a.composed)
+	if !a.stale || a.awaiting || wait <= 0 {
+		return nil
+	}
+	a.awaiting = true
+	return a.options.Timer(wait, func(time.Time) tea.Msg { return frameMsg{} })
 }
 
 func (a *App) update(msg tea.Msg) tea.Cmd {
@@ -115,6 +137,11 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 	case tea.WindowSizeMsg:
 		a.size = shell.Size{W: msg.Width, H: msg.Height}
 		return a.tell(a.size)
+	case frameMsg:
+		a.awaiting, a.stale = false, false // stale as before
+	case frame.DarkScheme, frame.LightScheme:
+		a.stale = false
+		return tea.RequestBackgroundColor
 	case tea.BackgroundColorMsg:
 		a.options.Theme.Light = !msg.IsDark()
 		a.theme = theme.New(a.options.Theme)
@@ -170,7 +197,7 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 	case keptMsg:
 		return a.kept(msg)
 	default:
-		a.dirty = false // nothing of ours: the frame stands
+		a.stale = false // nothing of ours: the frame stands
 	}
 	return nil
 }

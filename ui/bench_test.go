@@ -18,7 +18,7 @@ func BenchmarkFrame(b *testing.B) {
 	b.ResetTimer()
 	for b.Loop() {
 		d.app.intent(d.app.screen.Handle(shell.World{Snapshot: picture}))
-		d.app.dirty = true
+		d.app.stale, d.app.awaiting = true, false
 		d.app.View()
 	}
 }
@@ -33,7 +33,7 @@ func BenchmarkLongLine(b *testing.B) {
 	b.ResetTimer()
 	for b.Loop() {
 		d.app.prompt.End(model.Reply{Stdout: long}) // a new one each time
-		d.app.dirty = true
+		d.app.stale, d.app.awaiting = true, false
 		d.app.View()
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"svctour/model"
 )
@@ -98,13 +97,13 @@ func TestAnOfferThatOpensByItselfTakesNoKeyAtFirst(t *testing.T) {
 	ran := len(d.backend.ran)
 	d.press("f")
 	d.pressAtOnce("y")
-	d.now = d.now.Add(grace - time.Millisecond)
+	d.now = d.now.Add(grace / 2)
 	d.pressAtOnce("y", "esc")
 	d.sees("Apply this fix?")
 	if got := asked(d, ran); len(got) != 2 {
 		t.Errorf("it ran %q", got)
 	}
-	d.now = d.now.Add(time.Millisecond)
+	d.now = d.now.Add(grace / 2)
 	d.pressAtOnce("y")
 	if got := asked(d, ran); len(got) != 3 {
 		t.Errorf("it ran %q", got)

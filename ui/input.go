@@ -17,6 +17,10 @@ func (a *App) keyPress(msg tea.KeyPressMsg) tea.Cmd {
 		a.notice = ""
 		return a.promptKey(msg)
 	}
+	if r, ok := a.screen.(shell.Reader); ok && r.Reading() && a.dialog == nil && !a.help && r.Key(msg.String(), msg.Text) {
+		a.notice = ""
+		return nil
+	}
 	return a.key(msg.String())
 }
 

@@ -91,6 +91,6 @@ func (a *App) arrived(in answer) tea.Cmd {
 	if left, ok := in.msg.(leftover); ok {
 		return left.late(a)
 	}
-	a.dirty = false
+	a.stale = false
 	return nil
 }

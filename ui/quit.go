@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"svctour/ui/shell"
 )
@@ -95,5 +96,5 @@ func (a *App) quit() tea.Cmd {
 		a.quitting = true
 		a.ledger.sayWhatStays()
 	}
-	return tea.Quit
+	return tea.Sequence(tea.Raw(ansi.ResetModeLightDark), tea.Quit)
 }

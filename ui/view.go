@@ -12,12 +12,12 @@ import (
 )
 
 // View implements tea.Model. A frame is composed only after something
-// happened; otherwise the last one stands.
+// happened, and not too soon after the last one, which stands meanwhile.
 func (a *App) View() tea.View {
-	if !a.dirty {
+	if !a.stale || a.awaiting {
 		return a.view
 	}
-	a.dirty = false
+	a.stale, a.composed = false, a.options.Now()
 	s := a.compose()
 	a.areas = s.Regions()
 	a.view = tea.NewView(s.Render())

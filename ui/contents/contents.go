@@ -10,6 +10,7 @@ import (
 	"svctour/lessons"
 	"svctour/model"
 	"svctour/ui/frame"
+	"svctour/ui/list"
 	"svctour/ui/shell"
 	"svctour/ui/theme"
 )
@@ -19,18 +20,18 @@ type Screen struct {
 	lessons  []*lessons.Lesson
 	progress map[string]lessons.Progress
 	world    *model.Snapshot
-	cursor   int
+	list     list.List
 }
 
 // New makes the screen; the cursor stands on the first unfinished lesson.
-func New(list []*lessons.Lesson, progress map[string]lessons.Progress, world *model.Snapshot) *Screen {
-	c := &Screen{lessons: list, progress: progress, world: world}
-	for i, l := range list {
-		if done := c.done(l); done < len(l.Steps) {
-			c.cursor = i
-			break
-		}
+func New(all []*lessons.Lesson, progress map[string]lessons.Progress, world *model.Snapshot) *Screen {
+	c := &Screen{lessons: all, progress: progress, world: world}
+	titles := make([]string, len(all))
+	for i, l := range all {
+		titles[i] = l.Title + " " + l.Summary
 	}
+	c.list.Set(titles)
+	c.list.Go(slices.IndexFunc(all, func(l *lessons.Lesson) bool { return c.done(l) < len(l.Steps) }))
 	return c
 }
 
@@ -41,7 +42,8 @@ func (c *Screen) done(l *lessons.Lesson) int {
 // Actions implements shell.Screen.
 func (c *Screen) Actions() []shell.Action {
 	title := "begin"
-	if n := c.done(c.lessons[c.cursor]); n == len(c.lessons[c.cursor].Steps) {
+	at := c.lessons[c.list.Row()]
+	if n := c.done(at); n == len(at.Steps) {
 		title = "look again"
 	} else if n > 0 {
 		title = "go on"
@@ -59,16 +61,15 @@ func (c *Screen) Actions() []shell.Action {
 func (c *Screen) Do(id string, n int) shell.Intent {
 	switch id {
 	case "up":
-		c.cursor = (c.cursor + len(c.lessons) - 1) % len(c.lessons)
+		c.list.Step(-1)
 	case "down":
-		c.cursor = (c.cursor + 1) % len(c.lessons)
+		c.list.Step(1)
 	case "open":
-		return shell.Open{Lesson: c.lessons[c.cursor].ID}
+		return shell.Open{Lesson: c.lessons[c.list.Row()].ID}
 	case "picker":
 		return shell.Picker{}
 	case "row":
-		if n < len(c.lessons) {
-			c.cursor = n
+		if c.list.Go(n) {
 			return shell.Open{Lesson: c.lessons[n].ID}
 		}
 	case "quit":
@@ -99,8 +100,8 @@ func (c *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 	}
 	body.Text(0, y, "Lessons", t.Title)
 	y += 2
-	for i, l := range c.lessons {
-		c.drawRow(body, t, i, l, y, width)
+	for _, i := range c.list.Window((h - 4 - y) / 3) {
+		c.drawRow(body, t, i, c.lessons[i], y, width)
 		y += 3
 	}
 	if c.world != nil {
@@ -110,7 +111,7 @@ func (c *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 
 func (c *Screen) drawRow(s *frame.Surface, t *theme.Theme, i int, l *lessons.Lesson, y, w int) {
 	style := frame.Style{}
-	if i == c.cursor {
+	if i == c.list.Row() {
 		style = t.Selected
 		s.Fill(frame.Rect{X: 0, Y: y, W: w, H: 1}, style)
 		s.Text(0, y, t.Glyph.Pointer, style.With(t.Key))

@@ -82,6 +82,13 @@ func (r Rect) intersect(o Rect) Rect {
 	return Rect{x0, y0, max(0, x1-x0), max(0, y1-y0)}
 }
 
+// The terminal reports that its colours have become dark, or light, while the
+// program runs (mode 2031).
+type (
+	DarkScheme  = uv.DarkColorSchemeEvent
+	LightScheme = uv.LightColorSchemeEvent
+)
+
 // Region is a part of the frame that answers to the mouse.
 type Region struct {
 	Rect Rect

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"svctour/ui/frame"
+	"svctour/ui/list"
 	"svctour/ui/shell"
 	"svctour/ui/theme"
 )
@@ -13,7 +14,7 @@ import (
 // Screen lists the lab and every kubeconfig context.
 type Screen struct {
 	rows   []row
-	cursor int
+	list   list.List
 	err    string // why the kubeconfig could not be read
 	loaded bool
 }
@@ -27,7 +28,18 @@ type row struct {
 
 // New makes the screen with the lab as its only choice until Load.
 func New() *Screen {
-	return &Screen{rows: []row{{choice: shell.Choice{Lab: true}}}}
+	p := &Screen{rows: []row{{choice: shell.Choice{Lab: true}}}}
+	p.index()
+	return p
+}
+
+// index tells the list what its rows are searched by.
+func (p *Screen) index() {
+	var keys []string
+	for _, r := range p.rows {
+		keys = append(keys, r.choice.Name()+" "+r.choice.Server)
+	}
+	p.list.Set(keys)
 }
 
 // Load fills in the choices; err is shown below them.
@@ -43,31 +55,52 @@ func (p *Screen) Load(choices []shell.Choice, err error) {
 	for _, c := range choices {
 		p.rows = append(p.rows, row{choice: c})
 	}
-	p.cursor = min(p.cursor, len(p.rows)-1)
+	p.index()
 }
 
 // Actions implements shell.Screen.
 func (p *Screen) Actions() []shell.Action {
 	return []shell.Action{
-		{ID: "choose", Keys: []string{"enter"}, Title: "open"},
+		{ID: "choose", Keys: []string{"enter"}, Title: "open", Why: p.none()},
 		{ID: "up", Keys: []string{"up", "k"}, Title: "up", Help: "up (down: j)", Quiet: true},
 		{ID: "down", Keys: []string{"down", "j"}, Title: "down", Hidden: true},
+		{ID: "search", Keys: []string{"/"}, Title: "search", Help: "search the list by name or address (esc: all again)", Quiet: len(p.rows) <= few},
 		{ID: "quit", Keys: []string{"q", "esc"}, Title: "quit"},
 	}
 }
+
+// few is how many clusters are seen at a glance, without a search.
+const few = 8
+
+// none says why there is nothing to open; "" when there is.
+func (p *Screen) none() string {
+	if p.list.Row() < 0 {
+		return "nothing matches the search"
+	}
+	return ""
+}
+
+// Reading implements shell.Reader.
+func (p *Screen) Reading() bool { return p.list.Searching() }
+
+// Key implements shell.Reader.
+func (p *Screen) Key(key, text string) bool { return p.list.Key(key, text) }
 
 // Do implements shell.Screen.
 func (p *Screen) Do(id string, n int) shell.Intent {
 	switch id {
 	case "up":
-		p.cursor = (p.cursor + len(p.rows) - 1) % len(p.rows)
+		p.list.Step(-1)
 	case "down":
-		p.cursor = (p.cursor + 1) % len(p.rows)
+		p.list.Step(1)
+	case "search":
+		p.list.Search()
 	case "choose":
-		return shell.Choose{Choice: p.rows[p.cursor].choice}
+		if row := p.list.Row(); row >= 0 {
+			return shell.Choose{Choice: p.rows[row].choice}
+		}
 	case "row":
-		if n < len(p.rows) {
-			p.cursor = n
+		if p.list.Go(n) {
 			return shell.Choose{Choice: p.rows[n].choice}
 		}
 	case "quit":
@@ -111,16 +144,15 @@ func (p *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 		}
 		y++
 	}
-	body.Text(0, y, "Where?", t.Strong)
+	p.drawTitle(body, t, y)
 	y++
 	room := max(1, (bodyH-y-2)/2)
-	first := max(0, min(p.cursor-room/2, len(p.rows)-room))
-	for i := first; i < len(p.rows) && i < first+room; i++ {
-		p.drawRow(body, t, i, y, width)
+	for _, row := range p.list.Window(room) {
+		p.drawRow(body, t, row, y, width)
 		y += 2
 	}
-	if hidden := len(p.rows) - room; hidden > 0 {
-		body.Right(width, y-1, fmt.Sprintf("%d of %d", p.cursor+1, len(p.rows)), t.Muted)
+	if hidden := p.list.Len() - room; hidden > 0 {
+		body.Right(width, y-1, fmt.Sprintf("%d of %d", p.list.Place()+1, p.list.Len()), t.Muted)
 	}
 	if p.err != "" && y < bodyH {
 		for _, l := range frame.Wrap(frame.L(p.err, t.Warn), width, 0) {
@@ -130,10 +162,23 @@ func (p *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 	}
 }
 
+// drawTitle asks the screen's question, and shows what is searched for.
+func (p *Screen) drawTitle(s *frame.Surface, t *theme.Theme, y int) {
+	x := s.Text(0, y, "Where?", t.Strong)
+	if !p.list.Searching() && p.list.Searched() == "" {
+		return
+	}
+	x += 2 + s.Text(x+2, y, "/", t.Key)
+	x += s.Text(x+1, y, p.list.Searched(), t.Text)
+	if p.list.Searching() {
+		s.Text(x+1, y, " ", frame.Style{Reverse: true})
+	}
+}
+
 func (p *Screen) drawRow(s *frame.Surface, t *theme.Theme, i, y, w int) {
 	r := p.rows[i]
 	pointer, style := "  ", t.Text
-	if i == p.cursor {
+	if i == p.list.Row() {
 		pointer, style = t.Glyph.Pointer+" ", t.Selected
 		s.Fill(frame.Rect{X: 0, Y: y, W: w, H: 1}, t.Selected)
 	}

@@ -51,6 +51,15 @@ type Watcher interface {
 	Watches() (node string, family path.Family)
 }
 
+// Reader is a screen that reads text of its own, such as what to search for.
+type Reader interface {
+	// Reading says whether keys go to Key first.
+	Reading() bool
+	// Key takes a key, named as Bubble Tea does, and the text that it types. It
+	// says whether it used it; else the key has its usual meaning.
+	Key(key, text string) bool
+}
+
 // Intent is what a screen asks of the app: one of the types below, Intents, or nil.
 type Intent any
 
