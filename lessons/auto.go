@@ -156,7 +156,7 @@ func (a *auto) restore(ctx context.Context) error {
 // wrong runs a wrong fix, waits for its effect and brings the start state back.
 func (a *auto) wrong(ctx context.Context, w *Wrong) error {
 	step := a.play.Step()
-	inv, err := w.command.invoke(a.play.input(a.last), w.files)
+	inv, err := w.command.invoke(a.play.Position().input(a.last), w.files)
 	if err != nil {
 		return a.violation("wrong fix %q: %v", w.Command, err)
 	}
@@ -182,14 +182,14 @@ func (a *auto) wrong(ctx context.Context, w *Wrong) error {
 		if a.done() {
 			return false, a.violation("%s", accepted)
 		}
-		return w.until.holds(a.play.input(a.last))
+		return w.until.holds(a.play.Position().input(a.last))
 	})
 	if err != nil {
 		return err
 	}
 	a.print("       rejected")
 	if !w.until.replies {
-		if there, err := step.Given.until.holds(a.play.input(a.last)); err != nil || there {
+		if there, err := step.Given.until.holds(a.play.Position().input(a.last)); err != nil || there {
 			return a.violation("its Given does not notice the wrong fix %q, so it cannot be undone", inv.Display)
 		}
 	}
@@ -211,7 +211,11 @@ func (a *auto) run(ctx context.Context, mark string, inv Invocation) (model.Repl
 			a.print("         %s", strings.TrimRight(line, "\n"))
 		}
 	}
-	if _, err := a.play.Heard(reply); err != nil {
+	a.play.Heard(reply)
+	if a.play.Preparing() {
+		return reply, nil
+	}
+	if _, err := a.play.Observe(a.last); err != nil { // a check may look at the reply
 		return reply, a.violation("%v", err)
 	}
 	return reply, nil

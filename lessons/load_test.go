@@ -300,7 +300,7 @@ func FuzzLoad(f *testing.F) {
 				_, _ = p.Observe(s)
 				_, _ = p.Command(s)
 				_, _ = p.Given(s)
-				p.Show(s)
+				p.Position().Show(s)
 				p.Next()
 			}
 		}

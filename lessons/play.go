@@ -23,6 +23,8 @@ type Play struct {
 	steps     []stepState
 	replies   []model.Reply // heard since the current step began
 	last      *model.Snapshot
+	looked    bool   // a snapshot was judged since the play came to the current step
+	revision  uint64 // grows with every change of what a judgement rests on
 }
 
 type stepState struct {
@@ -32,6 +34,11 @@ type stepState struct {
 	answer  int  // -1: none
 	before  *Picture
 }
+
+// forget makes a step that is not done want its start state again.
+func (s *stepState) forget() { s.begun, s.before, s.prepare = false, nil, true }
+
+func (s *stepState) finish() { s.done, s.before = true, nil }
 
 // replyLimit and replySize bound what is kept of what commands printed.
 const (
@@ -79,98 +86,41 @@ func (p *Play) Finished() bool {
 }
 
 // Preparing says whether the current step waits for its start state: run the
-// commands of Given. It is false before a first snapshot was observed.
-func (p *Play) Preparing() bool {
-	s := p.steps[p.index]
-	return p.last != nil && !s.done && !s.begun
-}
+// commands of Given. It is false until a snapshot was judged at this step.
+func (p *Play) Preparing() bool { return p.Position().Preparing() }
 
 // Observe takes in a snapshot and says whether anything about the play
 // changed. An error tells why a check cannot be evaluated; the next snapshot
 // may bring better news.
 func (p *Play) Observe(s *model.Snapshot) (changed bool, err error) {
-	if s == nil || !s.Sync.Synced {
-		return false, nil // what was not listed yet would look deleted
-	}
-	p.last = s
-	if ns := s.Namespace(p.namespace); ns != nil && ns.UID != p.uid {
-		if p.uid != "" { // another cluster, or the namespace was made anew: nothing of ours is in it
-			p.forget(p.index)
-			changed = true
-		}
-		p.uid = ns.UID
-	}
-	state, step := &p.steps[p.index], p.Step()
-	if state.done {
-		return changed, nil
-	}
-	if !state.begun {
-		ready := true
-		if state.prepare && step.Given != nil {
-			if ready, err = step.Given.until.holds(p.input(s)); err != nil {
-				return changed, fmt.Errorf("step %q: start state: %w", step.Title, err)
-			}
-		}
-		if !ready {
-			return changed, nil
-		}
-		state.begun, state.before, changed = true, pictureOf(s, p.namespace), true
-		p.replies = nil
-	}
-	done, err := p.evaluate(s)
-	return changed || done, err
-}
-
-// evaluate marks the current step done if its check is true.
-func (p *Play) evaluate(s *model.Snapshot) (bool, error) {
-	state, step := &p.steps[p.index], p.Step()
-	if step.check == nil {
-		return false, nil
-	}
-	done, err := step.check.holds(p.input(s))
-	if err != nil {
-		return false, fmt.Errorf("step %q: check: %w", step.Title, err)
-	}
-	if done {
-		p.finish(state)
-	}
-	return done, nil
-}
-
-func (p *Play) finish(state *stepState) {
-	state.done = true
-	state.before = nil
-}
-
-// input is what the current step's expressions are evaluated over.
-func (p *Play) input(s *model.Snapshot) *input {
-	in := &input{namespace: p.namespace, snapshot: s, now: pictureOf(s, p.namespace), before: p.steps[p.index].before, replies: p.replies}
-	if in.before == nil {
-		in.before = in.now
-	}
-	return in
+	j := p.Position().Judge(s)
+	changed, _ = p.Apply(j) // nothing came in between
+	return changed, j.Err
 }
 
 // Heard takes in what a command printed and says whether the step became done
-// by it. Replies from before the step began do not count.
-func (p *Play) Heard(r model.Reply) (changed bool, err error) {
+// by it, as a step without a check does. A check that looks at replies is
+// evaluated by the next Observe, or Judge. Replies from before the step began
+// do not count.
+func (p *Play) Heard(r model.Reply) (changed bool) {
 	state, step := &p.steps[p.index], p.Step()
 	if state.done || !state.begun {
-		return false, nil
+		return false
 	}
-	r.Stdout, r.Stderr = clip(r.Stdout), clip(r.Stderr)
-	p.replies = append(p.replies, r)
-	if over := len(p.replies) - replyLimit; over > 0 {
-		p.replies = slices.Delete(p.replies, 0, over)
-	}
+	p.revision++
 	if step.check == nil {
 		if step.Command == "" || r.Exit != 0 || !sameVerb(r.Command, step.Command) {
-			return false, nil
+			return false
 		}
-		p.finish(state)
-		return true, nil
+		state.finish()
+		return true
 	}
-	return p.evaluate(p.last)
+	r.Stdout, r.Stderr = clip(r.Stdout), clip(r.Stderr)
+	p.replies = append(slices.Clip(p.replies), r) // a Position may hold the list
+	if over := len(p.replies) - replyLimit; over > 0 {
+		p.replies = p.replies[over:]
+	}
+	return false
 }
 
 func clip(s string) string {
@@ -193,7 +143,8 @@ func (p *Play) Ack() bool {
 	if state.done || p.Step().check != nil {
 		return false
 	}
-	p.finish(state)
+	state.finish()
+	p.revision++
 	return true
 }
 
@@ -237,13 +188,14 @@ func (p *Play) Next() bool {
 func (p *Play) Back() bool { return p.Goto(p.index - 1) }
 
 // Goto goes to step i; false when there is none. A step that had not begun
-// wants its start state.
+// wants its start state: what that is shows with the next snapshot, or with the
+// last one observed once more, for a quiet cluster sends no other.
 func (p *Play) Goto(i int) bool {
 	if i < 0 || i >= len(p.steps) {
 		return false
 	}
 	p.index = i
-	p.look()
+	p.arrive()
 	return true
 }
 
@@ -251,77 +203,23 @@ func (p *Play) Goto(i int) bool {
 // any more, and it wants its start state.
 func (p *Play) Again() {
 	for i := p.index; i < len(p.steps); i++ {
-		p.forget(i)
+		p.steps[i].forget()
 		p.steps[i].done, p.steps[i].answer = false, -1
 	}
-	p.look()
+	p.arrive()
 }
 
-// look observes the last snapshot anew, for a quiet cluster sends no other. An
-// error comes back with the next one.
-func (p *Play) look() {
-	p.replies = nil
-	_, _ = p.Observe(p.last)
+// arrive is the begin of a visit to the current step.
+func (p *Play) arrive() {
+	p.replies, p.looked = nil, false
+	p.revision++
 }
 
-// forget makes a step that is not done want its start state again.
-func (p *Play) forget(i int) {
-	p.steps[i].begun, p.steps[i].before, p.steps[i].prepare = false, nil, true
-}
+// Command gives the current step's command: see Position.Command.
+func (p *Play) Command(s *model.Snapshot) (Invocation, error) { return p.Position().Command(s) }
 
-// Command gives the current step's command, filled in from the snapshot. It is
-// zero, without an error, for a step that is only read. While Preparing it is
-// an error: run too early, the command would spoil the start state for good.
-func (p *Play) Command(s *model.Snapshot) (Invocation, error) {
-	step := p.Step()
-	if step.Command == "" {
-		return Invocation{}, nil
-	}
-	if p.Preparing() {
-		return Invocation{}, fmt.Errorf("step %q: the cluster is not yet in the step's start state", step.Title)
-	}
-	inv, err := step.command.invoke(p.input(s), step.files)
-	if err != nil {
-		return Invocation{}, fmt.Errorf("step %q: %w", step.Title, err)
-	}
-	return inv, nil
-}
-
-// Given gives the commands that bring the cluster into the current step's
-// start state. They are run in order and every one may find its work done.
-func (p *Play) Given(s *model.Snapshot) ([]Invocation, error) {
-	step := p.Step()
-	if step.Given == nil {
-		return nil, nil
-	}
-	list := make([]Invocation, 0, len(step.Given.commands))
-	for _, c := range step.Given.commands {
-		inv, err := c.invoke(p.input(s), step.Given.files)
-		if err != nil {
-			return nil, fmt.Errorf("step %q: start state: %w", step.Title, err)
-		}
-		list = append(list, inv)
-	}
-	return list, nil
-}
-
-// Missing gives the conditions of the current step's start state that the last
-// snapshot does not meet, as the lesson writes them; none unless Preparing. The
-// parts of an expression between "&&" are conditions of their own.
-func (p *Play) Missing() []string {
-	step := p.Step()
-	if !p.Preparing() || step.Given == nil {
-		return nil
-	}
-	var missing []string
-	in := p.input(p.last)
-	for _, e := range step.Given.conditions() {
-		if met, err := e.holds(in); err != nil || !met {
-			missing = append(missing, strings.Join(strings.Fields(e.source), " "))
-		}
-	}
-	return missing
-}
+// Given gives the commands of the start state: see Position.Given.
+func (p *Play) Given(s *model.Snapshot) ([]Invocation, error) { return p.Position().Given(s) }
 
 // Typed makes an invocation of a line that the learner typed. The lesson's
 // files can be named in it.
@@ -340,17 +238,4 @@ func Typed(line string) (Invocation, error) {
 		return Invocation{}, err
 	}
 	return c.invoke(nil, nil)
-}
-
-// Show fills in what the panes are about. A field that cannot be filled in
-// yet, for want of an object, is "".
-func (p *Play) Show(s *model.Snapshot) Show {
-	in := p.input(s)
-	var fields [4]string
-	for i, t := range p.Step().show {
-		if value, _, err := t.expand(in); err == nil {
-			fields[i] = value
-		}
-	}
-	return Show{Service: fields[0], From: fields[1], Name: fields[2], Target: fields[3]}
 }

@@ -29,6 +29,17 @@ func observe(t testing.TB, p *Play, s *model.Snapshot) bool {
 	return changed
 }
 
+// look judges the last snapshot once more: a quiet cluster sends no other.
+func look(t testing.TB, p *Play) { t.Helper(); observe(t, p, p.last) }
+
+// heard lets a play hear a reply, and judge the last snapshot with it.
+func heard(p *Play, r model.Reply) (changed bool, err error) {
+	if p.Heard(r) {
+		return true, nil
+	}
+	return p.Observe(p.last)
+}
+
 func TestAStepIsDoneWhenTheClusterShowsIt(t *testing.T) {
 	w := newWorld()
 	p := newPlay(t, loadOne(t, scaling), Progress{})
@@ -58,7 +69,10 @@ func TestAStepIsDoneWhenTheClusterShowsIt(t *testing.T) {
 	if !p.Ack() || !p.Done(0) || p.Ack() {
 		t.Error("a step that is read is done when it is acknowledged, once")
 	}
-	if !p.Next() || p.Index() != 1 || p.Preparing() {
+	if !p.Next() || p.Index() != 1 {
+		t.Fatal("there is a next step")
+	}
+	if look(t, p); p.Preparing() {
 		t.Fatal("the next step begins where the last one ended")
 	}
 	if p.Ack() {
@@ -161,6 +175,7 @@ func TestBackAgainAndSkip(t *testing.T) {
 	w.scale(5)
 	observe(t, p, w.snapshot())
 	p.Next() // "Delete" begins with these five
+	look(t, p)
 	if right, err := p.Answer(1); err != nil || !right {
 		t.Fatalf("the answer is right: %v %v", right, err)
 	}
@@ -175,7 +190,7 @@ func TestBackAgainAndSkip(t *testing.T) {
 	w.addPod(webLabels)
 	observe(t, p, w.snapshot())
 	p.Next()
-	if !p.Done(2) {
+	if look(t, p); !p.Done(2) {
 		t.Error("what happened while the learner looked at an earlier step counts")
 	}
 	if choice, ok := p.Answered(2); !ok || choice != 1 {
@@ -190,17 +205,17 @@ func TestBackAgainAndSkip(t *testing.T) {
 	if _, ok := p.Answered(2); ok {
 		t.Error("again asks again")
 	}
-	if !p.Preparing() {
+	if look(t, p); !p.Preparing() {
 		t.Error("five Pods are not the start state of this step")
 	}
 	p.Next() // skipped
-	if p.Preparing() || p.Done(2) {
+	if look(t, p); p.Preparing() || p.Done(2) {
 		t.Error("five Pods are the start state of the next one")
 	}
 	w.scale(1)
 	observe(t, p, w.snapshot())
 	p.Again()
-	if !p.Preparing() {
+	if look(t, p); !p.Preparing() {
 		t.Error("one Pod is not the start state")
 	}
 	if p.Finished() || p.Goto(9) || p.Goto(-1) {
@@ -221,7 +236,7 @@ func TestNothingBeginsBeforeItsStartState(t *testing.T) {
 	if !p.Preparing() || !p.Ack() || !p.Next() {
 		t.Fatal("the first step can be read while the Pods start")
 	}
-	if !p.Preparing() {
+	if look(t, p); !p.Preparing() {
 		t.Fatal("the second step began without a Service")
 	}
 	if inv, err := p.Command(w.snapshot()); err == nil {
@@ -252,7 +267,7 @@ func TestRepliesCountFromTheStepsBegin(t *testing.T) {
 	p := newPlay(t, l, Progress{})
 	p.Goto(at)
 	observe(t, p, w.snapshot())
-	if changed, err := p.Heard(refused); changed || err != nil {
+	if changed, err := heard(p, refused); changed || err != nil {
 		t.Errorf("the step has not begun: %v %v", changed, err)
 	}
 	w.scale(3)
@@ -266,11 +281,11 @@ func TestRepliesCountFromTheStepsBegin(t *testing.T) {
 		{Command: refused.Command, Exit: 0, Stdout: "service/web configured"},
 		{Command: refused.Command, Exit: 1, Stderr: "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"},
 	} {
-		if changed, err := p.Heard(other); changed || err != nil {
+		if changed, err := heard(p, other); changed || err != nil {
 			t.Errorf("%q is not the refusal that was asked for: %v %v", other.Stderr, changed, err)
 		}
 	}
-	if changed, err := p.Heard(refused); !changed || err != nil || !p.Done(at) {
+	if changed, err := heard(p, refused); !changed || err != nil || !p.Done(at) {
 		t.Errorf("the refusal makes the step done: %v %v", changed, err)
 	}
 	for range 3 * replyLimit {
@@ -290,11 +305,11 @@ func TestALookIsDoneWhenItsCommandRan(t *testing.T) {
 	p.Goto(3)
 	observe(t, p, w.snapshot())
 	for _, r := range []model.Reply{{Command: "kubectl get pods", Exit: 1}, {Command: "kubectl delete pod x"}, {Command: "kubectl"}} {
-		if changed, _ := p.Heard(r); changed {
+		if changed, _ := heard(p, r); changed {
 			t.Errorf("%+v does not make the step done", r)
 		}
 	}
-	if changed, err := p.Heard(model.Reply{Command: "kubectl get pods -o wide"}); !changed || err != nil || !p.Done(3) {
+	if changed, err := heard(p, model.Reply{Command: "kubectl get pods -o wide"}); !changed || err != nil || !p.Done(3) {
 		t.Error("the learner had a look: done")
 	}
 }
@@ -342,11 +357,11 @@ func TestShowIsFilledIn(t *testing.T) {
 	w := newWorld()
 	p := newPlay(t, list[1], Progress{})
 	p.Goto(1)
-	if got := p.Show(w.snapshot()); got != (Show{Service: "web", From: "outside", Name: "web"}) {
+	if got := p.Position().Show(w.snapshot()); got != (Show{Service: "web", From: "outside", Name: "web"}) {
 		t.Errorf("without a Service the target is not known yet: %+v", got)
 	}
 	w.setService(webService(func(s *model.Service) { s.Ports[0].NodePort = 30080 }))
-	if got := p.Show(w.snapshot()); got.Target != "172.18.0.2:30080" {
+	if got := p.Position().Show(w.snapshot()); got.Target != "172.18.0.2:30080" {
 		t.Errorf("the target is %q", got.Target)
 	}
 }
@@ -453,7 +468,8 @@ func TestResumeAtAStepThatIsDone(t *testing.T) {
 	w.scale(5) // the learner ran ahead meanwhile
 	p = newPlay(t, loadOne(t, scaling), progress)
 	observe(t, p, w.snapshot())
-	if p.Next(); p.Preparing() || !p.Done(1) {
+	p.Next()
+	if look(t, p); p.Preparing() || !p.Done(1) {
 		t.Error("what was done meanwhile counts")
 	}
 
@@ -461,7 +477,8 @@ func TestResumeAtAStepThatIsDone(t *testing.T) {
 	other.uid = "namespace-2"
 	p = newPlay(t, loadOne(t, scaling), progress)
 	observe(t, p, other.snapshot())
-	if p.Next(); !p.Preparing() {
+	p.Next()
+	if look(t, p); !p.Preparing() {
 		t.Error("on another cluster the next step wants its start state")
 	}
 }
@@ -470,21 +487,21 @@ func TestMissingNamesTheConditionsThatAreNotMet(t *testing.T) {
 	w := newWorld()
 	const until = "selected({'app': 'web'}).size() == 2"
 	p := newPlay(t, loadOne(t, strings.Replace(scaling, until, until+"\n  && services.all(s, s.name != 'x' && s.name != 'y') && pods.exists(p, p.ready)", 1)), Progress{})
-	if got := p.Missing(); got != nil {
+	if got := p.Position().Missing(p.last); got != nil {
 		t.Errorf("before a first snapshot: %q", got)
 	}
 	observe(t, p, w.snapshot())
-	if got := p.Missing(); !slices.Equal(got, []string{until, "pods.exists(p, p.ready)"}) {
+	if got := p.Position().Missing(p.last); !slices.Equal(got, []string{until, "pods.exists(p, p.ready)"}) {
 		t.Errorf("missing %q", got)
 	}
 	w.scale(1)
 	observe(t, p, w.snapshot())
-	if got := p.Missing(); !slices.Equal(got, []string{until}) {
+	if got := p.Position().Missing(p.last); !slices.Equal(got, []string{until}) {
 		t.Errorf("missing %q", got)
 	}
 	w.scale(2)
 	observe(t, p, w.snapshot())
-	if got := p.Missing(); got != nil {
+	if got := p.Position().Missing(p.last); got != nil {
 		t.Errorf("at the start of the step: %q", got)
 	}
 }
@@ -524,5 +541,61 @@ func TestOutlineHasPlaceholders(t *testing.T) {
 		if got := (&Step{command: c}).Outline(); got != want {
 			t.Errorf("%s: %q, want %q", line, got, want)
 		}
+	}
+}
+
+// A snapshot is judged while the play goes on. What it comes to counts only
+// where the play still stands.
+func TestAJudgementOfAnEarlierPositionIsDropped(t *testing.T) {
+	w := newWorld()
+	w.scale(2)
+	p := newPlay(t, loadOne(t, scaling), Progress{})
+	observe(t, p, w.snapshot())
+	p.Ack()
+	p.Next()
+	look(t, p)
+	w.scale(5)
+	for name, meanwhile := range map[string]func(){
+		"another step": func() { p.Back(); p.Next() },
+		"again":        p.Again,
+		"a reply":      func() { p.Heard(model.Reply{Command: "kubectl get pods"}) },
+	} {
+		late := p.Position().Judge(w.snapshot())
+		if !late.Position.Done() {
+			t.Fatal("five Pods make the step done")
+		}
+		meanwhile()
+		if changed, ok := p.Apply(late); changed || ok || p.Done(1) {
+			t.Errorf("%s: the late judgement was taken in", name)
+		}
+		w.scale(2)
+		observe(t, p, w.snapshot())
+		w.scale(5)
+	}
+	position := p.Position()
+	judged := position.Judge(w.snapshot())
+	if _, err := p.Answer(0); err == nil {
+		t.Fatal("this step asks nothing: choose another for the test")
+	}
+	if changed, ok := p.Apply(judged); !changed || !ok || !p.Done(1) || position.Done() {
+		t.Error("the judgement of the present position counts, and the position stays what it was")
+	}
+}
+
+// An answer that is given while a snapshot is judged stays.
+func TestAnAnswerSurvivesAJudgement(t *testing.T) {
+	w := newWorld()
+	w.scale(5)
+	p := newPlay(t, loadOne(t, scaling), Progress{})
+	p.Goto(2)
+	judged := p.Position().Judge(w.snapshot())
+	if _, err := p.Answer(1); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := p.Apply(judged); !ok {
+		t.Fatal("an answer makes no other position")
+	}
+	if choice, ok := p.Answered(2); !ok || choice != 1 {
+		t.Error("the answer was lost")
 	}
 }

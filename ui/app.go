@@ -51,6 +51,8 @@ type App struct {
 	link       link
 	errands    context.Context    // what the screen has asked for; ends when it stops it, or goes
 	endErrands context.CancelFunc // ends errands; nil before the first
+	shown      context.Context    // what is computed for the screen; ends when another is shown
+	endShown   context.CancelFunc
 	ledger     ledger
 	progress   map[string]lessons.Progress
 	unsaved    []Unsaved
@@ -80,7 +82,7 @@ func New(ctx context.Context, o Options) *App {
 	if o.Timer == nil {
 		o.Timer = tea.Tick
 	}
-	return &App{ctx: ctx, link: link{ctx: ctx}, options: o, theme: theme.New(o.Theme), picker: picker.New(), progress: map[string]lessons.Progress{}, stale: true}
+	return &App{ctx: ctx, link: link{ctx: ctx}, shown: ctx, endShown: func() {}, options: o, theme: theme.New(o.Theme), picker: picker.New(), progress: map[string]lessons.Progress{}, stale: true}
 }
 
 // Farewell is what to print once the terminal is back: what was left behind
@@ -178,6 +180,8 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 		return a.heard(msg)
 	case answeredMsg:
 		return a.tell(msg.answered)
+	case shell.Computed, shell.Diagnosed:
+		return a.tell(msg)
 	case typedMsg:
 		return a.typed(msg)
 	case childMsg:
@@ -209,6 +213,8 @@ func (a *App) tell(msg any) tea.Cmd { return a.intent(a.screen.Handle(msg)) }
 // ends with it.
 func (a *App) show(s shell.Screen) tea.Cmd {
 	a.stop()
+	a.endShown()
+	a.shown, a.endShown = context.WithCancel(a.link.ctx)
 	a.screen = s
 	cmd := tea.Batch(a.tell(a.size), a.tell(shell.Fixed{Undo: a.fix.undo != nil}))
 	if a.link.world != nil {
@@ -250,6 +256,10 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 		a.stop()
 	case shell.Request:
 		return a.request(in)
+	case shell.Compute:
+		return compute(a.shown, in)
+	case shell.Diagnose:
+		return diagnoseService(a.shown, a.link.world, in)
 	case shell.MakeClient:
 		a.askForClient(in)
 	case shell.Prompt:
@@ -347,7 +357,7 @@ func (a *App) openLesson() tea.Cmd {
 	if play.Finished() {
 		play.Goto(0) // to look again, from the beginning
 	}
-	return a.show(lesson.New(play, a.link.namespace, a.size, a.options.Seed))
+	return a.show(lesson.New(play, a.link.namespace, a.size, a.options.Seed, a.theme))
 }
 
 func (a *App) snapshot(msg snapshotMsg) tea.Cmd {
@@ -356,14 +366,9 @@ func (a *App) snapshot(msg snapshotMsg) tea.Cmd {
 		return nil
 	}
 	first := a.link.world == nil || !a.link.world.Sync.Synced
-	before := a.link.world
 	a.link.world = msg.snapshot
 	next := nextSnapshot(a.link.ctx, a.link.session)
-	var changes []model.Change
-	if before != nil && before.Sync.Synced {
-		changes = model.Diff(before, a.link.world, a.link.namespace)
-	}
-	told := a.tell(shell.World{Snapshot: a.link.world, Changes: changes})
+	told := a.tell(shell.World{Snapshot: a.link.world})
 	if first && a.link.world.Sync.Synced {
 		return tea.Batch(next, told, loadProgress(a.link.ctx, a.options.Backend, a.link.id()))
 	}

@@ -8,6 +8,7 @@ import (
 
 	"svctour/lessons"
 	"svctour/model"
+	"svctour/model/diagnose"
 	"svctour/model/path"
 	"svctour/ui/shell"
 )
@@ -223,6 +224,20 @@ func sendRequest(errand context.Context, s shell.Session, namespace string, r sh
 			answered.Rules = &rules
 		}
 		return answeredMsg{answered}
+	})
+}
+
+// compute does a screen's work off the goroutine that draws.
+func compute(shown context.Context, in shell.Compute) tea.Cmd {
+	return within(shown, func(context.Context) tea.Msg {
+		return shell.Computed{Serial: in.Serial, Value: in.Work()}
+	})
+}
+
+func diagnoseService(shown context.Context, world *model.Snapshot, in shell.Diagnose) tea.Cmd {
+	return within(shown, func(context.Context) tea.Msg {
+		report := diagnose.New(world).Service(in.Namespace, in.Service, diagnose.Options{})
+		return shell.Diagnosed{Serial: in.Serial, Report: &report}
 	})
 }
 

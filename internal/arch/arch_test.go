@@ -28,7 +28,7 @@ var may = map[string][]string{
 	"ui/theme":        {"ui/frame", "model"},
 	"ui/layout":       {"ui/frame"},
 	"ui/shell":        {"ui/frame", "ui/theme", "lessons", "model"},
-	"ui/live":         {"ui/frame", "ui/theme", "model"},
+	"ui/live":         {"ui/shell", "ui/frame", "ui/theme", "lessons", "model"},
 	"ui/picker":       leaves,
 	"ui/boot":         leaves,
 	"ui/contents":     leaves,

@@ -81,6 +81,37 @@ func TestWrapKeepsEveryWord(t *testing.T) {
 	})
 }
 
+func TestWrappedCountsWhatWrapMakes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.StringMatching(`[a-z-]{0,30}( {1,3}[a-z-]{1,30}){0,12} ?`), rapid.String()).Draw(t, "text")
+		w, indent := rapid.IntRange(-1, 40).Draw(t, "w"), rapid.IntRange(0, 8).Draw(t, "indent")
+		if got, want := Wrapped(text, w, indent), len(Wrap(L(text, Style{}), w, indent)); got != want {
+			t.Fatalf("%q in %d columns: %d rows, Wrap makes %d", text, w, got, want)
+		}
+	})
+}
+
+func TestRowsMakesWhatIsInSight(t *testing.T) {
+	made := map[int]bool{}
+	rows := Stack(Lines{L("head", Style{}), L("second", Style{})}, List(1_000_000, func(i int) Line {
+		made[i] = true
+		return L(strings.Repeat("x", i%7+1), Style{})
+	}), Lines{}, Lines{L("foot", Style{})})
+	if rows.Len() != 1_000_003 {
+		t.Fatalf("%d rows", rows.Len())
+	}
+	s := New(10, 3)
+	s.Rows(rows, 1)
+	if want := "second\nx\nxx"; s.Plain() != want || len(made) != 2 {
+		t.Errorf("%q, and made %v", s.Plain(), made)
+	}
+	s = New(10, 3)
+	s.Rows(rows, rows.Len()-1)
+	if want := "foot\n\n"; s.Plain() != want || len(made) != 2 {
+		t.Errorf("%q, and made %v", s.Plain(), made)
+	}
+}
+
 func TestBoxAndHeading(t *testing.T) {
 	s := New(24, 4)
 	inner := s.Box(Rounded, Style{})

@@ -144,6 +144,40 @@ func Wrap(line Line, w, indent int) []Line {
 	return rows
 }
 
+// Wrapped says into how many rows Wrap breaks a text, without making them.
+func Wrapped(text string, w, indent int) int {
+	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return len(Wrap(L(text, Style{}), w, indent))
+	}
+	if w <= 0 {
+		return 0
+	}
+	indent = min(indent, w/2)
+	rows, at, fresh := 1, 0, true
+	for len(text) > 0 {
+		width := strings.IndexByte(text, ' ')
+		if width < 0 {
+			width = len(text)
+		}
+		text = text[min(width+1, len(text)):]
+		if width == 0 {
+			continue
+		}
+		switch {
+		case fresh:
+		case at+1+width > w:
+			rows, at = rows+1, indent
+		default:
+			at++
+		}
+		for ; width > w-at; rows, at = rows+1, indent { // a word wider than the row
+			width -= w - at
+		}
+		at, fresh = at+width, false
+	}
+	return rows
+}
+
 type word struct {
 	line       Line
 	spaced     bool // a blank stands before it

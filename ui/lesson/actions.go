@@ -20,7 +20,9 @@ func (l *Screen) Actions() []shell.Action {
 			})
 		}
 	}
-	walk := l.sendAction()
+	walk, predicted := l.live.SendAction(), l.live.WalkAction()
+	walk.ID, walk.Keys = "walk", []string{"space"}
+	predicted.ID, predicted.Keys = "predict walk", []string{"w"}
 	hint := shell.Action{ID: "hint", Keys: []string{"h"}, Title: "hint", Help: "show a hint, then the next"}
 	if l.hints >= len(step.Hints) {
 		hint.Why, hint.Quiet = "there is no further hint", true
@@ -37,11 +39,6 @@ func (l *Screen) Actions() []shell.Action {
 	if l.running != "" {
 		again.Why = "a command is under way"
 	}
-	predicted := shell.Action{ID: "predict walk", Keys: []string{"w"}, Title: "walk a packet", Help: "walk a predicted packet along its path", Quiet: true}
-	if l.view.Trace == nil {
-		predicted.Why = "there is no path to walk yet"
-	}
-	predicted.Hidden = walk.Title == predicted.Title // space does the same now
 	actions = append(actions, walk, predicted, hint, back, next, again)
 	if l.class() == layout.Large {
 		actions = append(actions, shell.Action{ID: "tab", Keys: []string{"tab"}, Title: "next pane", Help: "focus the next pane (shift+tab: the one before)", Quiet: true})
@@ -75,10 +72,18 @@ func (l *Screen) doctorAction() shell.Action {
 	switch {
 	case l.doctor:
 		a.Title, a.Help = "story", "back to the story"
-	case l.view.Service == "":
+	case l.service() == "":
 		a.Why, a.Quiet = "this step is not about a Service", true
 	}
 	return a
+}
+
+// service is the Service that the panes are about; "" when they are about none.
+func (l *Screen) service() string {
+	if v := l.live.State(); v != nil {
+		return v.Focus.Service
+	}
+	return ""
 }
 
 func noUndo(undo bool) string {
@@ -101,10 +106,11 @@ func (l *Screen) fixAction() shell.Action {
 
 // fix is the command of the first finding, "" unless it is one of kubectl's.
 func (l *Screen) fix() string {
-	if !l.doctor || l.report == nil || len(l.report.Findings) == 0 {
+	report := l.live.Report()
+	if !l.doctor || report == nil || len(report.Findings) == 0 {
 		return ""
 	}
-	command := l.report.Findings[0].Fix.Command
+	command := report.Findings[0].Fix.Command
 	if !strings.HasPrefix(command, "kubectl ") || strings.ContainsAny(command, "\n|") {
 		return ""
 	}
@@ -129,7 +135,7 @@ func (l *Screen) goAction(step *lessons.Step, done bool) shell.Action {
 		a.Title, a.Help = "next", "go to the next step"
 	case l.running != "":
 		a.Title, a.Why = "running", "a command is under way"
-	case l.view.Snapshot == nil || !l.view.Snapshot.Sync.Synced:
+	case !l.facts.judged.Position.Looked() || !l.live.State().Snapshot.Sync.Synced:
 		a.Title, a.Why = "run", "the cluster has not been read yet"
 	default:
 		a.Title, a.Help = "run", "run the command shown"
@@ -153,16 +159,20 @@ func (l *Screen) Do(id string, n int) shell.Intent {
 	case "go":
 		return l.forward()
 	case "walk":
-		return l.send()
+		intent, problem := l.live.Send()
+		if problem != "" {
+			l.problem = problem
+		}
+		l.followPacket()
+		return intent
 	case "predict walk":
-		l.request = request{}
-		l.startWalk()
+		l.live.Walk()
+		l.followPacket()
 	case "hint":
 		l.hints++
 		l.doctor = false
 		l.scroll[storyPane] = bottom
 		l.lookAt(storyPane)
-		l.refresh()
 	case "back":
 		l.play.Back()
 		return l.stepChanged()
@@ -172,14 +182,16 @@ func (l *Screen) Do(id string, n int) shell.Intent {
 	case "again":
 		return l.again()
 	case "rules":
-		if l.rules = !l.rules; l.rules {
+		if l.live.Rules = !l.live.Rules; l.live.Rules {
 			l.lookAt(pathPane)
 		}
 	case "doctor":
 		l.doctor = !l.doctor
 		l.scroll[storyPane] = 0
 		l.lookAt(storyPane)
-		l.refresh()
+		if l.doctor {
+			return l.live.Diagnose()
+		}
 	case "fix":
 		return shell.Fix{Line: l.fix()}
 	case "undo":
@@ -204,13 +216,13 @@ func (l *Screen) doPane(id string, n int) shell.Intent {
 	case "tab back":
 		l.lookAt(l.neighbour(-1))
 	case "up":
-		l.scroll[l.focus] = l.offset[l.focus] - 1
+		l.scrollTo(l.offset(l.focus) - 1)
 	case "down":
-		l.scroll[l.focus] = l.offset[l.focus] + 1
+		l.scrollTo(l.offset(l.focus) + 1)
 	case "page up":
-		l.scroll[l.focus] = l.offset[l.focus] - 8
+		l.scrollTo(l.offset(l.focus) - 8)
 	case "page down":
-		l.scroll[l.focus] = l.offset[l.focus] + 8
+		l.scrollTo(l.offset(l.focus) + 8)
 	case "pane":
 		if n >= 0 && n < int(panes) {
 			l.lookAt(pane(n))
@@ -225,8 +237,16 @@ func (l *Screen) doPane(id string, n int) shell.Intent {
 		}
 		return shell.Save{Progress: l.play.Progress()}
 	}
-	l.scroll[l.focus] = max(0, l.scroll[l.focus])
 	return nil
+}
+
+func (l *Screen) scrollTo(offset int) { l.scroll[l.focus] = max(0, offset) }
+
+// followPacket shows the path when a packet walks along it.
+func (l *Screen) followPacket() {
+	if l.live.Moving() && l.class() != layout.Large {
+		l.lookAt(pathPane)
+	}
 }
 
 func (l *Screen) neighbour(step int) pane {
@@ -248,12 +268,14 @@ func (l *Screen) forward() shell.Intent {
 		return l.prepare()
 	}
 	if !done && !step.Reads() {
-		invocation, err := l.play.Command(l.view.Snapshot)
-		if err != nil {
-			l.problem = err.Error()
+		switch {
+		case l.facts.commandErr != nil:
+			l.problem = l.facts.commandErr.Error()
+			return nil
+		case l.facts.command.Display == "":
 			return nil
 		}
-		return l.run([]lessons.Invocation{invocation}, false)
+		return l.run([]lessons.Invocation{l.facts.command}, false)
 	}
 	if !done {
 		l.play.Ack()
@@ -264,14 +286,6 @@ func (l *Screen) forward() shell.Intent {
 	}
 	l.play.Next()
 	return shell.Intents{shell.Save{Progress: l.play.Progress()}, l.stepChanged()}
-}
-
-// look takes in the present picture once more: a new step may be done already.
-func (l *Screen) look() shell.Intent {
-	if l.view.Snapshot == nil {
-		return nil
-	}
-	return l.observe(shell.World{Snapshot: l.view.Snapshot})
 }
 
 // again brings the cluster back to the start of the step.

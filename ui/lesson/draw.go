@@ -2,51 +2,103 @@ package lesson
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
-	"svctour/model"
 	"svctour/ui/frame"
 	"svctour/ui/layout"
 	"svctour/ui/live"
 	"svctour/ui/theme"
 )
 
-// Draw implements shell.Screen.
+// Draw implements shell.Screen. It changes nothing: the same screen can be drawn
+// at several sizes.
 func (l *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 	w, h := s.Size()
-	widths := layout.ArrangeTour(w, h, layout.Wants{File: 1, Panes: make([]int, len(livePanes))})
-	contents := map[pane][]frame.Line{}
-	var wants layout.Wants
-	switch widths.Class {
+	d := l.arrange(w, h, t)
+	switch d.tour.Class {
 	case layout.Large:
+		d.large(s)
+	case layout.Medium:
+		d.box(s, storyPane, d.tour.Story, d.storyTitle(), nil)
+		d.tabs(s)
+		d.command(s.Sub(d.tour.Command))
+	case layout.Small:
+		if l.focus == storyPane {
+			d.box(s, storyPane, d.tour.System, d.storyTitle(), nil)
+		} else {
+			d.box(s, l.focus, d.tour.System, d.title(l.focus, paneTitles[l.focus]), d.evidence(l.focus))
+		}
+		d.command(s.Sub(d.tour.Command))
+	}
+}
+
+// drawing is the screen at one size: where everything stands, and what.
+type drawing struct {
+	*Screen
+	t    *theme.Theme
+	view live.View
+	tour layout.Tour
+	rows [panes]frame.Rows // of the panes in sight
+}
+
+// arrange finds out where everything stands.
+func (l *Screen) arrange(w, h int, t *theme.Theme) *drawing {
+	d := &drawing{Screen: l, t: t}
+	d.view, _ = l.live.View()
+	widths := layout.ArrangeTour(w, h, layout.Wants{File: 1, Panes: make([]int, len(livePanes))})
+	var wants layout.Wants
+	if widths.Class == layout.Large {
 		left := widths.Story.W - 4
-		contents[storyPane] = l.storyLines(t, left)
-		contents[commandPane] = l.commandLines(t, left)
+		d.rows[storyPane] = d.storyLines(left)
+		commands, widest := d.commandLines(left)
+		d.rows[commandPane] = commands
 		if step := l.play.Step(); step.File != nil {
-			contents[filePane] = live.Manifest(step.File.Content, step.File.Previous, t)
+			d.rows[filePane] = l.texts.Manifest(step.File.Content, step.File.Previous, t)
+			wants.File = d.rows[filePane].Len()
 		}
 		for _, p := range livePanes {
-			contents[p] = l.paneLines(p, t, widths.System.W-4)
-			wants.Panes = append(wants.Panes, len(contents[p]))
+			d.rows[p] = d.paneRows(p, widths.System.W-4)
+			wants.Panes = append(wants.Panes, d.rows[p].Len())
 		}
 		spread(wants.Panes, widths.System.H-2-(len(livePanes)-1))
-		wants.Story, wants.File, wants.Command = len(contents[storyPane]), len(contents[filePane]), len(contents[commandPane])
-		wants.Wide = widest(contents[commandPane]) > left
-	default:
-		contents[storyPane] = l.storyLines(t, w-4)
-		contents[l.tab()] = l.paneLines(l.tab(), t, w-4)
-		wants.Panes = []int{len(contents[l.tab()])}
-		wants.Story, wants.Reading = len(contents[storyPane]), l.focus == storyPane
+		wants.Story, wants.Command = d.rows[storyPane].Len(), commands.Len()
+		wants.Wide = widest > left
+	} else {
+		tab := l.tab()
+		d.rows[storyPane] = d.storyLines(w - 4)
+		d.rows[tab] = d.paneRows(tab, w-4)
+		wants.Panes = []int{d.rows[tab].Len()}
+		wants.Story, wants.Reading = d.rows[storyPane].Len(), l.focus == storyPane
 	}
-	tour := layout.ArrangeTour(w, h, wants)
-	switch tour.Class {
-	case layout.Large:
-		l.drawLarge(s, t, tour, contents)
-	case layout.Medium:
-		l.drawMedium(s, t, tour, contents)
-	case layout.Small:
-		l.drawSmall(s, t, tour, contents)
+	d.tour = layout.ArrangeTour(w, h, wants)
+	return d
+}
+
+// height is how many rows of a pane are in sight.
+func (d *drawing) height(p pane) int {
+	tour := &d.tour
+	_, live := p.livePane()
+	switch {
+	case tour.Class == layout.Large && live:
+		return tour.Panes[p-mapPane].H
+	case tour.Class == layout.Large && p == filePane:
+		return tour.File.H - 2
+	case tour.Class == layout.Large && p == commandPane:
+		return tour.Command.H - 2
+	case tour.Class != layout.Small && p == storyPane:
+		return tour.Story.H - 2
 	}
+	return tour.System.H - 2
+}
+
+// offset is the scroll position of a pane as it is drawn at the present size.
+func (l *Screen) offset(p pane) int {
+	d := l.arrange(l.size.W, l.size.H, l.theme)
+	if d.rows[p] == nil {
+		return 0
+	}
+	return live.Offset(l.scroll[p], d.rows[p].Len(), d.height(p))
 }
 
 // spread gives each pane a blank row at its end if there is room for all.
@@ -62,14 +114,6 @@ func spread(wants []int, room int) {
 	}
 }
 
-func widest(lines []frame.Line) int {
-	w := 0
-	for _, l := range lines {
-		w = max(w, l.Width())
-	}
-	return w
-}
-
 // tab is the live pane that a screen without room for all shows.
 func (l *Screen) tab() pane {
 	if l.focus == storyPane {
@@ -78,45 +122,32 @@ func (l *Screen) tab() pane {
 	return l.focus
 }
 
-func (l *Screen) drawLarge(s *frame.Surface, t *theme.Theme, tour layout.Tour, contents map[pane][]frame.Line) {
-	l.drawBox(s, t, storyPane, tour.Story, l.storyTitle(t), nil, contents[storyPane])
+func (d *drawing) large(s *frame.Surface) {
+	t, tour := d.t, &d.tour
+	d.box(s, storyPane, tour.Story, d.storyTitle(), nil)
 	if tour.File.H > 2 {
-		l.drawBox(s, t, filePane, tour.File, l.title(t, filePane, l.play.Step().File.Name), nil, contents[filePane])
+		d.box(s, filePane, tour.File, d.title(filePane, d.play.Step().File.Name), nil)
 	}
-	l.drawBox(s, t, commandPane, tour.Command, l.title(t, commandPane, "$"), nil, contents[commandPane])
+	d.box(s, commandPane, tour.Command, d.title(commandPane, "$"), nil)
 	box := s.Sub(tour.System)
-	box.Box(t.Box, l.borderStyle(t, livePanes...))
+	box.Box(t.Box, d.borderStyle(livePanes...))
 	for i, p := range livePanes {
 		area := tour.Panes[i]
 		y := area.Y - 1 - tour.System.Y
 		if i > 0 {
-			box.Rule(y, t.Box, l.borderStyle(t, livePanes...))
+			box.Rule(y, t.Box, d.borderStyle(livePanes...))
 		}
-		box.Heading(y, l.title(t, p, l.paneTitle(p)), l.evidence(t, p))
+		box.Heading(y, d.title(p, d.paneTitle(p)), d.evidence(p))
 		inner := s.Sub(frame.Rect{X: area.X + 1, Y: area.Y, W: area.W - 2, H: area.H})
-		l.drawScrolled(inner, t, p, contents[p])
+		live.Scrolled(inner, t, d.rows[p], d.scroll[p])
 		s.Click(area, "pane", int(p))
 	}
 }
 
-func (l *Screen) drawMedium(s *frame.Surface, t *theme.Theme, tour layout.Tour, contents map[pane][]frame.Line) {
-	l.drawBox(s, t, storyPane, tour.Story, l.storyTitle(t), nil, contents[storyPane])
-	l.drawTabs(s, t, tour.System, contents[l.tab()])
-	l.drawCommand(s.Sub(tour.Command), t)
-}
-
-func (l *Screen) drawSmall(s *frame.Surface, t *theme.Theme, tour layout.Tour, contents map[pane][]frame.Line) {
-	if l.focus == storyPane {
-		l.drawBox(s, t, storyPane, tour.System, l.storyTitle(t), nil, contents[storyPane])
-	} else {
-		l.drawBox(s, t, l.focus, tour.System, l.title(t, l.focus, paneTitles[l.focus]), l.evidence(t, l.focus), contents[l.focus])
-	}
-	l.drawCommand(s.Sub(tour.Command), t)
-}
-
-func (l *Screen) drawTabs(s *frame.Surface, t *theme.Theme, area frame.Rect, lines []frame.Line) {
-	box := s.Sub(area)
-	inner := box.Box(t.Box, l.borderStyle(t, l.tab()))
+func (d *drawing) tabs(s *frame.Surface) {
+	t, l := d.t, d.Screen
+	box := s.Sub(d.tour.System)
+	inner := box.Box(t.Box, d.borderStyle(l.tab()))
 	var head frame.Line
 	x := 2
 	for p := mapPane; p < panes; p++ {
@@ -136,163 +167,119 @@ func (l *Screen) drawTabs(s *frame.Surface, t *theme.Theme, area frame.Rect, lin
 		box.Click(frame.Rect{X: x, Y: 0, W: frame.Width(label), H: 1}, "pane", int(p))
 		x += frame.Width(label)
 	}
-	box.Heading(0, head, l.evidence(t, l.tab()))
+	box.Heading(0, head, d.evidence(l.tab()))
 	iw, ih := inner.Size()
-	l.drawScrolled(inner.Sub(frame.Rect{X: 1, Y: 0, W: iw - 2, H: ih}), t, l.tab(), lines)
+	live.Scrolled(inner.Sub(frame.Rect{X: 1, Y: 0, W: iw - 2, H: ih}), t, d.rows[l.tab()], l.scroll[l.tab()])
 }
 
-// drawCommand is the command and the end of its reply in two or three rows.
-func (l *Screen) drawCommand(s *frame.Surface, t *theme.Theme) {
+// command is the command and the end of its reply in two or three rows.
+func (d *drawing) command(s *frame.Surface) {
 	w, h := s.Size()
-	lines := l.commandLines(t, w-2)
-	first := 0
-	if len(lines) > h {
-		first = len(lines) - h
+	rows, _ := d.commandLines(w - 2)
+	s = s.Sub(frame.Rect{X: 1, Y: 0, W: w - 2, H: h})
+	n := rows.Len()
+	if n <= h {
+		s.Rows(rows, 0)
+		return
 	}
-	if first > 0 { // the command itself stays in sight
-		lines = append([]frame.Line{lines[0]}, lines[len(lines)-h+1:]...)
-	}
-	s.Sub(frame.Rect{X: 1, Y: 0, W: w - 2, H: h}).Lines(lines, 0)
+	s.Rows(frame.List(h, func(i int) frame.Line {
+		if i == 0 {
+			return rows.Row(0) // the command itself stays in sight
+		}
+		return rows.Row(n - h + i)
+	}), 0)
 }
 
-func (l *Screen) drawBox(s *frame.Surface, t *theme.Theme, p pane, area frame.Rect, title, note frame.Line, lines []frame.Line) {
+func (d *drawing) box(s *frame.Surface, p pane, area frame.Rect, title, note frame.Line) {
 	box := s.Sub(area)
-	inner := box.Box(t.Box, l.borderStyle(t, p))
+	inner := box.Box(d.t.Box, d.borderStyle(p))
 	box.Heading(0, title, note)
 	iw, ih := inner.Size()
-	l.drawScrolled(inner.Sub(frame.Rect{X: 1, Y: 0, W: iw - 2, H: ih}), t, p, lines)
+	live.Scrolled(inner.Sub(frame.Rect{X: 1, Y: 0, W: iw - 2, H: ih}), d.t, d.rows[p], d.scroll[p])
 	s.Click(area, "pane", int(p))
 }
 
-// drawScrolled draws lines at the pane's scroll position, and says how many
-// are hidden.
-func (l *Screen) drawScrolled(s *frame.Surface, t *theme.Theme, p pane, lines []frame.Line) {
-	w, h := s.Size()
-	offset := max(0, min(l.scroll[p], len(lines)-h))
-	l.offset[p] = offset // the next key moves from here
-	s.Lines(lines, offset)
-	if hidden := len(lines) - h - offset; hidden > 0 && h > 1 {
-		text := fmt.Sprintf("… %d more ", hidden)
-		s.Right(w, h-1, text, t.Muted)
+func (d *drawing) borderStyle(group ...pane) frame.Style {
+	if slices.Contains(group, d.focus) {
+		return d.t.Focus
 	}
+	return d.t.Border
 }
 
-func (l *Screen) borderStyle(t *theme.Theme, group ...pane) frame.Style {
-	for _, p := range group {
-		if p == l.focus {
-			return t.Focus
-		}
+func (d *drawing) title(p pane, text string) frame.Line {
+	if p == d.focus {
+		return frame.L(text, d.t.Title)
 	}
-	return t.Border
+	return frame.L(text, d.t.Strong)
 }
 
-func (l *Screen) title(t *theme.Theme, p pane, text string) frame.Line {
-	if p == l.focus {
-		return frame.L(text, t.Title)
+func (d *drawing) storyTitle() frame.Line {
+	if d.doctor {
+		return d.title(storyPane, strings.TrimSpace("Doctor "+d.service()))
 	}
-	return frame.L(text, t.Strong)
+	return d.title(storyPane, d.play.Step().Title)
 }
 
-func (l *Screen) storyTitle(t *theme.Theme) frame.Line {
-	if l.doctor {
-		return l.title(t, storyPane, strings.TrimSpace("Doctor "+l.view.Service))
-	}
-	return l.title(t, storyPane, l.play.Step().Title)
-}
-
-func (l *Screen) paneTitle(p pane) string {
-	switch p {
-	case dnsPane:
-		if r := l.view.Resolution; r != nil {
-			return "DNS " + r.Name
-		}
-	case pathPane:
-		if tr := l.view.Trace; tr != nil {
-			title := "Path"
-			if tr.Packet.Node != "" {
-				title += " on " + tr.Packet.Node
-			}
-			return title + " · " + tr.Mode
-		}
-	case endpointsPane:
-		return "EndpointSlices"
+func (d *drawing) paneTitle(p pane) string {
+	if at, ok := p.livePane(); ok {
+		return d.view.Title(at, paneTitles[p])
 	}
 	return paneTitles[p]
 }
 
 // evidence is the word at the right of a live pane's title.
-func (l *Screen) evidence(t *theme.Theme, p pane) frame.Line {
-	if l.view.Snapshot == nil {
-		return nil
+func (d *drawing) evidence(p pane) frame.Line {
+	if at, ok := p.livePane(); ok {
+		return d.view.Evidence(at, d.t)
 	}
-	e := model.Observed // read from the API server
-	switch p {
-	case dnsPane:
-		e = live.ResolutionEvidence(l.view.Resolution)
-		if l.view.Resolution == nil {
-			return nil
-		}
-	case pathPane:
-		if l.view.Trace == nil {
-			return nil
-		}
-		e = live.PathEvidence(&l.view)
-	case storyPane, filePane, commandPane:
-		return nil
-	}
-	word := frame.L(e.String(), t.Evidence(e))
-	if p == dnsPane && e == model.Unknown && live.PartlyKnown(l.view.Resolution) {
-		word = append(frame.L(model.Derived.String(), t.Derived), frame.Span{Text: ", partly ", Style: t.Muted}, word[0])
-	}
-	return word
+	return nil
 }
 
-func (l *Screen) paneLines(p pane, t *theme.Theme, w int) []frame.Line {
-	v := &l.view
-	if v.Snapshot == nil && p != filePane && p != commandPane {
-		return []frame.Line{frame.L("Reading the cluster"+t.Glyph.Pending, t.Muted)}
+func (d *drawing) paneRows(p pane, w int) frame.Rows {
+	if at, ok := p.livePane(); ok {
+		switch {
+		case d.view.State != nil:
+			return d.view.Rows(at, d.t, w)
+		case d.world != nil: // it is being computed, which takes no time to speak of
+			return frame.Lines{}
+		}
+		return frame.Lines{frame.L("Reading the cluster"+d.t.Glyph.Pending, d.t.Muted)}
 	}
 	switch p {
-	case mapPane:
-		return live.Map(v, t, w)
-	case endpointsPane:
-		return live.Endpoints(v, t, w)
-	case dnsPane:
-		return live.Resolution(v, t, w)
-	case pathPane:
-		return append(l.requestLines(t, w), live.Path(v, t, w, l.rules)...)
 	case filePane:
-		if step := l.play.Step(); step.File != nil {
-			return live.Manifest(step.File.Content, step.File.Previous, t)
+		if step := d.play.Step(); step.File != nil {
+			return d.texts.Manifest(step.File.Content, step.File.Previous, d.t)
 		}
-		return []frame.Line{frame.L("This step has no manifest.", t.Muted)}
+		return frame.Lines{frame.L("This step has no manifest.", d.t.Muted)}
 	case commandPane:
-		return l.commandLines(t, w)
+		rows, _ := d.commandLines(w)
+		return rows
 	}
-	return l.storyLines(t, w)
+	return d.storyLines(w)
 }
 
-func (l *Screen) storyLines(t *theme.Theme, w int) []frame.Line {
+func (d *drawing) storyLines(w int) frame.Lines {
+	l, t := d.Screen, d.t
 	if l.doctor {
-		return l.doctorLines(t, w)
+		return d.doctorLines(w)
 	}
 	step, done := l.play.Step(), l.play.Done(l.play.Index())
-	var story, result []frame.Line
-	story = live.Story(step.Story, t, w)
+	var result frame.Lines
+	story := l.texts.Story(step.Story, t, w)
 	if step.Predict != nil {
 		if l.class() == layout.Large {
 			story = append(story, nil)
 		}
-		story = append(story, l.predictionLines(t, w, done)...)
+		story = append(story, d.predictionLines(w, done)...)
 	}
 	for i := 0; i < l.hints && i < len(step.Hints); i++ {
-		hint := live.Story(fmt.Sprintf("**Hint %d.** %s", i+1, step.Hints[i]), t, w)
+		hint := l.texts.Story(fmt.Sprintf("**Hint %d.** %s", i+1, step.Hints[i]), t, w)
 		story = append(append(story, nil), hint...)
 	}
 	if done && !step.Reads() {
 		result = append(result, frame.Line{{Text: t.Glyph.Check + " Done. ", Style: t.Good.With(t.Strong)}, {Text: l.doneBy(), Style: t.Muted}})
 		if step.After != "" {
-			result = append(result, live.Story(step.After, t, w)...)
+			result = append(result, l.texts.Story(step.After, t, w)...)
 		}
 	}
 	if l.problem != "" {
@@ -307,11 +294,14 @@ func (l *Screen) storyLines(t *theme.Theme, w int) []frame.Line {
 	return append(append(result, nil), story...) // what is new comes first where room is short
 }
 
-func (l *Screen) doctorLines(t *theme.Theme, w int) []frame.Line {
-	if l.report == nil {
-		return frame.Wrap(frame.L("This step is not about a Service.", t.Muted), w, 0)
+func (d *drawing) doctorLines(w int) frame.Lines {
+	switch report := d.live.Report(); {
+	case report != nil:
+		return live.Doctor(report, d.t, w)
+	case d.service() != "":
+		return nil // the doctor is at it
 	}
-	return live.Doctor(l.report, t, w)
+	return frame.Wrap(frame.L("This step is not about a Service.", d.t.Muted), w, 0)
 }
 
 func (l *Screen) doneBy() string {
@@ -321,10 +311,11 @@ func (l *Screen) doneBy() string {
 	return ""
 }
 
-func (l *Screen) predictionLines(t *theme.Theme, w int, done bool) []frame.Line {
+func (d *drawing) predictionLines(w int, done bool) frame.Lines {
+	l, t := d.Screen, d.t
 	p := l.play.Step().Predict
 	reveal := done || l.play.Step().Reads() // nothing to wait for in a step that is only read
-	lines := live.Story("**?** "+p.Question, t, w)
+	lines := l.texts.Story("**?** "+p.Question, t, w)
 	answer, answered := l.play.Answered(l.play.Index())
 	for i, choice := range p.Choices {
 		style, mark := t.Text, "  "
@@ -337,7 +328,7 @@ func (l *Screen) predictionLines(t *theme.Theme, w int, done bool) []frame.Line 
 			style, mark = t.Accent, t.Glyph.Pointer+" "
 		}
 		prefix := frame.Line{{Text: mark, Style: style}, {Text: string(rune('a'+i)) + " ", Style: t.Key}}
-		for k, row := range live.Story(choice, t.With(style), w-4) {
+		for k, row := range l.texts.Styled(choice, t, style, w-4) {
 			if k > 0 {
 				prefix = frame.L("    ", style)
 			}
@@ -345,19 +336,21 @@ func (l *Screen) predictionLines(t *theme.Theme, w int, done bool) []frame.Line 
 		}
 	}
 	if answered && reveal && p.Why != "" {
-		lines = append(lines, live.Story(p.Why, t, w)...)
+		lines = append(lines, l.texts.Story(p.Why, t, w)...)
 	}
 	return lines
 }
 
-// commandLines is the command as a person types it, and what it replied.
-func (l *Screen) commandLines(t *theme.Theme, w int) []frame.Line {
-	var lines []frame.Line
-	switch command := l.command(); {
+// commandLines is the command as a person types it, and what it replied; widest
+// is how many columns its widest line has.
+func (d *drawing) commandLines(w int) (rows frame.Rows, widest int) {
+	l, t := d.Screen, d.t
+	var lines frame.Lines
+	switch command := l.commandText(); {
 	case l.preparing:
-		lines = append(lines, frame.Line{{Text: t.Glyph.Pending + " preparing: ", Style: t.Muted}, {Text: l.running, Style: t.Muted}})
+		lines = frame.Lines{{{Text: t.Glyph.Pending + " preparing: ", Style: t.Muted}, {Text: l.running, Style: t.Muted}}}
 	case l.stalled():
-		lines = append(lines, l.stalledLines(t, w)...)
+		lines = l.stalledLines(t, w)
 	case command != "":
 		row := frame.Line{{Text: "$ ", Style: t.Muted}, {Text: command, Style: t.Code}}
 		if l.running != "" {
@@ -365,72 +358,49 @@ func (l *Screen) commandLines(t *theme.Theme, w int) []frame.Line {
 		} else if !l.play.Done(l.play.Index()) && !l.play.Preparing() && len(l.replies) == 0 {
 			row = append(row, frame.Span{Text: " " + t.Glyph.Enter, Style: t.Key})
 		}
-		lines = append(lines, frame.Wrap(row, w, 4)...)
+		lines = frame.Wrap(row, w, 4)
 	default:
-		lines = append(lines, frame.L("Nothing to run here: read, look, go on.", t.Muted))
+		lines = frame.Lines{frame.L("Nothing to run here: read, look, go on.", t.Muted)}
 	}
-	for _, reply := range l.replies {
-		lines = append(lines, replyLines(t, reply, w)...)
+	for _, line := range lines {
+		widest = max(widest, line.Width())
 	}
-	return lines
+	parts := []frame.Rows{lines}
+	for i := range l.replies {
+		reply := l.texts.Reply(&l.replies[i], t, w)
+		parts = append(parts, reply.Lines)
+		widest = max(widest, reply.Widest)
+	}
+	return frame.Stack(parts...), widest
 }
 
-// command is the step's command as it was run, else as it would be run now,
+// commandText is the step's command as it was run, else as it would be run now,
 // else with placeholders for what only the cluster knows.
-func (l *Screen) command() string {
-	step := l.play.Step()
+func (l *Screen) commandText() string {
 	if l.ran != "" {
 		return l.ran
 	}
-	if l.view.Snapshot != nil && !l.play.Done(l.play.Index()) {
-		if invocation, err := l.play.Command(l.view.Snapshot); err == nil {
-			return invocation.Display
-		}
+	if display := l.facts.command.Display; display != "" && !l.play.Done(l.play.Index()) {
+		return display
 	}
-	return step.Outline()
+	return l.play.Step().Outline()
 }
 
 // stalledLines say what the start of the step still lacks, and which of the
 // commands that should bring it about were refused.
-func (l *Screen) stalledLines(t *theme.Theme, w int) []frame.Line {
+func (l *Screen) stalledLines(t *theme.Theme, w int) frame.Lines {
 	row := frame.L(t.Glyph.Pending+" Not at the start of this step yet", t.Muted)
 	if !l.play.Step().Reads() {
 		row = append(row, frame.Span{Text: " " + t.Glyph.Enter, Style: t.Key})
 	}
-	lines := frame.Wrap(row, w, 2)
+	lines := frame.Lines(frame.Wrap(row, w, 2))
 	for _, condition := range l.missing {
 		lines = append(lines, frame.Wrap(frame.Line{{Text: t.Glyph.Cross + " ", Style: t.Muted}, {Text: condition, Style: t.Code}}, w, 2)...)
 	}
-	for _, reply := range l.refused {
+	for i := range l.refused {
+		reply := &l.refused[i]
 		command := frame.Line{{Text: "$ ", Style: t.Muted}, {Text: reply.Command, Style: t.Code}}
-		lines = append(append(lines, frame.Wrap(command, w, 4)...), replyLines(t, reply, w)...)
-	}
-	return lines
-}
-
-func replyLines(t *theme.Theme, reply model.Reply, w int) []frame.Line {
-	var lines []frame.Line
-	add := func(text string, style frame.Style) {
-		for _, row := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
-			if strings.TrimSpace(row) == "" {
-				continue
-			}
-			row = strings.ReplaceAll(row, "\t", "  ")
-			if frame.Width(row) <= w || strings.Contains(row, "   ") { // a table stays a table, cut at the edge
-				lines = append(lines, frame.L(row, style))
-				continue
-			}
-			lines = append(lines, frame.Wrap(frame.L(row, style), w, 2)...)
-		}
-	}
-	add(reply.Stdout, t.Text)
-	style := t.Muted
-	if reply.Exit != 0 {
-		style = t.Warn
-	}
-	add(reply.Stderr, style)
-	if reply.Exit != 0 && len(lines) == 0 {
-		add(fmt.Sprintf("exit code %d", reply.Exit), t.Warn)
+		lines = append(append(lines, frame.Wrap(command, w, 4)...), l.texts.Reply(reply, t, w).Lines...)
 	}
 	return lines
 }

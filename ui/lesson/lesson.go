@@ -3,17 +3,13 @@
 package lesson
 
 import (
-	"math/rand/v2"
-	"strings"
-
 	"svctour/lessons"
 	"svctour/model"
-	"svctour/model/diagnose"
-	"svctour/model/dns"
 	"svctour/model/path"
 	"svctour/ui/layout"
 	"svctour/ui/live"
 	"svctour/ui/shell"
+	"svctour/ui/theme"
 )
 
 // pane is one of the parts that can be focused and scrolled.
@@ -35,17 +31,39 @@ var paneTitles = [panes]string{"Lesson", "Map", "Endpoints", "DNS", "Path", "Man
 // livePanes are always visible on a large screen.
 var livePanes = []pane{mapPane, endpointsPane, dnsPane, pathPane}
 
+// livePane gives the live pane that p is.
+func (p pane) livePane() (live.Pane, bool) {
+	switch p {
+	case mapPane:
+		return live.Map, true
+	case endpointsPane:
+		return live.Endpoints, true
+	case dnsPane:
+		return live.DNS, true
+	case pathPane:
+		return live.Path, true
+	}
+	return 0, false
+}
+
 // Screen plays one lesson.
 type Screen struct {
-	play *lessons.Play
-	view live.View
+	play  *lessons.Play
+	live  *live.Panes
+	texts *live.Texts
+	theme *theme.Theme // by which rows are counted when keys scroll
+
+	namespace string
+	world     *model.Snapshot // the newest; what is drawn may be a little older
+	turn      shell.Turn      // of computing
+	due       bool            // the next computation has to judge the step
+	facts     facts           // of the step, as they were computed last
 
 	size    shell.Size
 	focus   pane
 	lastTab pane       // the live pane that was in focus last
+	arrived bool       // the step was come to, and nothing was computed for it yet
 	scroll  [panes]int // as asked for; drawing bounds it by what there is
-	offset  [panes]int // as drawn
-	rules   bool       // show the rules' text on the path
 	hints   int        // how many hints are shown
 
 	running   string        // the command under way, as typed; "" when none is
@@ -57,23 +75,20 @@ type Screen struct {
 	replies   []model.Reply
 	problem   string // a check that could not be evaluated, a command that could not be made
 
-	doctor   bool                    // the diagnosis stands where the story does
-	report   *diagnose.ServiceReport // of the step's Service; nil without one
-	undo     bool                    // a fix was applied that can be taken back
-	request  request
-	requests int // sent so far
-	walkTick int
-	random   *rand.Rand
+	doctor bool // the diagnosis stands where the story does
+	undo   bool // a fix was applied that can be taken back
 }
 
 // New makes the screen. The same seed walks packets the same way.
-func New(play *lessons.Play, namespace string, size shell.Size, seed uint64) *Screen {
+func New(play *lessons.Play, namespace string, size shell.Size, seed uint64, t *theme.Theme) *Screen {
 	return &Screen{
-		play:    play,
-		size:    size,
-		lastTab: mapPane,
-		view:    live.View{Namespace: namespace, Changes: &live.Changes{}},
-		random:  rand.New(rand.NewPCG(seed, seed)),
+		play:      play,
+		namespace: namespace,
+		size:      size,
+		theme:     t,
+		lastTab:   mapPane,
+		live:      live.New(namespace, seed),
+		texts:     live.NewTexts(),
 	}
 }
 
@@ -83,64 +98,36 @@ func (l *Screen) Handle(msg any) shell.Intent {
 	case shell.Size:
 		l.size = msg
 	case shell.World:
-		return l.observe(msg)
+		l.world = msg.Snapshot
+		return l.look()
+	case shell.Computed:
+		return l.computed(msg)
+	case shell.Diagnosed:
+		if l.live.Diagnosed(msg) && l.doctor {
+			return l.live.Diagnose()
+		}
 	case shell.Heard:
 		return l.heard(msg)
-	case shell.Rules:
-		l.readRules(&msg)
-	case shell.Answered:
-		l.answered(msg)
 	case shell.Fixed:
 		l.undo = msg.Undo
-	case shell.Tick:
-		l.tick()
+	default:
+		if l.live.Handle(msg) {
+			return l.compute()
+		}
 	}
 	return nil
 }
 
-func (l *Screen) observe(world shell.World) shell.Intent {
-	l.view.Changes.Add(world.Changes)
-	l.view.Snapshot = world.Snapshot
-	l.problem = ""
-	var intents shell.Intents
-	wasDone := l.play.Done(l.play.Index())
-	changed, err := l.play.Observe(world.Snapshot)
-	if err != nil {
-		l.problem = err.Error()
-	}
-	if changed {
-		intents = append(intents, shell.Save{Progress: l.play.Progress()})
-	}
-	l.refresh()
-	if !wasDone && l.play.Done(l.play.Index()) {
-		l.stepDone()
-	}
-	l.missing = nil
-	switch {
-	case !l.play.Preparing():
-		if l.prepared { // what was brought about can be looked at now
-			l.lastTab = l.opening()
-		}
-		l.prepared = false // should the start state be wanted again
-	case l.stalled():
-		l.missing = l.play.Missing()
-	case l.running == "":
-		intents = append(intents, l.prepare())
-	}
-	return intents
-}
-
 // prepare asks for the commands that bring about the step's start state.
 func (l *Screen) prepare() shell.Intent {
-	given, err := l.play.Given(l.view.Snapshot)
-	if err != nil {
-		l.problem = err.Error()
+	if l.facts.givenErr != nil {
+		l.problem = l.facts.givenErr.Error()
 	}
-	if len(given) == 0 {
+	if len(l.facts.given) == 0 {
 		return nil
 	}
 	l.prepared = true
-	return l.run(given, true)
+	return l.run(l.facts.given, true)
 }
 
 // stalled says that the commands of the start state have ended, and that it is
@@ -155,69 +142,6 @@ func (l *Screen) stepDone() {
 	}
 	l.scroll[storyPane] = 0
 	l.lookAt(l.telling())
-}
-
-// refresh computes what the panes draw from the present snapshot.
-func (l *Screen) refresh() {
-	v := &l.view
-	if v.Snapshot == nil {
-		return
-	}
-	show := l.play.Show(v.Snapshot)
-	v.Service = show.Service
-	v.Trace, v.TraceErr, v.Resolution, v.ResolveErr = nil, "", nil, ""
-	if l.report = nil; l.doctor && v.Service != "" {
-		report := diagnose.New(v.Snapshot).Service(v.Namespace, v.Service, diagnose.Options{})
-		l.report = &report
-	}
-	if show.Target != "" {
-		trace, err := path.Do(v.Snapshot, path.Request{Namespace: v.Namespace, Target: show.Target, From: show.From})
-		if err != nil {
-			v.TraceErr = sentence(err)
-		} else {
-			v.Trace, v.Client = trace, trace.From
-		}
-	}
-	if v.Trace == nil {
-		v.Client, v.Walk = show.From, nil
-	}
-	if show.Name != "" {
-		from := show.From
-		if from == "" || from == "outside" {
-			from = l.anyPod()
-		}
-		if from != "" {
-			resolution, err := dns.Resolve(v.Snapshot, dns.Request{Namespace: v.Namespace, From: from, Name: show.Name})
-			if err != nil {
-				v.ResolveErr = sentence(err)
-			} else {
-				v.Resolution = resolution
-			}
-		}
-	}
-	if v.Walk != nil && (v.Walk.Outcome >= len(v.Trace.Outcomes) || v.Walk.Hop >= len(v.Trace.Outcomes[v.Walk.Outcome].Hops)) {
-		v.Walk = nil
-	}
-}
-
-// sentence writes an error as people do.
-func sentence(err error) string {
-	text := err.Error()
-	text = strings.ToUpper(text[:1]) + text[1:]
-	if strings.HasSuffix(text, "?") { // a name that may have been meant
-		return text
-	}
-	return text + "."
-}
-
-// anyPod names a Pod of the namespace that a look-up can be asked from.
-func (l *Screen) anyPod() string {
-	for _, pod := range l.view.Snapshot.PodsIn(l.view.Namespace) {
-		if pod.IP() != "" && !pod.Terminating() {
-			return "pod/" + pod.Namespace + "/" + pod.Name
-		}
-	}
-	return ""
 }
 
 // run asks for commands to be run.
@@ -236,18 +160,17 @@ func (l *Screen) heard(msg shell.Heard) shell.Intent {
 		l.running, l.preparing = "", false
 	}
 	l.scroll[commandPane] = 0
-	var intents shell.Intents
 	switch {
 	case !msg.Quiet:
 		l.replies = append(l.replies, msg.Reply)
-		intents = append(intents, l.Overheard(msg.Reply))
+		return l.Overheard(msg.Reply)
 	case msg.Reply.Exit != 0:
 		l.refused = append(l.refused, msg.Reply)
 	}
 	if msg.Last { // a quiet cluster sends no other picture
-		intents = append(intents, l.look())
+		return l.look()
 	}
-	return intents
+	return nil
 }
 
 // Typed implements shell.Typist: the lesson's files can be named.
@@ -256,15 +179,11 @@ func (l *Screen) Typed(line string) (lessons.Invocation, error) { return l.play.
 // Overheard implements shell.Typist: a step may be done by any command that
 // does what it asks for.
 func (l *Screen) Overheard(reply model.Reply) shell.Intent {
-	changed, err := l.play.Heard(reply)
-	if err != nil {
-		l.problem = err.Error()
-	}
-	if changed {
+	if l.play.Heard(reply) {
 		l.stepDone()
-		return shell.Save{Progress: l.play.Progress()}
+		return shell.Intents{shell.Save{Progress: l.play.Progress()}, l.look()}
 	}
-	return nil
+	return l.look()
 }
 
 // stepChanged ends and forgets what belonged to the step before, and lets the
@@ -277,10 +196,10 @@ func (l *Screen) stepChanged() shell.Intent {
 	l.ran, l.replies = "", nil
 	l.doctor = false
 	l.scroll = [panes]int{}
-	l.view.Walk, l.view.Seen, l.request = nil, nil, request{}
-	l.refresh()
+	l.live.Forget()
+	l.facts = facts{}
 	l.focus = storyPane
-	l.lastTab = l.opening()
+	l.arrived = true
 	return shell.Intents{shell.Stop{}, l.look()}
 }
 
@@ -295,11 +214,12 @@ func (l *Screen) opening() pane {
 // telling is the live pane that has most to tell about the step. Where there is
 // no Service yet, the map has: the others would only say so.
 func (l *Screen) telling() pane {
-	v := &l.view
-	switch {
+	switch v := l.live.State(); {
+	case v == nil:
+		return mapPane
 	case v.Trace != nil && l.play.Step().File == nil:
 		return pathPane
-	case v.Snapshot != nil && v.Snapshot.Service(v.Namespace, v.Service) != nil:
+	case v.HasService():
 		return endpointsPane
 	}
 	return mapPane
@@ -316,55 +236,25 @@ func (l *Screen) lookAt(p pane) {
 func (l *Screen) class() layout.Class { return layout.Classify(l.size.W, l.size.H) }
 
 // Animating implements shell.Screen.
-func (l *Screen) Animating() bool {
-	return l.view.Changes.Busy() || l.view.Walk != nil || l.running != "" || l.request.waiting
+func (l *Screen) Animating() bool { return l.running != "" || l.live.Animating() }
+
+// Watches implements shell.Watcher: the node whose rules the path runs through.
+func (l *Screen) Watches() (string, path.Family) {
+	if !l.pathInSight() {
+		return "", ""
+	}
+	return l.live.Watches()
 }
 
-// walkPace is how many ticks a packet stays on a hop, walkRest how many it
-// rests where it arrived.
-const (
-	walkPace = 3
-	walkRest = 16
-)
-
-func (l *Screen) tick() {
-	l.view.Changes.Tick()
-	walk := l.view.Walk
-	if walk == nil || l.view.Trace == nil {
-		return
+// pathInSight says whether the path is drawn at the present size.
+func (l *Screen) pathInSight() bool {
+	switch l.class() {
+	case layout.Large:
+		return true
+	case layout.Medium:
+		return l.tab() == pathPane
 	}
-	l.walkTick++
-	hops := len(l.view.Trace.Outcomes[walk.Outcome].Hops)
-	switch {
-	case walk.Hop < hops-1 && l.walkTick >= walkPace:
-		walk.Hop++
-		l.walkTick = 0
-	case walk.Hop >= hops-1 && l.walkTick >= walkRest:
-		l.view.Walk = nil
-	}
-}
-
-// startWalk sends a packet along one outcome, chosen by its probability.
-func (l *Screen) startWalk() {
-	trace := l.view.Trace
-	if trace == nil || len(trace.Outcomes) == 0 {
-		return
-	}
-	at := l.random.Float64()
-	outcome := len(trace.Outcomes) - 1
-	for i, o := range trace.Outcomes {
-		if at -= o.Probability; at < 0 {
-			outcome = i
-			break
-		}
-	}
-	if len(trace.Outcomes[outcome].Hops) == 0 {
-		return
-	}
-	l.view.Walk, l.walkTick = &live.Walk{Outcome: outcome}, 0
-	if l.class() != layout.Large {
-		l.lookAt(pathPane)
-	}
+	return l.focus == pathPane || l.live.Waiting()
 }
 
 // Status is where the lesson stands, for the header.

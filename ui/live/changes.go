@@ -1,8 +1,8 @@
-// Package live draws model values: the map, endpoints, resolution, path,
-// manifest and story. Every drawing is a pure function from values to lines.
 package live
 
 import (
+	"sort"
+
 	"svctour/model"
 	"svctour/ui/frame"
 	"svctour/ui/theme"
@@ -11,60 +11,75 @@ import (
 // calm is how many ticks a change stays marked.
 const calm = 12
 
-// Changes remembers what just came, went or turned, so that it can be marked
-// for a while. It ages by ticks, not by a clock.
+// Changes are the marks of what came, went or turned a moment ago. They age by
+// ticks, not by a clock. Changes do not change: After gives others.
 type Changes struct {
-	marks map[string]*mark
+	marks map[string]mark
+	gone  []model.Change // what was removed, in order of its text
+	last  int            // the tick of the newest mark
 }
 
 type mark struct {
 	change model.Change
-	age    int
+	born   int // the tick at which it was marked
 }
 
-// Add marks changes as new.
-func (c *Changes) Add(changes []model.Change) {
-	if c.marks == nil {
-		c.marks = map[string]*mark{}
+// After gives the marks once more changes have come at a tick.
+func (c *Changes) After(changes []model.Change, tick int) *Changes {
+	if len(changes) == 0 {
+		return c
 	}
-	for _, change := range changes {
-		c.marks[change.ID] = &mark{change: change}
-	}
-}
-
-// Tick ages the marks by one step and says whether any is left.
-func (c *Changes) Tick() bool {
-	for id, m := range c.marks {
-		if m.age++; m.age >= calm {
-			delete(c.marks, id)
+	next := &Changes{marks: make(map[string]mark, len(changes)), last: tick}
+	if c != nil {
+		for id, m := range c.marks {
+			if tick-m.born < calm {
+				next.marks[id] = m
+			}
 		}
 	}
-	return len(c.marks) > 0
+	for _, change := range changes {
+		next.marks[change.ID] = mark{change, tick}
+	}
+	for _, m := range next.marks {
+		if m.change.Kind == model.Removed {
+			next.gone = append(next.gone, m.change)
+		}
+	}
+	sort.Slice(next.gone, func(i, j int) bool { return next.gone[i].Text < next.gone[j].Text })
+	return next
 }
 
-// Busy says whether any mark is left.
-func (c *Changes) Busy() bool { return len(c.marks) > 0 }
+// Busy says whether any mark is left at a tick.
+func (c *Changes) Busy(tick int) bool { return c != nil && len(c.marks) > 0 && tick-c.last < calm }
 
-// Style overlays the mark of an object, if it has one, on a style.
-func (c *Changes) Style(t *theme.Theme, id string, base frame.Style) frame.Style {
-	m := c.marks[id]
-	if m == nil {
-		return base
+// at gives the mark of an object at a tick.
+func (c *Changes) at(id string, tick int) (mark, bool) {
+	if c == nil {
+		return mark{}, false
 	}
-	switch m.change.Kind {
-	case model.Added:
+	m, ok := c.marks[id]
+	return m, ok && tick-m.born < calm
+}
+
+// marked overlays the mark of an object, if it has one, on a style.
+func (v *View) marked(t *theme.Theme, id string, base frame.Style) frame.Style {
+	m, ok := v.Changes.at(id, v.Tick)
+	switch {
+	case !ok:
+		return base
+	case m.change.Kind == model.Added:
 		return base.With(t.Added)
-	case model.Removed:
+	case m.change.Kind == model.Removed:
 		return base.With(t.Removed)
 	}
 	return base.With(t.Changed)
 }
 
-// Sign is "+" for what just came, "~" for what just turned, else a blank.
-func (c *Changes) Sign(id string) string {
-	m := c.marks[id]
+// sign is "+" for what just came, "~" for what just turned, else a blank.
+func (v *View) sign(id string) string {
+	m, ok := v.Changes.at(id, v.Tick)
 	switch {
-	case m == nil:
+	case !ok:
 		return " "
 	case m.change.Kind == model.Added:
 		return "+"
@@ -74,14 +89,17 @@ func (c *Changes) Sign(id string) string {
 	return "~"
 }
 
-// Gone lists what was removed a moment ago, of one subject, in a stable order.
-func (c *Changes) Gone(subject string) []model.Change {
-	var out []model.Change
-	for _, m := range c.marks {
-		if m.change.Kind == model.Removed && m.change.Subject == subject {
-			out = append(out, m.change)
+// gone lists what was removed a moment ago and is wanted, in order of its text.
+func (v *View) gone(want func(*model.Change) bool) []*model.Change {
+	if v.Changes == nil {
+		return nil
+	}
+	var out []*model.Change
+	for i := range v.Changes.gone {
+		change := &v.Changes.gone[i]
+		if _, marked := v.Changes.at(change.ID, v.Tick); marked && want(change) {
+			out = append(out, change)
 		}
 	}
-	sortChanges(out)
 	return out
 }

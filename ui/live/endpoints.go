@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"sort"
 	"strings"
 
 	"svctour/model"
@@ -9,60 +10,88 @@ import (
 	"svctour/ui/theme"
 )
 
-// Endpoints draws the EndpointSlices of the view's Service row by row, then the
-// deprecated Endpoints object as `kubectl get endpoints` prints it.
-func Endpoints(v *View, t *theme.Theme, w int) []frame.Line {
-	svc := v.service()
-	if svc == nil {
-		return note(t, fmt.Sprintf("No Service %q in namespace %q yet, so nothing collects addresses for it.", v.Service, v.Namespace), w)
+// slice is an EndpointSlice, and what drawing any of its rows needs to know of
+// all of them.
+type slice struct {
+	*model.EndpointSlice
+	row                       int // where it stands among the rows of all slices
+	ready                     int // endpoints that are
+	addresses, nodes, targets names
+}
+
+func slicesOf(list []*model.EndpointSlice) []slice {
+	out, row := make([]slice, len(list)), 0
+	for i, object := range list {
+		s := &out[i]
+		s.EndpointSlice, s.row = object, row
+		for k := range object.Endpoints {
+			e := &object.Endpoints[k]
+			s.addresses.add(addressOf(e))
+			s.nodes.add(e.Node)
+			s.targets.add(targetOf(e))
+			if e.IsReady() {
+				s.ready++
+			}
+		}
+		row += 1 + len(object.Endpoints)
 	}
-	if svc.Type == model.ExternalName {
+	return out
+}
+
+// endpointRows draw the EndpointSlices row by row, then the deprecated Endpoints
+// object as `kubectl get endpoints` prints it.
+func (v *View) endpointRows(t *theme.Theme, w int) frame.Rows {
+	svc := v.service
+	switch f := v.Focus; {
+	case svc == nil:
+		return note(t, fmt.Sprintf("No Service %q in namespace %q yet, so nothing collects addresses for it.", f.Service, f.Namespace), w)
+	case svc.Type == model.ExternalName:
 		return note(t, "An ExternalName Service has no endpoints: it is only a CNAME.", w)
 	}
 	if why, missing := v.Snapshot.Sync.Missing["endpointslices"]; missing {
 		return note(t, "EndpointSlices cannot be read: "+why, w)
 	}
-	slices := v.Snapshot.ServiceSlices(v.Namespace, v.Service)
-	if len(slices) == 0 {
+	if len(v.slices) == 0 {
 		if len(svc.Selector) == 0 {
 			return note(t, "No EndpointSlice. The Service has no selector: somebody else has to write one.", w)
 		}
 		return note(t, "No EndpointSlice yet: the endpointslice controller has not written one.", w)
 	}
-	var lines []frame.Line
-	for _, slice := range slices {
-		lines = append(lines, line(
-			sp(slice.Name, v.Changes.Style(t, slice.UID, t.Strong)),
-			sp("  "+slice.AddressType+"  "+slicePorts(slice)+"  ", t.Text),
-			sp(counts(slice), t.Muted),
-		))
-		c := columnsOf(slice, w)
-		for i := range slice.Endpoints {
-			lines = append(lines, endpointRow(v, t, &slice.Endpoints[i], c))
-		}
-	}
-	for _, gone := range v.Changes.Gone("endpoint") {
-		if strings.HasPrefix(gone.ID, v.Namespace+"/"+v.Service+"/") {
-			lines = append(lines, line(sp(" - "+t.Glyph.Gone+" ", t.Bad), sp(gone.Text, t.Removed)))
-		}
-	}
-	return append(lines, legacy(v, t))
+	prefix := v.Focus.Namespace + "/" + v.Focus.Service + "/"
+	gone := v.gone(func(c *model.Change) bool { return c.Subject == "endpoint" && strings.HasPrefix(c.ID, prefix) })
+	return frame.Stack(
+		v.sliceRows(t, w),
+		frame.List(len(gone), func(i int) frame.Line {
+			return line(sp(" - "+t.Glyph.Gone+" ", t.Bad), sp(gone[i].Text, t.Removed))
+		}),
+		frame.Lines{v.legacyLine(t)},
+	)
 }
 
-func counts(slice *model.EndpointSlice) string {
-	ready := 0
-	for i := range slice.Endpoints {
-		if slice.Endpoints[i].IsReady() {
-			ready++
+// sliceRows draw each slice: its head, then its endpoints.
+func (v *View) sliceRows(t *theme.Theme, w int) frame.Rows {
+	last := &v.slices[len(v.slices)-1]
+	return frame.List(last.row+1+len(last.Endpoints), func(i int) frame.Line {
+		s := &v.slices[sort.Search(len(v.slices), func(k int) bool { return v.slices[k].row > i })-1]
+		if i == s.row {
+			return line(
+				sp(s.Name, v.marked(t, s.UID, t.Strong)),
+				sp("  "+s.AddressType+"  "+slicePorts(s.EndpointSlice)+"  ", t.Text),
+				sp(s.counts(), t.Muted),
+			)
 		}
-	}
-	switch n := len(slice.Endpoints); {
+		return v.endpointRow(t, s, &s.Endpoints[i-s.row-1], s.columns(w))
+	})
+}
+
+func (s *slice) counts() string {
+	switch n := len(s.Endpoints); {
 	case n == 0:
 		return "no endpoints"
-	case ready == n:
+	case s.ready == n:
 		return fmt.Sprintf("%d ready", n)
 	default:
-		return fmt.Sprintf("%d of %d ready", ready, n)
+		return fmt.Sprintf("%d of %d ready", s.ready, n)
 	}
 }
 
@@ -84,12 +113,9 @@ func slicePorts(slice *model.EndpointSlice) string {
 	return strings.Join(out, ", ")
 }
 
-// columns are the widths of what stands in the rows of one slice, and how it
-// is cut to them.
-type columns struct {
-	address, node, target          int // node and target are 0 where there is no room for them
-	cutAddress, cutNode, cutTarget func(string) string
-}
+// columns are the widths of what stands in the rows of one slice; node and
+// target are 0 where there is no room for them.
+type columns struct{ address, node, target int }
 
 // Columns are at least as wide, so that they stay while Pods come and go, or
 // are left out.
@@ -100,19 +126,14 @@ const (
 	targetColumn  = 4
 )
 
-// columnsOf shares w out. Addresses are whole, but for those that no row holds;
-// a Pod and its node get what is left, or nothing where that is little.
-func columnsOf(slice *model.EndpointSlice, w int) columns {
-	var addresses, nodes, targets []string
-	for i := range slice.Endpoints {
-		e := &slice.Endpoints[i]
-		addresses, nodes, targets = append(addresses, addressOf(e)), append(nodes, e.Node), append(targets, targetOf(e))
-	}
+// columns shares w out. Addresses are whole, but for those that no row holds; a
+// Pod and its node get what is left, or nothing where that is little.
+func (s *slice) columns(w int) columns {
 	room := w - len(" + * ") - 1
-	c := columns{address: max(0, min(room, widest(addresses, addressColumn)))}
+	c := columns{address: max(0, min(room, max(s.addresses.widest, addressColumn)))}
 	room = max(0, room-c.address-stateColumn-1)
 	if w >= 60 {
-		c.node = min(widest(nodes, nodeColumn), max(room-1-widest(targets, 0), room/2))
+		c.node = min(max(s.nodes.widest, nodeColumn), max(room-1-s.targets.widest, room/2))
 	}
 	if c.node < nodeColumn {
 		c.node = 0
@@ -122,15 +143,7 @@ func columnsOf(slice *model.EndpointSlice, w int) columns {
 	if room >= targetColumn {
 		c.target = room
 	}
-	c.cutAddress, c.cutNode, c.cutTarget = cutApart(addresses, c.address), cutApart(nodes, c.node), cutApart(targets, c.target)
 	return c
-}
-
-func widest(texts []string, atLeast int) int {
-	for _, text := range texts {
-		atLeast = max(atLeast, frame.Width(text))
-	}
-	return atLeast
 }
 
 func addressOf(e *model.Endpoint) string { return strings.Join(e.Addresses, ",") }
@@ -143,20 +156,20 @@ func targetOf(e *model.Endpoint) string {
 	return e.Target.Name
 }
 
-func endpointRow(v *View, t *theme.Theme, e *model.Endpoint, c columns) frame.Line {
+func (v *View) endpointRow(t *theme.Theme, s *slice, e *model.Endpoint, c columns) frame.Line {
 	address := addressOf(e)
-	id := v.Namespace + "/" + v.Service + "/" + address
+	id := v.Focus.Namespace + "/" + v.Focus.Service + "/" + address
 	glyph, style := endpointGlyph(t, e)
 	row := line(
-		sp(" "+v.Changes.Sign(id)+" ", t.Added),
+		sp(" "+v.sign(id)+" ", t.Added),
 		sp(glyph+" ", style),
-		sp(pad(c.cutAddress(address), c.address)+" ", v.Changes.Style(t, id, t.Text)),
+		sp(pad(s.addresses.cut(address, c.address), c.address)+" ", v.marked(t, id, t.Text)),
 		sp(pad(e.State(), stateColumn)+" ", style),
 	)
 	if c.node > 0 {
-		row = append(row, sp(pad(c.cutNode(e.Node), c.node)+" ", t.Muted))
+		row = append(row, sp(pad(s.nodes.cut(e.Node, c.node), c.node)+" ", t.Muted))
 	}
-	return append(row, sp(c.cutTarget(targetOf(e)), t.Muted))
+	return append(row, sp(s.targets.cut(targetOf(e), c.target), t.Muted))
 }
 
 func endpointGlyph(t *theme.Theme, e *model.Endpoint) (string, frame.Style) {
@@ -169,28 +182,44 @@ func endpointGlyph(t *theme.Theme, e *model.Endpoint) (string, frame.Style) {
 	return t.Glyph.NotReady, t.Warn
 }
 
-func legacy(v *View, t *theme.Theme) frame.Line {
+func (v *View) legacyLine(t *theme.Theme) frame.Line {
 	row := line(sp("Endpoints (v1, deprecated)  ", t.Muted))
-	object := v.Snapshot.LegacyEndpoints(v.Namespace, v.Service)
-	if object == nil {
+	switch v.legacy {
+	case "":
 		return append(row, sp("no such object", t.Muted))
+	case noAddresses:
+		return append(row, sp(v.legacy, t.Warn))
 	}
-	var addresses []string
+	return append(row, sp(v.legacy, t.Text))
+}
+
+const noAddresses = "<none>"
+
+// legacyText is a v1 Endpoints object as kubectl prints it; "" without one.
+func legacyText(object *model.Endpoints) string {
+	if object == nil {
+		return ""
+	}
+	var first []string
+	n := 0
 	for _, subset := range object.Subsets {
 		for _, address := range subset.Ready {
 			for _, p := range subset.Ports {
-				if p.Port != nil {
-					addresses = append(addresses, fmt.Sprintf("%s:%d", address, *p.Port))
+				if p.Port == nil {
+					continue
+				}
+				if n++; n <= 3 {
+					first = append(first, fmt.Sprintf("%s:%d", address, *p.Port))
 				}
 			}
 		}
 	}
-	if len(addresses) == 0 {
-		return append(row, sp("<none>", t.Warn))
+	if n == 0 {
+		return noAddresses
 	}
-	text := strings.Join(addresses[:min(3, len(addresses))], ",")
-	if extra := len(addresses) - 3; extra > 0 {
-		text += fmt.Sprintf(" + %d more...", extra)
+	text := strings.Join(first, ",")
+	if n > 3 {
+		text += fmt.Sprintf(" + %d more...", n-3)
 	}
-	return append(row, sp(text, t.Text))
+	return text
 }

@@ -12,16 +12,39 @@ import (
 	"svctour/ui/theme"
 )
 
-// Map draws who talks to whom: the client, the Service's addresses, and the
-// Pods its selector picks, joined by what the EndpointSlices hold.
-func Map(v *View, t *theme.Theme, w int) []frame.Line {
-	if v.Snapshot == nil {
-		return nil
+// member is a Pod of the map.
+type member struct {
+	pod   *model.Pod
+	ready bool // its address is a ready endpoint
+}
+
+// membersOf gives what the selector picks, or every Pod of the namespace while
+// there is no Service.
+func membersOf(s *model.Snapshot, namespace string, svc *model.Service) []member {
+	joined := map[string]bool{} // addresses of endpoints, and whether they are ready
+	if svc != nil {
+		for _, slice := range s.ServiceSlices(svc.Namespace, svc.Name) {
+			for i := range slice.Endpoints {
+				if e := &slice.Endpoints[i]; len(slice.Ports) > 0 && len(e.Addresses) > 0 {
+					joined[e.Addresses[0]] = e.IsReady()
+				}
+			}
+		}
 	}
-	svc := v.service()
-	pods := mapPods(v, svc)
-	left := mapLeft(v, t, svc)
-	leftWidth := 0
+	var out []member
+	for _, pod := range s.PodsIn(namespace) {
+		if svc == nil || len(svc.Selector) > 0 && endpoints.Matches(svc.Selector, pod.Labels) {
+			out = append(out, member{pod, joined[pod.IP()]})
+		}
+	}
+	return out
+}
+
+// mapRows draw who talks to whom: the client, the Service's addresses, and the
+// Pods its selector picks, joined by what the EndpointSlices hold.
+func (v *View) mapRows(t *theme.Theme, w int) frame.Rows {
+	svc := v.service
+	left, leftWidth := v.mapLeft(t), 0
 	if svc != nil {
 		for _, l := range left {
 			leftWidth = max(leftWidth, l.Width())
@@ -29,40 +52,34 @@ func Map(v *View, t *theme.Theme, w int) []frame.Line {
 		leftWidth = min(leftWidth, w/2)
 		leftWidth = max(leftWidth, len("Service ")+frame.Width(svc.Name))
 	}
-	var lines []frame.Line
-	lines = append(lines, mapHead(v, t, svc, leftWidth, w))
-	rows := mapPodRows(v, t, svc, pods, w-leftWidth)
-	if svc == nil {
-		left = nil
-	}
-	for i := 0; i < max(len(rows), len(left)); i++ {
+	pods := v.podRows(t, w-leftWidth)
+	beside := frame.List(max(pods.Len(), len(left)), func(i int) frame.Line {
 		var row frame.Line
 		if leftWidth > 0 {
-			var l frame.Line
 			if i < len(left) {
-				l = left[i]
+				row = append(row, left[i]...)
 			}
-			row = append(row, l...)
-			row = append(row, sp(blanks(leftWidth-l.Width()), t.Text))
+			row = append(row, sp(blanks(leftWidth-row.Width()), t.Text))
 		}
-		if i < len(rows) {
-			row = append(row, rows[i]...)
+		if i < pods.Len() {
+			row = append(row, pods.Row(i)...)
 		}
-		lines = append(lines, row)
-	}
-	return lines
+		return row
+	})
+	return frame.Stack(frame.Lines{v.mapHead(t, leftWidth, w)}, beside)
 }
 
-func mapHead(v *View, t *theme.Theme, svc *model.Service, leftWidth, w int) frame.Line {
+func (v *View) mapHead(t *theme.Theme, leftWidth, w int) frame.Line {
+	svc := v.service
 	if svc == nil {
-		return line(sp("   Pods in "+v.Namespace, t.Header))
+		return line(sp("   Pods in "+v.Focus.Namespace, t.Header))
 	}
 	selector := "no selector"
 	if len(svc.Selector) > 0 {
 		selector = labels(svc.Selector)
 	}
 	head := "Service " + svc.Name
-	return line(sp(pad(head, leftWidth), v.Changes.Style(t, svc.UID, t.Title)), sp("     "+frame.Truncate("Pods  "+selector, w-leftWidth-5), t.Header))
+	return line(sp(pad(head, leftWidth), v.marked(t, svc.UID, t.Title)), sp("     "+frame.Truncate("Pods  "+selector, w-leftWidth-5), t.Header))
 }
 
 // labels prints a label map as kubectl does: k=v,k=v in key order.
@@ -79,11 +96,12 @@ func labels(m map[string]string) string {
 }
 
 // mapLeft is one row per way in: cluster IP, node port, load balancer.
-func mapLeft(v *View, t *theme.Theme, svc *model.Service) []frame.Line {
+func (v *View) mapLeft(t *theme.Theme) []frame.Line {
+	svc := v.service
 	if svc == nil {
 		return nil
 	}
-	style := v.Changes.Style(t, svc.UID, t.Text)
+	style := v.marked(t, svc.UID, t.Text)
 	kindWidth := len("ClusterIP ")
 	if svc.Type == model.LoadBalancer {
 		kindWidth = len("LoadBalancer ")
@@ -92,7 +110,7 @@ func mapLeft(v *View, t *theme.Theme, svc *model.Service) []frame.Line {
 	add := func(kind, address string, s frame.Style) {
 		rows = append(rows, line(sp(pad(kind, kindWidth), t.Muted), sp(address, s)))
 	}
-	if client := clientLabel(v); client != "" {
+	if client := v.clientLabel(); client != "" {
 		add("from", client, t.Text)
 	}
 	switch {
@@ -134,13 +152,13 @@ func externalAddress(svc *model.Service, p model.ServicePort) string {
 	return host + ":" + strconv.Itoa(int(p.Port))
 }
 
-func clientLabel(v *View) string {
+func (v *View) clientLabel() string {
 	kind, rest, _ := strings.Cut(v.Client, "/")
 	switch kind {
 	case "pod":
 		namespace, name, ok := strings.Cut(rest, "/")
 		if !ok {
-			namespace, name = v.Namespace, rest
+			namespace, name = v.Focus.Namespace, rest
 		}
 		if pod := v.Snapshot.Pod(namespace, name); pod != nil && pod.IP() != "" {
 			return "Pod " + pod.IP()
@@ -154,54 +172,30 @@ func clientLabel(v *View) string {
 	return ""
 }
 
-// mapPods is what the selector picks, or every Pod of the namespace while there is no Service.
-func mapPods(v *View, svc *model.Service) []*model.Pod {
-	var out []*model.Pod
-	for _, pod := range v.Snapshot.PodsIn(v.Namespace) {
-		if svc == nil || len(svc.Selector) > 0 && endpoints.Matches(svc.Selector, pod.Labels) {
-			out = append(out, pod)
-		}
-	}
-	return out
-}
-
-func mapPodRows(v *View, t *theme.Theme, svc *model.Service, pods []*model.Pod, w int) []frame.Line {
-	joined := map[string]*model.Endpoint{}
-	if svc != nil {
-		for _, slice := range v.Snapshot.ServiceSlices(svc.Namespace, svc.Name) {
-			for i := range slice.Endpoints {
-				e := &slice.Endpoints[i]
-				if len(slice.Ports) > 0 && len(e.Addresses) > 0 {
-					joined[e.Addresses[0]] = e
-				}
-			}
-		}
-	}
-	gone := v.Changes.Gone("pod")
-	total := len(pods) + len(gone)
-	var rows []frame.Line
-	for i, pod := range pods {
-		var row frame.Line
-		if svc != nil {
-			row = append(row, connector(t, joined[pod.IP()], pod, i, total))
-		}
-		rows = append(rows, append(row, podCells(v, t, pod, w-6)...))
-	}
-	for i, change := range gone {
-		var row frame.Line
-		if svc != nil {
-			row = append(row, sp(joint(t, len(pods)+i, total)+"  ", t.Muted))
-		}
-		rows = append(rows, append(row, sp("-"+t.Glyph.Gone+" ", t.Bad), sp(goneText(change.Text), t.Removed)))
-	}
+func (v *View) podRows(t *theme.Theme, w int) frame.Rows {
+	gone := v.gone(func(c *model.Change) bool { return c.Subject == "pod" })
+	pods, total := len(v.members), len(v.members)+len(gone)
 	if total == 0 {
 		text := "no Pods here yet"
-		if svc != nil {
+		if v.service != nil {
 			text = "no Pod carries these labels"
 		}
-		rows = append(rows, frame.L("   "+text, t.Muted))
+		return frame.Lines{frame.L("   "+text, t.Muted)}
 	}
-	return rows
+	return frame.List(total, func(i int) frame.Line {
+		var row frame.Line
+		if i < pods {
+			m := &v.members[i]
+			if v.service != nil {
+				row = line(connector(t, m.ready, i, total))
+			}
+			return append(row, v.podCells(t, m.pod, w-6)...)
+		}
+		if v.service != nil {
+			row = line(sp(joint(t, i, total)+"  ", t.Muted))
+		}
+		return append(row, sp("-"+t.Glyph.Gone+" ", t.Bad), sp(goneText(gone[i-pods].Text), t.Removed))
+	})
 }
 
 // goneText turns "name IP status" of a Pod that went into a short row.
@@ -231,15 +225,15 @@ func firstRune(s string) string {
 }
 
 // connector is solid when the address is a ready endpoint, broken otherwise.
-func connector(t *theme.Theme, e *model.Endpoint, pod *model.Pod, i, total int) frame.Span {
+func connector(t *theme.Theme, ready bool, i, total int) frame.Span {
 	stem := joint(t, i, total)
-	if e != nil && e.IsReady() {
+	if ready {
 		return sp(stem+t.Glyph.Line+t.Glyph.Head, t.Good)
 	}
 	return sp(stem+t.Glyph.Middle+t.Glyph.OpenHead, t.Muted)
 }
 
-func podCells(v *View, t *theme.Theme, pod *model.Pod, w int) frame.Line {
+func (v *View) podCells(t *theme.Theme, pod *model.Pod, w int) frame.Line {
 	status := pod.Status()
 	glyph, style := t.Glyph.NotReady, t.Warn
 	switch {
@@ -260,10 +254,10 @@ func podCells(v *View, t *theme.Theme, pod *model.Pod, w int) frame.Line {
 		name = shortName(name)
 	}
 	return line(
-		sp(v.Changes.Sign(pod.UID), t.Added),
+		sp(v.sign(pod.UID), t.Added),
 		sp(glyph+" ", style),
-		sp(name+"  ", v.Changes.Style(t, pod.UID, t.Text)),
-		sp(ip, v.Changes.Style(t, pod.UID, t.Strong)),
+		sp(name+"  ", v.marked(t, pod.UID, t.Text)),
+		sp(ip, v.marked(t, pod.UID, t.Strong)),
 		sp("  "+pod.Node+" ", t.Muted),
 		sp(status, style),
 	)

@@ -3,6 +3,8 @@ package live
 import (
 	"fmt"
 	"math"
+	"slices"
+	"sort"
 	"strings"
 
 	"svctour/model"
@@ -11,10 +13,24 @@ import (
 	"svctour/ui/theme"
 )
 
-// Path draws every outcome of a packet as one tree: the hops all outcomes
+// shape says how the ways of a packet part and meet.
+type shape struct {
+	head  int     // hops that all outcomes have in common at their start
+	tails [][]int // by outcome, the hops that all of them meet again at the end
+}
+
+func shapeOf(tr *path.Trace) shape {
+	if len(tr.Outcomes) < 2 {
+		return shape{}
+	}
+	head := sharedHead(tr.Outcomes)
+	return shape{head, sharedTail(tr.Outcomes, head)}
+}
+
+// pathRows draw every outcome of a packet as one tree: the hops all outcomes
 // share, one row for each outcome, and the hops they share again. With rules,
 // the text of each rule stands under its hop.
-func Path(v *View, t *theme.Theme, w int, rules bool) []frame.Line {
+func (v *View) pathRows(t *theme.Theme, w int) frame.Rows {
 	tr := v.Trace
 	if tr == nil {
 		text := v.TraceErr
@@ -23,26 +39,30 @@ func Path(v *View, t *theme.Theme, w int, rules bool) []frame.Line {
 		}
 		return note(t, text, w)
 	}
-	d := &pathDrawing{v: v, t: t, w: w, rules: rules}
+	d := &pathDrawing{v: v, t: t, w: w}
 	d.add(d.packetLine(tr), none)
 	d.lines = append(d.lines, seenNotes(v, t, w)...)
-	d.outcomes(tr)
-	d.lines = append(d.lines, v.Seen.changes(t, w, rules)...)
+	branches := d.outcomes(tr)
+	before := d.lines
+	d.lines = nil
+	d.tail(tr)
+	d.lines = append(d.lines, v.Seen.changes(t, w, v.Rules)...)
 	for _, text := range tr.Notes {
 		for _, l := range frame.Wrap(frame.L(text, t.Muted), w, 0) {
 			d.add(l, none)
 		}
 	}
-	return d.lines
+	return frame.Stack(before, branches, d.lines)
 }
 
+// pathDrawing makes the rows of a path that stand before its outcomes, or
+// behind them.
 type pathDrawing struct {
 	v     *View
 	t     *theme.Theme
 	w     int
-	rules bool
-	hook  string
-	lines []frame.Line
+	hook  string // that was written last
+	lines frame.Lines
 }
 
 // owns says whether a row stands for a hop of an outcome.
@@ -50,11 +70,10 @@ type owns func(outcome, hop int) bool
 
 func none(int, int) bool { return false }
 
-// outcomes draws the hops before the ways part, a row for each way, and the
-// rules that all ways meet again.
-func (d *pathDrawing) outcomes(tr *path.Trace) {
+// outcomes draws the hops before the ways part, and gives the rows of each way.
+func (d *pathDrawing) outcomes(tr *path.Trace) frame.Rows {
 	if len(tr.Outcomes) == 0 {
-		return
+		return frame.Lines{}
 	}
 	first := tr.Outcomes[0]
 	if len(tr.Outcomes) == 1 {
@@ -64,18 +83,26 @@ func (d *pathDrawing) outcomes(tr *path.Trace) {
 		if first.Verdict != path.DNAT {
 			d.add(append(line(sp(" "+d.t.Glyph.BranchEnd+" ", d.t.Muted)), d.outcome(first)...), none)
 		}
-		return
+		return frame.Lines{}
 	}
-	head := sharedHead(tr.Outcomes)
-	tails := sharedTail(tr.Outcomes, head)
-	for i := 0; i < head; i++ {
+	for i := range d.v.shape.head {
 		d.hop(first.Hops[i], func(_, hop int) bool { return hop == i })
 	}
-	for i := range tr.Outcomes {
-		d.branch(tr, i, head, tails[i])
+	d.hook = ""
+	if !d.v.Rules {
+		return frame.List(len(tr.Outcomes), func(i int) frame.Line { return d.branch(tr, i) })
 	}
+	return d.branchesWithRules(tr)
+}
+
+// tail draws the rules that all ways meet again.
+func (d *pathDrawing) tail(tr *path.Trace) {
+	if len(tr.Outcomes) < 2 {
+		return
+	}
+	tails := d.v.shape.tails
 	for k, i := range tails[0] {
-		d.hop(first.Hops[i], func(outcome, hop int) bool { return hop == tails[outcome][k] })
+		d.hop(tr.Outcomes[0].Hops[i], func(outcome, hop int) bool { return hop == tails[outcome][k] })
 	}
 }
 
@@ -124,20 +151,24 @@ func sameHop(a, b path.Hop) bool {
 	return a.Node == b.Node && a.Hook == b.Hook && a.Table == b.Table && a.Chain == b.Chain && a.What == b.What
 }
 
-// add appends a row; a walking packet that stands on one of its hops marks it.
-func (d *pathDrawing) add(l frame.Line, owned owns) {
-	if walk := d.v.Walk; walk != nil && owned(walk.Outcome, walk.Hop) {
-		marked := frame.Line{{Text: d.t.Glyph.Packet, Style: d.t.Packet}}
-		for i, span := range l {
-			text := span.Text
-			if i == 0 {
-				text = strings.TrimPrefix(text, " ")
-			}
-			marked = append(marked, frame.Span{Text: text, Style: span.Style.With(d.t.Changed)})
-		}
-		l = marked
+// add appends a row.
+func (d *pathDrawing) add(l frame.Line, owned owns) { d.lines = append(d.lines, d.walked(l, owned)) }
+
+// walked marks a row if a walking packet stands on one of its hops.
+func (d *pathDrawing) walked(l frame.Line, owned owns) frame.Line {
+	walk := d.v.Walk
+	if walk == nil || !owned(walk.Outcome, walk.Hop) {
+		return l
 	}
-	d.lines = append(d.lines, l)
+	marked := frame.Line{{Text: d.t.Glyph.Packet, Style: d.t.Packet}}
+	for i, span := range l {
+		text := span.Text
+		if i == 0 {
+			text = strings.TrimPrefix(text, " ")
+		}
+		marked = append(marked, frame.Span{Text: text, Style: span.Style.With(d.t.Changed)})
+	}
+	return marked
 }
 
 func (d *pathDrawing) packetLine(tr *path.Trace) frame.Line {
@@ -180,12 +211,20 @@ func (d *pathDrawing) marked(row, mark frame.Line) frame.Line {
 }
 
 func (d *pathDrawing) rule(h path.Hop) {
-	if !d.rules || h.Rule == "" {
-		return
+	if d.v.Rules && h.Rule != "" {
+		d.lines = append(d.lines, d.ruleLines(h)...)
 	}
-	for _, l := range frame.Wrap(frame.L(h.Rule, d.t.Muted), max(10, d.w-14), 2) {
-		d.lines = append(d.lines, append(frame.Line{{Text: blanks(14), Style: d.t.Muted}}, l...))
+}
+
+// The text of a rule stands under its hop, set in as far as the chains are.
+const ruleIndent = 14
+
+func (d *pathDrawing) ruleLines(h path.Hop) []frame.Line {
+	rows := frame.Wrap(frame.L(h.Rule, d.t.Muted), max(10, d.w-ruleIndent), 2)
+	for i, l := range rows {
+		rows[i] = append(frame.Line{{Text: blanks(ruleIndent), Style: d.t.Muted}}, l...)
 	}
+	return rows
 }
 
 // hopLine is "HOOK  CHAIN → CHAIN  comment"; the hook is written where it changes.
@@ -208,7 +247,7 @@ func (d *pathDrawing) hopLine(h path.Hop) frame.Line {
 	} else {
 		row = append(row, sp(h.What, t.Text))
 	}
-	if comment := comment(h.Rule); comment != "" && !d.rules && row.Width()+3+len(comment) <= d.w {
+	if comment := comment(h.Rule); comment != "" && !d.v.Rules && row.Width()+3+len(comment) <= d.w {
 		row = append(row, sp("   "+comment, t.Muted))
 	}
 	return row
@@ -225,8 +264,9 @@ func comment(rule string) string {
 	return text
 }
 
-func (d *pathDrawing) branch(tr *path.Trace, i, head int, tail []int) {
-	o := tr.Outcomes[i]
+// branch is the row of one outcome.
+func (d *pathDrawing) branch(tr *path.Trace, i int) frame.Line {
+	o, head := tr.Outcomes[i], d.v.shape.head
 	glyph := d.t.Glyph.Branch
 	if i == len(tr.Outcomes)-1 {
 		glyph = d.t.Glyph.BranchEnd
@@ -241,17 +281,59 @@ func (d *pathDrawing) branch(tr *path.Trace, i, head int, tail []int) {
 	if chain != "" && (d.w >= 84 || d.w >= 64 && !d.v.Seen.current()) { // counters need room
 		row = append(row, sp(pad(chain, 25)+" ", d.t.Code))
 	}
-	shared := map[int]bool{}
-	for _, k := range tail {
-		shared[k] = true
-	}
-	d.add(d.marked(append(row, d.outcome(o)...), d.v.Seen.mark(dnatHop(o), d.t)), func(outcome, hop int) bool { return outcome == i && hop >= head && !shared[hop] })
-	for k := head; d.rules && k < len(o.Hops); k++ {
-		if !shared[k] {
-			d.rule(o.Hops[k])
+	row = d.marked(append(row, d.outcome(o)...), d.v.Seen.mark(dnatHop(o), d.t))
+	return d.walked(row, func(outcome, hop int) bool { return outcome == i && hop >= head && !d.shared(i, hop) })
+}
+
+// shared says whether a hop of an outcome is one that all ways meet again.
+func (d *pathDrawing) shared(outcome, hop int) bool {
+	return slices.Contains(d.v.shape.tails[outcome], hop)
+}
+
+// branchesWithRules are the rows of the outcomes, each with the rules that it
+// alone meets.
+func (d *pathDrawing) branchesWithRules(tr *path.Trace) frame.Rows {
+	ends := d.v.branchEnds(tr, max(10, d.w-ruleIndent))
+	return frame.List(ends[len(ends)-1], func(row int) frame.Line {
+		i := sort.SearchInts(ends, row+1)
+		if i > 0 {
+			row -= ends[i-1]
 		}
-	}
-	d.hook = ""
+		if row == 0 {
+			return d.branch(tr, i)
+		}
+		row--
+		for k := d.v.shape.head; k < len(tr.Outcomes[i].Hops); k++ {
+			h := tr.Outcomes[i].Hops[k]
+			if h.Rule == "" || d.shared(i, k) {
+				continue
+			}
+			lines := d.ruleLines(h)
+			if row < len(lines) {
+				return lines[row]
+			}
+			row -= len(lines)
+		}
+		return nil
+	})
+}
+
+// branchEnds gives, by outcome, how many rows the outcomes have up to it when
+// each rule is wrapped to w columns.
+func (v *State) branchEnds(tr *path.Trace, w int) []int {
+	return v.ends.get(w, func() []int {
+		ends, row := make([]int, len(tr.Outcomes)), 0
+		for i, o := range tr.Outcomes {
+			row++
+			for k := v.shape.head; k < len(o.Hops); k++ {
+				if o.Hops[k].Rule != "" && !slices.Contains(v.shape.tails[i], k) {
+					row += frame.Wrapped(o.Hops[k].Rule, w, 2)
+				}
+			}
+			ends[i] = row
+		}
+		return ends
+	})
 }
 
 // outcome says in words what becomes of the packet.
@@ -293,21 +375,25 @@ func Fraction(p float64) string {
 	return fmt.Sprintf("%.1f%%", p*100)
 }
 
-// PathEvidence is the least evidence among the hops of the view's trace. Rules
-// that the node was seen to hold are observed; where every rule is, so is the
-// path, whose other hops follow from them, unless one rests on what is not known.
-func PathEvidence(v *View) model.Evidence {
-	if v.Trace == nil || len(v.Trace.Outcomes) == 0 {
+func leastEvidence(tr *path.Trace) model.Evidence {
+	if len(tr.Outcomes) == 0 {
 		return model.Unknown
 	}
 	least := model.Observed
-	for _, outcome := range v.Trace.Outcomes {
-		for _, hop := range outcome.Hops {
-			least = min(least, hop.Evidence)
+	for i := range tr.Outcomes {
+		for k := range tr.Outcomes[i].Hops {
+			least = min(least, tr.Outcomes[i].Hops[k].Evidence)
 		}
 	}
-	if there, missing := v.rulesOnNode(); least > model.Unknown && there > 0 && missing == 0 {
+	return least
+}
+
+// pathEvidence is the least evidence among the hops of the trace. Rules that
+// the node was seen to hold are observed; where every rule is, so is the path,
+// whose other hops follow from them, unless one rests on what is not known.
+func (v *State) pathEvidence() model.Evidence {
+	if v.least > model.Unknown && v.there > 0 && v.missing == 0 {
 		return model.Observed
 	}
-	return least
+	return v.least
 }

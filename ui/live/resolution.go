@@ -10,8 +10,8 @@ import (
 	"svctour/ui/theme"
 )
 
-// Resolution draws a look-up: the answer first, then every query in order.
-func Resolution(v *View, t *theme.Theme, w int) []frame.Line {
+// lookUpRows draw a look-up: the answer first, then every query in order.
+func (v *View) lookUpRows(t *theme.Theme, w int) frame.Rows {
 	r := v.Resolution
 	if r == nil {
 		text := v.ResolveErr
@@ -20,7 +20,7 @@ func Resolution(v *View, t *theme.Theme, w int) []frame.Line {
 		}
 		return note(t, text, w)
 	}
-	lines := []frame.Line{answerLine(r, t)}
+	lines := frame.Lines{answerLine(r, t)}
 	for _, q := range paired(r.Queries) {
 		lines = append(lines, queryLine(q, t))
 	}
@@ -35,8 +35,8 @@ func Resolution(v *View, t *theme.Theme, w int) []frame.Line {
 	return lines
 }
 
-// ResolutionEvidence is the least evidence among the queries.
-func ResolutionEvidence(r *dns.Resolution) model.Evidence {
+// resolutionEvidence is the least evidence among the queries.
+func resolutionEvidence(r *dns.Resolution) model.Evidence {
 	if r == nil || len(r.Queries) == 0 {
 		return model.Unknown
 	}
@@ -47,8 +47,8 @@ func ResolutionEvidence(r *dns.Resolution) model.Evidence {
 	return least
 }
 
-// PartlyKnown says whether some answer of a look-up is known.
-func PartlyKnown(r *dns.Resolution) bool {
+// partlyKnown says whether some answer of a look-up is known.
+func partlyKnown(r *dns.Resolution) bool {
 	if r == nil {
 		return false
 	}

@@ -26,8 +26,30 @@ type Seen struct {
 // calmLooks is for how many looks a change is told.
 const calmLooks = 4
 
-// Note takes in what came and went on the node since the look before.
-func (s *Seen) Note(changed []path.Difference) {
+// Look is one look at a node.
+type Look struct {
+	Node        string
+	Family      path.Family
+	Rules       *path.Observed    // nil with Err
+	Differences []path.Difference // from the rules derived for the node
+	Changed     []path.Difference // since the look before
+	Err         string            // why the node could not be looked at
+}
+
+// after gives what a node was seen to hold once it was looked at. The rules of
+// the trace are counted on from here. s may be nil, and stays what it is.
+func (s *Seen) after(look *Look, trace *path.Trace) *Seen {
+	next := &Seen{Node: look.Node, Family: look.Family}
+	if s != nil && s.Node == look.Node && s.Family == look.Family {
+		*next = *s
+	}
+	next.take(look, trace)
+	next.note(look.Changed)
+	return next
+}
+
+// note takes in what came and went on the node since the look before.
+func (s *Seen) note(changed []path.Difference) {
 	switch s.age++; {
 	case len(changed) > 0:
 		s.changed, s.age = changed, 0
@@ -89,13 +111,12 @@ type tally struct{ last, grown uint64 }
 
 func ruleKey(h *path.Hop) string { return h.Table + " " + h.Chain + " " + h.Rule }
 
-// Take adds one look. The rules of the trace are counted on from here.
-func (s *Seen) Take(rules *path.Observed, differences []path.Difference, err string, trace *path.Trace) {
-	s.Err = err
-	if rules == nil {
+func (s *Seen) take(look *Look, trace *path.Trace) {
+	s.Err = look.Err
+	if look.Rules == nil {
 		return
 	}
-	s.Rules, s.Differences = rules, differences
+	s.Rules, s.Differences = look.Rules, look.Differences
 	if trace == nil {
 		return
 	}
@@ -132,28 +153,22 @@ func (s *Seen) counter(h *path.Hop) (path.Counter, bool) {
 	return s.Rules.Counter(h.Table, h.Chain, h.Rule)
 }
 
-// Grown says by how much each counter of the trace has risen since it was
-// first seen, by rule; nil before the node was read.
-func (s *Seen) Grown() map[string]uint64 {
-	if s == nil || s.tallies == nil {
-		return nil
+// counting says whether the counters of a trace were read.
+func (s *Seen) counting() bool { return s != nil && s.tallies != nil }
+
+// grew says by how much the counter of a hop's rule has risen since it was
+// first seen; 0 before the node was read.
+func (s *Seen) grew(h *path.Hop) uint64 {
+	if s == nil || h == nil {
+		return 0
 	}
-	out := make(map[string]uint64, len(s.tallies))
-	for key, t := range s.tallies {
-		out[key] = t.grown
+	if t := s.tallies[ruleKey(h)]; t != nil {
+		return t.grown
 	}
-	return out
+	return 0
 }
 
-// DNATRule is the key in Grown of the rule that rewrites the destination; ""
-// when the outcome has none.
-func DNATRule(o path.Outcome) string {
-	if h := dnatHop(o); h != nil {
-		return ruleKey(h)
-	}
-	return ""
-}
-
+// dnatHop is the hop that rewrites the destination; nil when there is none.
 func dnatHop(o path.Outcome) *path.Hop {
 	for i := range o.Hops {
 		if h := &o.Hops[i]; h.Rule != "" && strings.HasPrefix(h.What, "DNAT") {
@@ -209,17 +224,17 @@ func crowded(h *path.Hop) bool { return h.Chain == h.Hook || h.Chain == "KUBE-PO
 
 // rulesOnNode counts the rules of the trace that the node holds, and that it
 // lacks or was not asked for.
-func (v *View) rulesOnNode() (there, missing int) {
-	if !v.Seen.current() || v.Trace == nil {
+func (s *Seen) rulesOnNode(trace *path.Trace) (there, missing int) {
+	if !s.current() || trace == nil {
 		return 0, 0
 	}
-	for i := range v.Trace.Outcomes {
-		for j := range v.Trace.Outcomes[i].Hops {
-			h := &v.Trace.Outcomes[i].Hops[j]
-			if h.Rule == "" || h.Node != v.Seen.Node {
+	for i := range trace.Outcomes {
+		for j := range trace.Outcomes[i].Hops {
+			h := &trace.Outcomes[i].Hops[j]
+			if h.Rule == "" || h.Node != s.Node {
 				continue
 			}
-			if _, ok := v.Seen.counter(h); ok {
+			if _, ok := s.counter(h); ok {
 				there++
 			} else {
 				missing++

@@ -27,14 +27,21 @@ func TestGrowthOutlivesAReset(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Take(o, nil, "", trace)
-		if got := s.Grown()[ruleKey(&hop)]; got != look.grown {
+		s = s.after(&Look{Node: "node-1", Rules: o}, trace)
+		if got := s.grew(&hop); got != look.grown {
 			t.Errorf("at %d packets: grown by %d, want %d", look.packets, got, look.grown)
 		}
 	}
-	s.Take(nil, nil, "no answer", trace)
+	before := s
+	s = s.after(&Look{Node: "node-1", Err: "no answer"}, trace)
 	if s.Err == "" || s.Rules == nil {
 		t.Error("a look that failed takes away what was seen before")
+	}
+	if before.Err != "" || before.grew(&hop) != 43 {
+		t.Error("a later look changed what an earlier one gave")
+	}
+	if other := s.after(&Look{Node: "node-2", Err: "no answer"}, trace); other.Rules != nil || other.counting() {
+		t.Error("what one node was seen to hold is told of another")
 	}
 }
 
@@ -55,7 +62,7 @@ func TestChangesOnTheNode(t *testing.T) {
 	}
 	text := func(s *Seen, rules bool) string { return plain(s.changes(theme.New(theme.Options{}), 60, rules)) }
 	s := &Seen{Node: "node-1"}
-	s.Note(after.Since(before))
+	s.note(after.Since(before))
 	if got, want := text(s, false), " On node-1 just now: 1 rule came, 1 rule went."; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -66,7 +73,7 @@ func TestChangesOnTheNode(t *testing.T) {
 		if text(s, false) == "" {
 			t.Error("it is not told for long enough")
 		}
-		s.Note(nil)
+		s.note(nil)
 	}
 	if got := text(s, true); got != "" {
 		t.Errorf("still told: %q", got)
@@ -83,12 +90,21 @@ func TestEvidenceOfAPath(t *testing.T) {
 	rule := path.Hop{Node: "node-1", Hook: "PREROUTING", Table: "nat", Chain: "KUBE-SVC-A", Rule: "-j KUBE-SEP-A", Evidence: model.Derived}
 	for _, other := range []struct{ evidence, want model.Evidence }{{model.Derived, model.Observed}, {model.Unknown, model.Unknown}} {
 		hop := path.Hop{Node: "node-1", Hook: "POSTROUTING", Evidence: other.evidence}
-		v := &View{Trace: &path.Trace{Outcomes: []path.Outcome{{Hops: []path.Hop{rule, hop}}}}, Seen: &Seen{Node: "node-1"}}
-		v.Seen.Take(rules, nil, "", v.Trace)
-		if got := PathEvidence(v); got != other.want {
+		v := seeing(&path.Trace{Outcomes: []path.Outcome{{Hops: []path.Hop{rule, hop}}}}, &Look{Node: "node-1", Rules: rules})
+		if got := v.pathEvidence(); got != other.want {
 			t.Errorf("with a hop that is %s: %s, want %s", other.evidence, got, other.want)
 		}
 	}
+}
+
+// seeing is a view of a path whose node was looked at.
+func seeing(trace *path.Trace, looks ...*Look) *View {
+	s := &State{Trace: trace, least: leastEvidence(trace)}
+	for _, look := range looks {
+		s.Seen = s.Seen.after(look, trace)
+	}
+	s.there, s.missing = s.Seen.rulesOnNode(trace)
+	return &View{State: s}
 }
 
 // A look says nothing of a rule that was wanted only after it had begun, and
@@ -119,22 +135,20 @@ func TestMarksAreOfTheLastLookOnly(t *testing.T) {
 		{"it could not be looked at", nil, nil, "no answer", derived, 1},
 		{"it is there again", with, with, "", counted, 0},
 	} {
-		s := &Seen{Node: "node-1"}
-		s.Take(with, nil, "", trace) // an earlier look
 		var differences []path.Difference
 		if c.rules != nil {
 			differences = path.Compare(c.wanted.Program, c.rules)
 		}
-		s.Take(c.rules, differences, c.err, trace)
-		s.Note(differences)
+		v := seeing(trace, &Look{Node: "node-1", Rules: with}, // an earlier look
+			&Look{Node: "node-1", Rules: c.rules, Differences: differences, Changed: differences, Err: c.err})
+		s := v.Seen
 		if got := s.mark(hop, theme.New(theme.Options{})).Plain(); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
-		v := &View{Seen: s, Trace: trace}
 		if got := len(seenNotes(v, theme.New(theme.Options{}), 200)); got != c.details {
 			t.Errorf("%s: %d notes, want %d", c.name, got, c.details)
 		}
-		if observed := PathEvidence(v) == model.Observed; observed != (c.want == counted) {
+		if observed := v.pathEvidence() == model.Observed; observed != (c.want == counted) {
 			t.Errorf("%s: observed is %v", c.name, observed)
 		}
 		if c.err != "" && s.changes(theme.New(theme.Options{}), 80, true) != nil {

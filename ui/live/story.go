@@ -2,12 +2,14 @@ package live
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/text"
 
+	"svctour/model"
 	"svctour/ui/frame"
 	"svctour/ui/theme"
 )
@@ -23,6 +25,68 @@ func Story(markdown string, t *theme.Theme, w int) []frame.Line {
 		s.lines = s.lines[:len(s.lines)-1]
 	}
 	return s.lines
+}
+
+// Texts lays out what is only read. A text is parsed and laid out once for a
+// width, a theme and a style. It may be used by several goroutines.
+type Texts struct {
+	laid *memo[textKey, Laid]
+}
+
+type textKey struct {
+	text, other string
+	exit, w     int
+	theme       *theme.Theme
+	style       frame.Style
+}
+
+// Laid is a text that was laid out.
+type Laid struct {
+	Lines  frame.Lines
+	Widest int // columns of the widest line
+}
+
+// textsKept is for how many texts the layout is kept: several times what one
+// screen shows.
+const textsKept = 128
+
+// NewTexts makes a Texts that has laid out nothing yet.
+func NewTexts() *Texts { return &Texts{newMemo[textKey, Laid](textsKept)} }
+
+func (x *Texts) lay(key textKey, lines func() []frame.Line) Laid {
+	return x.laid.get(key, func() Laid {
+		out := Laid{Lines: slices.Clip(lines())} // to append to it is to copy it
+		for _, l := range out.Lines {
+			out.Widest = max(out.Widest, l.Width())
+		}
+		return out
+	})
+}
+
+// Story lays out Markdown as Story does.
+func (x *Texts) Story(markdown string, t *theme.Theme, w int) frame.Lines {
+	return x.Styled(markdown, t, t.Text, w)
+}
+
+// Styled lays out Markdown in a style for what is plain in it.
+func (x *Texts) Styled(markdown string, t *theme.Theme, plain frame.Style, w int) frame.Lines {
+	key := textKey{text: markdown, w: w, theme: t, style: plain}
+	return x.lay(key, func() []frame.Line { return Story(markdown, t.With(plain), w) }).Lines
+}
+
+// Manifest draws a file as Manifest does.
+func (x *Texts) Manifest(content, previous string, t *theme.Theme) frame.Lines {
+	key := textKey{text: content, other: previous, w: manifest, theme: t}
+	return x.lay(key, func() []frame.Line { return Manifest(content, previous, t) }).Lines
+}
+
+// manifest stands in a key for the width, which a manifest does not depend on.
+const manifest = -1
+
+// Reply lays out what a command printed as Reply does.
+func (x *Texts) Reply(r *model.Reply, t *theme.Theme, w int) Laid {
+	key := textKey{text: r.Stdout, other: r.Stderr, exit: r.Exit, w: w, theme: t, style: t.Warn}
+	return x.lay(key, func() []frame.Line { return Reply(r, t, w) })
 }
 
 type story struct {

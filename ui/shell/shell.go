@@ -9,6 +9,7 @@ import (
 
 	"svctour/lessons"
 	"svctour/model"
+	"svctour/model/diagnose"
 	"svctour/model/path"
 	"svctour/ui/frame"
 	"svctour/ui/theme"
@@ -92,6 +93,19 @@ type (
 		Serial int
 		Invoke lessons.Invocation
 	}
+	// Compute asks for work to be done off the UI goroutine: a function of values
+	// that do not change. What it gives comes back to the same screen as Computed,
+	// unless another screen is shown by then.
+	Compute struct {
+		Serial int
+		Work   func() any
+	}
+	// Diagnose asks for the doctor's report of a Service as it is now. It comes
+	// back as Diagnosed in the same way.
+	Diagnose struct {
+		Serial             int
+		Namespace, Service string
+	}
 	// MakeClient asks the person for consent to make a client Pod in the
 	// tour's namespace, and then makes it.
 	MakeClient struct{ Invoke lessons.Invocation }
@@ -110,9 +124,16 @@ type (
 
 type (
 	// World is a new picture of the cluster.
-	World struct {
-		Snapshot *model.Snapshot
-		Changes  []model.Change // against the picture before, in the tour's namespace
+	World struct{ Snapshot *model.Snapshot }
+	// Computed is what the work of a Compute gave.
+	Computed struct {
+		Serial int
+		Value  any
+	}
+	// Diagnosed is the report that a Diagnose asked for.
+	Diagnosed struct {
+		Serial int
+		Report *diagnose.ServiceReport
 	}
 	// Heard is the answer to one command of a Run.
 	Heard struct {

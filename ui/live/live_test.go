@@ -19,6 +19,15 @@ func plain(lines []frame.Line) string {
 	return strings.Join(rows, "\n")
 }
 
+// made makes every row.
+func made(rows frame.Rows) []frame.Line {
+	out := make([]frame.Line, rows.Len())
+	for i := range out {
+		out[i] = rows.Row(i)
+	}
+	return out
+}
+
 func TestFraction(t *testing.T) {
 	for _, c := range []struct {
 		p    float64
@@ -129,10 +138,11 @@ func TestEndpointsAreToldApart(t *testing.T) {
 		for i := range c.addresses {
 			slice.Endpoints = append(slice.Endpoints, model.Endpoint{Addresses: []string{c.addresses[i]}, Ready: &yes, Node: c.nodes[i], Target: &model.Ref{Kind: "Pod", Name: c.pods[i]}})
 		}
-		v := &View{Namespace: "tour", Service: "web", Changes: &Changes{}, Snapshot: model.NewSnapshot(model.Snapshot{
-			Services: []*model.Service{{Meta: model.Meta{Namespace: "tour", Name: "web"}, Type: model.ClusterIP}}, Slices: []*model.EndpointSlice{slice}})}
+		v := View{State: Compute(model.NewSnapshot(model.Snapshot{
+			Services: []*model.Service{{Meta: model.Meta{Namespace: "tour", Name: "web"}, Type: model.ClusterIP}}, Slices: []*model.EndpointSlice{slice}}),
+			Focus{Namespace: "tour", Service: "web"})}
 		for w := 60; w <= 200; w++ {
-			got := plain(Endpoints(v, theme.New(theme.Options{}), w))
+			got := plain(made(v.Rows(Endpoints, theme.New(theme.Options{}), w)))
 			rows := strings.Split(got, "\n")[1:4]
 			names := map[string]string{}
 			for i, row := range rows {
@@ -160,7 +170,7 @@ func TestEndpointsAreToldApart(t *testing.T) {
 				}
 			}
 		}
-		if got := plain(Endpoints(v, theme.New(theme.Options{}), 200)); !strings.Contains(got, c.nodes[0]+" ") || !strings.Contains(got, c.pods[0]) {
+		if got := plain(made(v.Rows(Endpoints, theme.New(theme.Options{}), 200))); !strings.Contains(got, c.nodes[0]+" ") || !strings.Contains(got, c.pods[0]) {
 			t.Errorf("%s: a name is cut although there is room:\n%s", c.name, got)
 		}
 	}

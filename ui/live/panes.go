@@ -1,0 +1,297 @@
+package live
+
+import (
+	"math/rand/v2"
+	"strings"
+
+	"svctour/model"
+	"svctour/model/diagnose"
+	"svctour/model/path"
+	"svctour/ui/frame"
+	"svctour/ui/shell"
+	"svctour/ui/theme"
+)
+
+// Pane is one of the panes.
+type Pane int
+
+// The panes, in the order in which they stand on a screen.
+const (
+	Map Pane = iota
+	Endpoints
+	DNS
+	Path
+)
+
+// Panes are what a screen embeds that shows a Service: the state that was
+// computed last, and what moves between two states. They live on the UI
+// goroutine; the work that they hand out runs elsewhere.
+type Panes struct {
+	// Rules says whether the text of each rule stands on the path.
+	Rules bool
+
+	namespace string
+	state     *State // nil until the first was computed
+	tick      int
+	walk      *Walk
+	rest      int     // for how many ticks the packet has stood on its hop
+	looks     []*Look // at the node, which no state has taken in yet
+	forget    bool    // what was seen so far is of no interest to the next state
+	request   Request
+	requests  int // sent so far
+	reply     *model.Reply
+	random    *rand.Rand
+
+	report    *diagnose.ServiceReport
+	diagnosis shell.Turn
+}
+
+// New makes the panes of Services in a namespace. The same seed walks packets
+// the same way.
+func New(namespace string, seed uint64) *Panes {
+	return &Panes{namespace: namespace, random: rand.New(rand.NewPCG(seed, seed))}
+}
+
+// State is what was computed last; nil before.
+func (p *Panes) State() *State { return p.state }
+
+// View is what there is to draw now; ok is false before a first state.
+func (p *Panes) View() (v View, ok bool) {
+	return View{State: p.state, Tick: p.tick, Walk: p.walk, Rules: p.Rules, Request: p.request}, p.state != nil
+}
+
+// Work gives the function that computes the next state: everything that Compute
+// gives, what changed since the present state, and what came in meanwhile of the
+// node and of the answer to a request. It may run on any goroutine, and changes
+// nothing: Take takes the state in.
+func (p *Panes) Work() func(*model.Snapshot, Focus) *State {
+	present, looks, tick := p.state, p.looks, p.tick
+	var seen *Seen
+	if present != nil && !p.forget {
+		seen = present.Seen
+	}
+	var answer *answer
+	if p.reply != nil {
+		answer = newAnswer(&p.request, p.reply)
+	}
+	return func(s *model.Snapshot, f Focus) *State {
+		next := present.again(s, f)
+		if present != nil && present.Snapshot != s && present.Snapshot.Sync.Synced {
+			next.Changes = present.Changes.After(model.Diff(present.Snapshot, s, f.Namespace), tick)
+		} else if present != nil {
+			next.Changes = present.Changes
+		}
+		next.Seen = seen
+		for _, look := range looks {
+			next.Seen = next.Seen.after(look, next.Trace)
+		}
+		next.there, next.missing = next.Seen.rulesOnNode(next.Trace)
+		next.looks, next.answer = len(looks), answer
+		if answer != nil {
+			answer.find(next)
+		}
+		return next
+	}
+}
+
+// again gives a state of its own of what Compute gives; it is not computed a
+// second time.
+func (v *State) again(s *model.Snapshot, f Focus) *State {
+	if v == nil || v.Snapshot != s || v.Focus != f {
+		return Compute(s, f)
+	}
+	same := *v
+	return &same
+}
+
+// Take makes a state the present one. It must come from the last Work.
+func (p *Panes) Take(next *State) {
+	p.state, p.forget = next, false
+	p.looks = p.looks[next.looks:]
+	if w := p.walk; w != nil && (next.Trace == nil || w.Outcome >= len(next.Trace.Outcomes) || w.Hop >= len(next.Trace.Outcomes[w.Outcome].Hops)) {
+		p.walk = nil
+	}
+	if next.answer != nil && p.request.waiting && next.answer.serial == p.request.serial {
+		p.answered(next.answer)
+	}
+}
+
+// Forget drops what belongs to an earlier focus: the packet under way, the
+// request, and what the node was seen to hold.
+func (p *Panes) Forget() {
+	p.walk, p.request, p.reply, p.looks, p.forget = nil, Request{}, nil, nil, true
+}
+
+// Handle takes in news, and says whether there is a state to compute.
+func (p *Panes) Handle(msg any) (due bool) {
+	switch msg := msg.(type) {
+	case shell.Rules:
+		p.looks = append(p.looks, newLook(&msg))
+		return true
+	case shell.Answered:
+		return p.hear(msg)
+	case shell.Tick:
+		p.step()
+	}
+	return false
+}
+
+func newLook(r *shell.Rules) *Look {
+	return &Look{Node: r.Node, Family: r.Family, Rules: r.Observed, Differences: r.Differences, Changed: r.Changed, Err: r.Err}
+}
+
+// Diagnose asks for the doctor's report of the present Service; nil when there
+// is none, or when one is under way.
+func (p *Panes) Diagnose() shell.Intent {
+	if p.state == nil || p.state.Focus.Service == "" {
+		p.report = nil
+		return nil
+	}
+	serial, ok := p.diagnosis.Begin()
+	if !ok {
+		return nil
+	}
+	return shell.Diagnose{Serial: serial, Namespace: p.namespace, Service: p.state.Focus.Service}
+}
+
+// Diagnosed takes a report in. again says that another was asked for meanwhile.
+func (p *Panes) Diagnosed(msg shell.Diagnosed) (again bool) {
+	again, ok := p.diagnosis.End(msg.Serial)
+	if ok {
+		p.report = msg.Report
+	}
+	return again
+}
+
+// Report is the doctor's report that was made last of the present Service; nil
+// when there is none yet.
+func (p *Panes) Report() *diagnose.ServiceReport {
+	if p.report == nil || p.state == nil || p.report.Name != p.state.Focus.Service {
+		return nil
+	}
+	return p.report
+}
+
+// Watches names the node and the family of the rules that the path runs
+// through; "" when there is no such node.
+func (p *Panes) Watches() (string, path.Family) {
+	if p.state == nil || p.state.Trace == nil || p.state.Trace.Packet.Node == "" {
+		return "", ""
+	}
+	packet := &p.state.Trace.Packet
+	if strings.Contains(packet.Destination, ":") {
+		return packet.Node, path.IPv6
+	}
+	return packet.Node, path.IPv4
+}
+
+// Animating says whether anything moves.
+func (p *Panes) Animating() bool {
+	return p.walk != nil || p.request.waiting || p.state != nil && p.state.Changes.Busy(p.tick)
+}
+
+// walkPace is how many ticks a packet stays on a hop, walkRest how many it
+// rests where it arrived.
+const (
+	walkPace = 3
+	walkRest = 16
+)
+
+// step is one step of animation.
+func (p *Panes) step() {
+	p.tick++
+	walk := p.walk
+	if walk == nil || p.state.Trace == nil {
+		return
+	}
+	p.rest++
+	hops := len(p.state.Trace.Outcomes[walk.Outcome].Hops)
+	switch {
+	case walk.Hop < hops-1 && p.rest >= walkPace:
+		p.walk, p.rest = &Walk{walk.Outcome, walk.Hop + 1}, 0
+	case walk.Hop >= hops-1 && p.rest >= walkRest:
+		p.walk = nil
+	}
+}
+
+// Walk sends a predicted packet along one outcome, chosen by its probability,
+// and says whether there was one to send.
+func (p *Panes) Walk() bool {
+	p.request, p.reply = Request{}, nil
+	return p.startWalk()
+}
+
+func (p *Panes) startWalk() bool {
+	if p.state == nil || p.state.Trace == nil || len(p.state.Trace.Outcomes) == 0 {
+		return false
+	}
+	outcomes := p.state.Trace.Outcomes
+	at, chosen := p.random.Float64(), len(outcomes)-1
+	for i := range outcomes {
+		if at -= outcomes[i].Probability; at < 0 {
+			chosen = i
+			break
+		}
+	}
+	if len(outcomes[chosen].Hops) == 0 {
+		return false
+	}
+	p.walk, p.rest = &Walk{Outcome: chosen}, 0
+	return true
+}
+
+// Rows gives what stands in a pane of w columns.
+func (v View) Rows(p Pane, t *theme.Theme, w int) frame.Rows {
+	switch p {
+	case Map:
+		return v.mapRows(t, w)
+	case Endpoints:
+		return v.endpointRows(t, w)
+	case DNS:
+		return v.lookUpRows(t, w)
+	}
+	return frame.Stack(v.Request.rows(t, w), v.pathRows(t, w))
+}
+
+// Draw draws a pane at a scroll position, which it bounds by what there is.
+func (v View) Draw(s *frame.Surface, t *theme.Theme, p Pane, scroll int) {
+	w, _ := s.Size()
+	Scrolled(s, t, v.Rows(p, t, w), scroll)
+}
+
+// Title is what stands above a pane; name is what it is called where there is
+// nothing more to say.
+func (v View) Title(p Pane, name string) string {
+	switch {
+	case p == Endpoints:
+		return "EndpointSlices"
+	case p == DNS && v.State != nil && v.Resolution != nil:
+		return "DNS " + v.Resolution.Name
+	case p == Path && v.State != nil && v.Trace != nil:
+		title := "Path"
+		if node := v.Trace.Packet.Node; node != "" {
+			title += " on " + node
+		}
+		return title + " · " + v.Trace.Mode
+	}
+	return name
+}
+
+// Evidence is the word that says what a pane rests on; empty where there is
+// nothing to rest.
+func (v View) Evidence(p Pane, t *theme.Theme) frame.Line {
+	e := model.Observed // read from the API server
+	switch {
+	case v.State == nil || p == DNS && v.Resolution == nil || p == Path && v.Trace == nil:
+		return nil
+	case p == DNS:
+		e = resolutionEvidence(v.Resolution)
+	case p == Path:
+		e = v.pathEvidence()
+	}
+	word := frame.L(e.String(), t.Evidence(e))
+	if p == DNS && e == model.Unknown && partlyKnown(v.Resolution) {
+		word = append(frame.L(model.Derived.String(), t.Derived), frame.Span{Text: ", partly ", Style: t.Muted}, word[0])
+	}
+	return word
+}

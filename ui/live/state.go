@@ -1,0 +1,119 @@
+// Package live is the panes of one Service: the map, the EndpointSlices, the
+// look-up, the path, the requests and the doctor's report. Compute gives all
+// that they show of a snapshot, as values; it takes its time and is called from
+// commands only. A View draws these values, in any number of places and sizes.
+package live
+
+import (
+	"strings"
+
+	"svctour/model"
+	"svctour/model/dns"
+	"svctour/model/path"
+)
+
+// Focus is what the panes are about.
+type Focus struct {
+	Namespace string
+	Service   string // name of the Service; "" for none
+	Client    string // who connects, as path.Request.From; "" leaves the choice to the panes
+	Target    string // what the client connects to, as path.Request.Target; "" for no path
+	Mode      string // kube-proxy's mode that the path is followed in; "" for the cluster's own
+	Name      string // what the client looks up; "" for nothing
+}
+
+// State is everything the panes show of one snapshot, as values that know
+// nothing of a width. It does not change: any number of Views may share it.
+type State struct {
+	Snapshot   *model.Snapshot
+	Focus      Focus
+	Client     string // who connects: "pod/NS/NAME", "node/NAME" or "outside"; "" when there is nobody
+	Trace      *path.Trace
+	TraceErr   string // why there is no Trace; a sentence
+	Resolution *dns.Resolution
+	ResolveErr string   // why there is no Resolution; a sentence
+	Changes    *Changes // what came, went or turned a moment ago
+	Seen       *Seen    // what the trace's node was seen to hold; nil when it was not asked
+
+	service *model.Service // nil when it does not exist
+	members []member
+	slices  []slice
+	legacy  string // the v1 Endpoints as kubectl prints them; "" without such an object
+	shape   shape
+	least   model.Evidence    // among the hops of the trace
+	there   int               // rules of the trace that the node was seen to hold
+	missing int               // rules of the trace that it lacks, or was not asked for
+	ends    *memo[int, []int] // see branchEnds
+	looks   int               // looks at the node that were taken in
+	answer  *answer           // to a request, when it came since the state before
+}
+
+// Compute gives what the panes show of a snapshot.
+func Compute(s *model.Snapshot, f Focus) *State {
+	v := &State{Snapshot: s, Focus: f, Client: f.Client, ends: newMemo[int, []int](8), service: s.Service(f.Namespace, f.Service)}
+	v.follow()
+	v.resolve()
+	v.members = membersOf(s, f.Namespace, v.service)
+	v.slices = slicesOf(s.ServiceSlices(f.Namespace, f.Service))
+	v.legacy = legacyText(s.LegacyEndpoints(f.Namespace, f.Service))
+	return v
+}
+
+// follow gives the path of a packet to the target.
+func (v *State) follow() {
+	f := &v.Focus
+	if f.Target == "" {
+		return
+	}
+	trace, err := path.Do(v.Snapshot, path.Request{Namespace: f.Namespace, Target: f.Target, From: f.Client, Mode: f.Mode})
+	if err != nil {
+		v.TraceErr = sentence(err)
+		return
+	}
+	v.Trace, v.Client = trace, trace.From
+	v.shape, v.least = shapeOf(trace), leastEvidence(trace)
+}
+
+// resolve looks the name up from the client, or from any Pod.
+func (v *State) resolve() {
+	f := &v.Focus
+	if f.Name == "" {
+		return
+	}
+	from := f.Client
+	if from == "" || from == "outside" {
+		from = v.anyPod()
+	}
+	if from == "" {
+		return
+	}
+	resolution, err := dns.Resolve(v.Snapshot, dns.Request{Namespace: f.Namespace, From: from, Name: f.Name})
+	if err != nil {
+		v.ResolveErr = sentence(err)
+		return
+	}
+	v.Resolution = resolution
+}
+
+// anyPod names a Pod of the namespace that a look-up can be asked from.
+func (v *State) anyPod() string {
+	for _, pod := range v.Snapshot.PodsIn(v.Focus.Namespace) {
+		if pod.IP() != "" && !pod.Terminating() {
+			return "pod/" + pod.Namespace + "/" + pod.Name
+		}
+	}
+	return ""
+}
+
+// sentence writes an error as people do.
+func sentence(err error) string {
+	text := err.Error()
+	text = strings.ToUpper(text[:1]) + text[1:]
+	if strings.HasSuffix(text, "?") { // a name that may have been meant
+		return text
+	}
+	return text + "."
+}
+
+// HasService says whether the Service of the focus exists.
+func (v *State) HasService() bool { return v != nil && v.service != nil }
