@@ -29,6 +29,8 @@ var may = map[string][]string{
 	"ui/layout":       {"ui/frame"},
 	"ui/shell":        {"ui/frame", "ui/theme", "lessons", "model"},
 	"ui/live":         {"ui/shell", "ui/frame", "ui/theme", "lessons", "model"},
+	"ui/list":         {},
+	"ui/prompt":       {"ui/frame", "ui/theme", "model"},
 	"ui/picker":       leaves,
 	"ui/boot":         leaves,
 	"ui/contents":     leaves,
@@ -50,7 +52,7 @@ var may = map[string][]string{
 }
 
 // leaves is what screens share; screens never import screens.
-var leaves = []string{"ui/shell", "ui/frame", "ui/theme", "ui/layout", "ui/live", "lessons", "model"}
+var leaves = []string{"ui/shell", "ui/frame", "ui/theme", "ui/layout", "ui/list", "ui/live", "lessons", "model"}
 
 // foreign lists imports from outside the house that only some parts may have.
 var foreign = map[string][]string{
