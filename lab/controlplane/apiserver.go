@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -23,6 +24,10 @@ import (
 
 // User is who the kubeconfig's token stands for, as in a kubeadm cluster.
 const User = "kubernetes-admin"
+
+// tokenFile is the file by which the API server is told of User's token. It is
+// there while the API server starts.
+const tokenFile = "tokens.csv"
 
 // apiServer is the running API server and what a client needs to reach it.
 type apiServer struct {
@@ -51,7 +56,7 @@ func apiServerFlags(keys *keyring, token string, served pair, ca []byte) ([]stri
 		"--tls-cert-file=" + keys.write("apiserver.crt", served.Certificate),
 		"--tls-private-key-file=" + keys.write("apiserver.key", served.Key),
 		"--kubelet-certificate-authority=" + keys.write("ca.crt", ca),
-		"--token-auth-file=" + keys.write("tokens.csv", fmt.Appendf(nil, "%s,%s,%s,system:masters\n", token, User, User)),
+		"--token-auth-file=" + keys.write(tokenFile, fmt.Appendf(nil, "%s,%s,%s,system:masters\n", token, User, User)),
 		"--authorization-mode=Node,RBAC",
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 		"--service-account-key-file=" + serviceAccountKey,
@@ -91,10 +96,13 @@ func startAPIServer(ctx context.Context, store *etcd, keys *keyring, listener ne
 	token := base64.RawURLEncoding.EncodeToString(random)
 	flags, err := apiServerFlags(keys, token, served, ca.pem)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, errors.Join(err, keys.remove(tokenFile))
 	}
 	server := &apiServer{address: listener.Addr().String(), token: token, authority: ca.pem, done: make(chan error, 1)}
 	run, err := prepareAPIServer(ctx, flags, store, listener, o)
+	// The token is for who may read the kubeconfig, and the API server has read
+	// it, or never will.
+	err = errors.Join(err, keys.remove(tokenFile))
 	if err != nil {
 		return nil, nil, fmt.Errorf("configure the API server: %w", err)
 	}

@@ -7,7 +7,9 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"net"
 	"os"
@@ -126,4 +128,12 @@ func (k *keyring) write(name string, content []byte) string {
 		}
 	}
 	return path
+}
+
+// remove removes a file that write made, if it is there.
+func (k *keyring) remove(name string) error {
+	if err := os.Remove(filepath.Join(k.folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove %q: %w", name, err)
+	}
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/distribution/reference"
 	"github.com/spf13/afero"
 
 	"svctour/lab/process"
@@ -55,44 +56,21 @@ type Reference struct {
 	Repository, Tag, Digest string
 }
 
-// reference is distribution's grammar: [HOST[:PORT]/]PATH[:TAG][@DIGEST].
-var reference = regexp.MustCompile(`^((?:[a-zA-Z0-9][-a-zA-Z0-9.]*(?::[0-9]+)?/)?` +
-	`[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)` +
-	`(?::([a-zA-Z0-9_][-a-zA-Z0-9_.]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$`)
-
 // Parse takes the name of an image apart as container runtimes do: no registry
 // means docker.io, no folder there means library/, no tag means latest.
 func Parse(name string) (Reference, error) {
-	match := reference.FindStringSubmatch(name)
-	if match == nil {
-		return Reference{}, fmt.Errorf("couldn't parse image name %q: invalid reference format", name)
+	named, err := reference.ParseDockerRef(name)
+	if err != nil {
+		return Reference{}, fmt.Errorf("couldn't parse image name %q: %w", name, err)
 	}
-	ref := Reference{Repository: qualify(match[1]), Tag: match[2], Digest: match[3]}
-	if ref.Tag == "" && ref.Digest == "" {
-		ref.Tag = "latest"
+	ref := Reference{Repository: named.Name()}
+	if tagged, is := named.(reference.Tagged); is {
+		ref.Tag = tagged.Tag()
+	}
+	if digested, is := named.(reference.Digested); is {
+		ref.Digest = digested.Digest().String()
 	}
 	return ref, nil
-}
-
-func isRegistry(part string) bool {
-	return strings.ContainsAny(part, ".:") || part == "localhost"
-}
-
-func qualify(name string) string {
-	registry, rest, found := strings.Cut(name, "/")
-	if !found {
-		return "docker.io/library/" + name
-	}
-	if !isRegistry(registry) {
-		return "docker.io/" + name
-	}
-	if registry == "index.docker.io" {
-		registry = "docker.io"
-	}
-	if registry == "docker.io" && !strings.Contains(rest, "/") {
-		rest = "library/" + rest
-	}
-	return registry + "/" + rest
 }
 
 // String is the name with everything spelt out.

@@ -60,6 +60,8 @@ type Process struct {
 	// Kernel is the node's kernel as a process with NET_ADMIN in the node's own
 	// network namespace sees it: nil for any other.
 	Kernel Kernel
+
+	crashed func() // ends it after a panic in one of its goroutines; the Table sets it
 }
 
 // Machine is what the programs of one container share.

@@ -3,13 +3,16 @@ package process
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
+	"unicode"
 )
 
 // Kill is SIGKILL: no program sees it, its context ends.
@@ -18,10 +21,18 @@ const Kill Signal = 9
 // Table is a PID namespace (pid_namespaces(7)): the first program started in it
 // is process 1, and every other ends when that one does.
 type Table struct {
-	mu   sync.Mutex
-	last int
-	live map[int]*Running
+	mu    sync.Mutex
+	last  int
+	live  map[int]*Running
+	forks int // what runs beside the programs: parts of shells
 }
+
+// ProcessLimit is how many processes run in one PID namespace at once, parts of
+// shells included, as with a kubelet's podPidsLimit: one more cannot be made.
+const ProcessLimit = 256
+
+// Crashed is the exit status of a program that ended by a panic.
+const Crashed = 2
 
 // NewTable makes an empty PID namespace.
 func NewTable() *Table { return &Table{live: map[int]*Running{}} }
@@ -38,6 +49,7 @@ type Running struct {
 	status  int
 	mu      sync.Mutex
 	killed  bool
+	crashed bool
 }
 
 // Start starts a program and returns at once. It fills in p.PID and p.Signals,
@@ -51,11 +63,15 @@ func (t *Table) Start(ctx context.Context, main Main, p *Process) *Running {
 		signals: make(chan Signal, 8), cancel: cancel, done: make(chan struct{}),
 	}
 	t.mu.Lock()
+	if t.full() {
+		main = refused
+	}
 	t.last++
 	r.PID = t.last
 	t.live[r.PID] = r
 	t.mu.Unlock()
 	p.PID, p.Signals, p.Stdin = r.PID, r.signals, bind(ctx, p.Stdin)
+	p.crashed = r.crash
 	if p.Terminal != nil && !p.Background {
 		p.Terminal.enter(r)
 	}
@@ -75,7 +91,10 @@ func (t *Table) Start(ctx context.Context, main Main, p *Process) *Running {
 			}
 		}
 		r.mu.Lock()
-		if r.status = status; r.killed {
+		switch r.status = status; {
+		case r.crashed:
+			r.status = Crashed
+		case r.killed:
 			r.status = 128 + int(Kill)
 		}
 		r.mu.Unlock()
@@ -84,15 +103,88 @@ func (t *Table) Start(ctx context.Context, main Main, p *Process) *Running {
 	return r
 }
 
+// full says that no process can be made. The caller has locked t.
+func (t *Table) full() bool { return len(t.live)+t.forks >= ProcessLimit }
+
+// Fork makes room for a process that is part of a program, as a subshell is.
+// The error is EAGAIN if there are too many; otherwise done ends it.
+func (t *Table) Fork() (done func(), err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.full() {
+		return nil, syscall.EAGAIN
+	}
+	t.forks++
+	return sync.OnceFunc(func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.forks--
+	}), nil
+}
+
+// refused is in the place of a program that there is no process for.
+func refused(_ context.Context, p *Process) int {
+	_, _ = fmt.Fprintf(p.Stderr, "%s: can't fork: %s\n", strings.Join(p.Args[:min(1, len(p.Args))], ""), Message(syscall.EAGAIN))
+	return 1
+}
+
 // run calls main. A panic in it is the end of the program alone.
 func run(ctx context.Context, main Main, p *Process) (status int) {
 	defer func() {
 		if problem := recover(); problem != nil {
-			_, _ = fmt.Fprintf(p.Stderr, "%s: panic: %v\n", strings.Join(p.Args[:min(1, len(p.Args))], ""), problem)
-			status = 2
+			sayCrash(p, problem)
+			status = Crashed
 		}
 	}()
 	return main(ctx, p)
+}
+
+// crash ends a program in one of whose goroutines a panic was.
+func (r *Running) crash() {
+	r.mu.Lock()
+	r.crashed = true
+	r.mu.Unlock()
+	r.cancel()
+}
+
+// Go runs part of a program beside it. Each goroutine of a program is started by
+// it, for a panic in any of them is the end of the program alone, with the exit
+// status Crashed.
+func (p *Process) Go(part func()) {
+	go func() {
+		defer p.Recover()
+		part()
+	}()
+}
+
+// Recover is deferred where code of a program is called by a goroutine that the
+// program did not start. A panic there ends the program.
+func (p *Process) Recover() {
+	if problem := recover(); problem != nil {
+		sayCrash(p, problem)
+		if p.crashed != nil {
+			p.crashed()
+		}
+	}
+}
+
+func sayCrash(p *Process, problem any) {
+	_, _ = fmt.Fprintf(p.Stderr, "%s: panic: %s\n", strings.Join(p.Args[:min(1, len(p.Args))], ""), CrashText(problem))
+}
+
+// CrashText is the value of a panic in one line that any terminal may be shown.
+func CrashText(problem any) string {
+	const most = 200 // runes
+	text := []rune(fmt.Sprint(problem))
+	if len(text) > most {
+		text = append(text[:most], '…')
+	}
+	for i, r := range text {
+		if !unicode.IsPrint(r) {
+			text[i] = ' '
+		}
+	}
+	return string(text)
 }
 
 // Run starts a program and waits for its end; it returns the exit status.
@@ -275,10 +367,20 @@ func (b *boundReader) Read(into []byte) (int, error) {
 
 func (s *source) read(size int) {
 	buffer := make([]byte, size)
-	n, err := s.from.Read(buffer)
+	n, err := readSafely(s.from, buffer)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.buffer, s.err, s.reading = append(s.buffer, buffer[:n]...), err, false
 	close(s.change)
 	s.change = make(chan struct{})
+}
+
+// readSafely reads. A panic in a reader, which may be a program's, is an error.
+func readSafely(from io.Reader, into []byte) (n int, err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			n, err = 0, errors.New(CrashText(problem))
+		}
+	}()
+	return from.Read(into)
 }

@@ -193,12 +193,12 @@ func (n *netcat) probe(conn net.Conn) error {
 // both copies in both directions until the other side ends, or -w's silence.
 func (n *netcat) both(conn net.Conn) int {
 	defer context.AfterFunc(n.ctx, func() { _ = conn.Close() })()
-	go func() {
+	n.Go(func() {
 		_, err := io.Copy(conn, n.Stdin)
 		if half, is := conn.(interface{ CloseWrite() error }); is && err == nil && !n.udp {
 			_ = half.CloseWrite()
 		}
-	}()
+	})
 	var from io.Reader = conn
 	if n.wait > 0 {
 		from = &silence{conn, n.wait}
@@ -283,7 +283,7 @@ func (n *netcat) serveUDP(at string) int {
 				peer, port := hostPort(from)
 				n.errorf("Connection received on %s %s\n", peer, port)
 			}
-			go func() { _, _ = io.Copy(&sender{conn, from}, n.Stdin) }()
+			n.Go(func() { _, _ = io.Copy(&sender{conn, from}, n.Stdin) })
 		}
 		if _, err := n.Stdout.Write(buffer[:count]); err != nil {
 			return 1

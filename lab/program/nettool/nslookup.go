@@ -1,6 +1,7 @@
 package nettool
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -114,8 +115,9 @@ func busyboxQueries(r *Resolver, host string, kinds []uint16) []*busyboxQuery {
 func (c *command) askAll(r *Resolver, server netip.AddrPort, queries []*busyboxQuery, attempts int, timeout time.Duration) bool {
 	done := make(chan error, len(queries))
 	for _, query := range queries {
-		go func() {
-			var err error
+		c.Go(func() {
+			err := errors.New("no answer")
+			defer func() { done <- err }()
 			for range attempts {
 				question := new(dns.Msg).SetQuestion(dns.Fqdn(query.name), query.kind)
 				query.answer, err = Exchange(c.ctx, r.network, server, question, false, timeout/time.Duration(attempts))
@@ -124,8 +126,7 @@ func (c *command) askAll(r *Resolver, server netip.AddrPort, queries []*busyboxQ
 				}
 				query.answer = nil
 			}
-			done <- err
-		}()
+		})
 	}
 	some := false
 	for range queries {

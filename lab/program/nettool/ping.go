@@ -101,6 +101,10 @@ func (p *pings) run() int {
 		return 2
 	}
 	p.address, p.began = addresses[0], time.Now()
+	if !p.address.Is4() { // the lab's network has no IPv6
+		status, _ := p.answered(process.Echo{}, 0, syscall.ENETUNREACH)
+		return status
+	}
 	return p.loop()
 }
 
@@ -236,11 +240,11 @@ func catching(tool run) process.Main {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		ended := make(chan struct{})
-		status := 0
-		go func() {
+		status := process.Crashed
+		p.Go(func() {
 			defer close(ended)
 			status = tool(&command{Process: p, ctx: ctx, name: p.Args[0][strings.LastIndexByte(p.Args[0], '/')+1:], args: p.Args[1:]})
-		}()
+		})
 		for {
 			select {
 			case signal := <-p.Signals:

@@ -66,10 +66,10 @@ func netexec(ctx context.Context, p *process.Process) int {
 	packets, err := p.Net.ListenPacket(ctx, "udp", ":"+strconv.Itoa(udpPort))
 	if err == nil {
 		done := make(chan struct{})
-		go func() {
+		p.Go(func() {
 			defer close(done)
 			netexecUDP(p, packets)
-		}()
+		})
 		defer func() {
 			packets.Close()
 			<-done
@@ -79,13 +79,13 @@ func netexec(ctx context.Context, p *process.Process) int {
 	status := make(chan int, 1)
 	one := *p
 	one.Signals = nil
-	go func() {
+	p.Go(func() {
 		select {
 		case <-p.Signals: // agnhost ends at once
 			cancel()
 		case <-ctx.Done():
 		}
-	}()
+	})
 	fmt.Fprintf(p.Stderr, "Started HTTP server on port %d\n", httpPort)
 	ended := serve(ctx, &one, "netexec", ":"+strconv.Itoa(httpPort), netexecRoutes(p, httpPort, func(code int) {
 		status <- code

@@ -40,7 +40,11 @@ func serveOn(ctx context.Context, p *process.Process, handler http.Handler, list
 	}
 	ended := make(chan error, len(listeners))
 	for _, listener := range listeners {
-		go func() { ended <- server.Serve(listener) }()
+		p.Go(func() {
+			err := errors.New("crashed")
+			defer func() { ended <- err }()
+			err = server.Serve(listener)
+		})
 	}
 	status := 0
 	select {

@@ -16,6 +16,8 @@ import (
 type nginx struct {
 	process *process.Process
 	sites   []*site
+
+	including int // how many files are read within each other
 }
 
 // site is a server block.
@@ -67,7 +69,18 @@ func (n *nginx) load() error {
 	return n.include("/etc/nginx/conf.d/*.conf")
 }
 
+// maxIncludes is how many files may include each other: nginx keeps them open,
+// and so a file that includes itself is an error there too.
+const maxIncludes = 100
+
+// maxBlocks is how many blocks may lie within each other.
+const maxBlocks = 100
+
 func (n *nginx) include(pattern string) error {
+	if n.including++; n.including > maxIncludes {
+		return fmt.Errorf("open() %q failed (24: Too many open files)", pattern)
+	}
+	defer func() { n.including-- }()
 	if !path.IsAbs(pattern) {
 		pattern = path.Join("/etc/nginx", pattern)
 	}
@@ -98,7 +111,7 @@ type directive struct {
 func (n *nginx) read(name, text string) error {
 	tokens := split(text)
 	at := 0
-	list, err := parseBlock(tokens, &at, name, true)
+	list, err := parseBlock(tokens, &at, name, 0)
 	if err != nil {
 		return err
 	}
@@ -299,10 +312,11 @@ func split(text string) []token {
 	return out
 }
 
-func parseBlock(tokens []token, at *int, file string, top bool) ([]directive, error) {
+// parseBlock takes a block apart that lies within depth others.
+func parseBlock(tokens []token, at *int, file string, depth int) ([]directive, error) {
 	var out []directive
 	var words []string
-	line := 1
+	line, top := 1, depth == 0
 	for *at < len(tokens) {
 		t := tokens[*at]
 		line = t.line
@@ -315,10 +329,10 @@ func parseBlock(tokens []token, at *int, file string, top bool) ([]directive, er
 			out = append(out, directive{words: words, line: t.line})
 			words = nil
 		case !t.quoted && t.text == "{":
-			if len(words) == 0 {
+			if len(words) == 0 || depth >= maxBlocks {
 				return nil, fmt.Errorf("unexpected \"{\" in %s:%d", file, t.line)
 			}
-			block, err := parseBlock(tokens, at, file, false)
+			block, err := parseBlock(tokens, at, file, depth+1)
 			if err != nil {
 				return nil, err
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,32 +25,70 @@ const (
 	parentName = "_SHELL_PPID"
 )
 
-// parse parses a script and takes out what would reach the machine.
+// parse parses a script, takes out what would reach the machine, and what would
+// end the program that runs it.
 func (s *shell) parse(text string) (*syntax.File, error) {
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), s.name)
+	if len(text) > maxScript {
+		return nil, errors.New("the script is too long")
+	}
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(&shallow{text}, s.name)
 	if err != nil {
 		return nil, err
 	}
-	syntax.Walk(file, func(node syntax.Node) bool {
-		switch node := node.(type) {
-		case *syntax.FuncDecl:
-			s.mu.Lock()
-			s.functions[node.Name.Value] = true
-			s.mu.Unlock()
-		case *syntax.ProcSubst:
-			err = errors.New("process substitution is not supported")
-		case *syntax.ParamExp:
-			switch {
-			case node.Param == nil:
-			case node.Param.Value == "$":
-				node.Param.Value = pidName
-			case node.Param.Value == "PPID":
-				node.Param.Value = parentName
+	r := &rewriter{s: s}
+	syntax.Walk(file, r.visit)
+	return file, r.err
+}
+
+// confine takes out of one node what would reach the machine.
+func (s *shell) confine(node syntax.Node) error {
+	switch node := node.(type) {
+	case *syntax.FuncDecl:
+		s.mu.Lock()
+		s.functions[node.Name.Value] = true
+		s.mu.Unlock()
+	case *syntax.ProcSubst:
+		return errors.New("process substitution is not supported")
+	case *syntax.ParamExp:
+		switch {
+		case node.Param == nil:
+		case node.Param.Value == "$":
+			node.Param.Value = pidName
+		case node.Param.Value == "PPID":
+			node.Param.Value = parentName
+		}
+	case *syntax.CallExpr:
+		return braces(node.Args)
+	case *syntax.WordIter:
+		return braces(node.Items)
+	case *syntax.ArrayElem:
+		return braces([]*syntax.Word{node.Value})
+	case *syntax.UnaryTest:
+		if node.Op == syntax.TsUsrOwn || node.Op == syntax.TsGrpOwn {
+			node.Op = syntax.TsExists // every file is root's, as the shell is
+		}
+	}
+	return nil
+}
+
+// braces refuses words with more braces than anything writes: the interpreter
+// would recurse over them.
+func braces(words []*syntax.Word) error {
+	for _, word := range words {
+		if word == nil {
+			continue
+		}
+		count := 0
+		for _, part := range word.Parts {
+			if literal, is := part.(*syntax.Lit); is {
+				count += strings.Count(literal.Value, "{")
 			}
 		}
-		return true
-	})
-	return file, err
+		if count > maxBraces {
+			return errors.New("too many braces in one word")
+		}
+	}
+	return nil
 }
 
 // confined is a text that the interpreter parses by itself (eval), rewritten.
@@ -150,6 +189,12 @@ func (s *shell) call(ctx context.Context, args []string) ([]string, error) {
 	if s.interrupted.Load() {
 		return nil, errInterrupted
 	}
+	if err := s.admit(ctx, args); err != nil {
+		return nil, err
+	}
+	if args[0] == partName || args[0] == weighName || args[0] == fitsName {
+		return args, nil
+	}
 	hc := interp.HandlerCtx(ctx)
 	args, err := s.rewrite(ctx, hc, args)
 	if err != nil {
@@ -211,6 +256,16 @@ func (s *shell) rewrite(ctx context.Context, hc interp.HandlerContext, args []st
 				return []string{own + "cd", args[1]}, nil
 			}
 		}
+	case "test", "[":
+		return test(args)
+	case "shift":
+		if len(args) > 1 && strings.HasPrefix(args[1], "-") {
+			return nil, fmt.Errorf("shift: Illegal number: %s", args[1])
+		}
+	case "unset":
+		return args, unset(args[1:])
+	case "alias":
+		return args, alias(args[1:])
 	case "exec":
 		s.become.Store(len(args) > 1)
 	case "read", "mapfile", "readarray":
@@ -219,6 +274,48 @@ func (s *shell) rewrite(ctx context.Context, hc interp.HandlerContext, args []st
 		}
 	}
 	return args, nil
+}
+
+// test is the builtin with what the interpreter cannot do, or would recurse
+// over, taken out.
+func test(args []string) ([]string, error) {
+	if len(args) > maxTest {
+		return nil, errors.New(args[0] + ": too many arguments")
+	}
+	args = slices.Clone(args)
+	for i := 1; i+1 < len(args); i++ {
+		switch operator, operand := args[i], args[i+1]; {
+		case operator == "-O" || operator == "-G": // every file is root's, as the shell is
+			args[i] = "-e"
+		case (operator == "-v" || operator == "-R") && operand == "":
+			args[i], args[i+1] = "-n", "" // no variable has this name
+		}
+	}
+	return args, nil
+}
+
+// unset refuses what no variable can be called, and subscripts that the
+// interpreter would parse by itself.
+func unset(names []string) error {
+	for _, name := range names {
+		_, subscript, _ := strings.Cut(name, "[")
+		if name == "" || len(subscript) > 100 || strings.ContainsAny(subscript, "$`<>(") {
+			return fmt.Errorf("unset: %q: bad variable name", name)
+		}
+	}
+	return nil
+}
+
+// alias refuses what the interpreter would parse by itself and that is more
+// than words.
+func alias(definitions []string) error {
+	for _, definition := range definitions {
+		name, text, _ := strings.Cut(definition, "=")
+		if strings.ContainsAny(text, "$`<>(") || len(text) > 1<<10 {
+			return fmt.Errorf("alias: %q: only an alias of plain words is supported", name)
+		}
+	}
+	return nil
 }
 
 func (s *shell) function(name string) bool {
@@ -298,6 +395,7 @@ func (s *shell) supply(line bool) {
 	}
 	ended := s.fed.Load()
 	s.feeding.Go(func() {
+		defer s.p.Recover()
 		_, _ = s.feed.Write(text)
 		if ended {
 			_ = s.feed.Close()

@@ -72,7 +72,6 @@ func (s *shell) prompt() int {
 			continue
 		}
 		s.interrupted.Store(false)
-		s.background = spans(file)
 		for _, statement := range file.Stmts {
 			status = s.run(statement)
 			if s.runner.Exited() && !s.interrupted.Load() {
@@ -85,18 +84,6 @@ func (s *shell) prompt() int {
 		}
 	}
 	return status
-}
-
-// spans are where the commands of a line are that run in the background.
-func spans(file *syntax.File) []span {
-	var found []span
-	syntax.Walk(file, func(node syntax.Node) bool {
-		if statement, is := node.(*syntax.Stmt); is && statement.Background {
-			found = append(found, span{statement.Pos().Offset(), statement.End().Offset()})
-		}
-		return true
-	})
-	return found
 }
 
 // ps is the prompt: PS1 with bash's and ash's \h, \u, \w, \W and \$, PS2 within

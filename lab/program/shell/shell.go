@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,7 +45,6 @@ type shell struct {
 
 	interactive bool
 	interrupted atomic.Bool
-	background  []span // of the line that runs, if interactive
 
 	mu      sync.Mutex
 	traps   map[process.Signal]string // "" ignores
@@ -58,12 +56,15 @@ type shell struct {
 	become  atomic.Bool  // the next command replaces the shell
 	// functions are the names that some function was declared by.
 	functions map[string]bool
+	// parts are the texts of what runs in goroutines, numbers where each is, kept
+	// is how long they are together.
+	parts   []string
+	numbers map[string]int
+	kept    int
 
 	stopSignals chan struct{}
 	signalsDone chan struct{}
 }
-
-type span struct{ from, to uint }
 
 // Main is sh, also called ash and bash: sh [-eux] [-c SCRIPT [NAME [ARG...]] |
 // FILE [ARG...]]; without a script it reads its input, with a prompt on a terminal.
@@ -153,13 +154,13 @@ func readFile(p *process.Process, name string) (string, error) {
 		return "", err
 	}
 	defer func() { _ = file.Close() }()
-	text, err := io.ReadAll(file)
+	text, err := io.ReadAll(io.LimitReader(file, maxScript+1))
 	return string(text), err
 }
 
 func newShell(ctx context.Context, p *process.Process, name string, options []string) (*shell, error) {
 	s := &shell{
-		p: p, name: name, traps: map[process.Signal]string{}, functions: map[string]bool{}, arrived: make(chan struct{}, 1),
+		p: p, name: name, traps: map[process.Signal]string{}, functions: map[string]bool{}, numbers: map[string]int{}, arrived: make(chan struct{}, 1),
 		stopSignals: make(chan struct{}), signalsDone: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
@@ -172,7 +173,7 @@ func newShell(ctx context.Context, p *process.Process, name string, options []st
 	// machine: the interpreter takes that folder's name when it is first reset.
 	s.runner, err = interp.New(
 		func(r *interp.Runner) error { r.Dir = p.Path("."); return nil },
-		interp.Env(environment{p, "/dev/null/none"}), interp.StdIO(s.stdin, p.Stdout, p.Stderr),
+		interp.Env(environment{p, "/dev/null/none"}), interp.StdIO(s.stdin, untraced{p.Stdout}, untraced{p.Stderr}),
 		interp.OpenHandler(s.open), interp.ReadDirHandler2(s.readDir), interp.StatHandler(s.stat),
 		interp.AccessHandler(s.access), interp.CallHandler(s.call), interp.ExecHandlers(
 			func(interp.ExecHandlerFunc) interp.ExecHandlerFunc { return s.exec }),
@@ -188,7 +189,7 @@ func newShell(ctx context.Context, p *process.Process, name string, options []st
 		_, _ = s.stdin.Close(), s.feed.Close()
 		return nil, err
 	}
-	go s.signals()
+	p.Go(s.signals)
 	return s, nil
 }
 
@@ -262,9 +263,12 @@ func (s *shell) run(node syntax.Node) int {
 
 func (s *shell) status(err error) int {
 	var status interp.ExitStatus
+	var crashed crash
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &crashed):
+		return crashed.status
 	case errors.As(err, &status):
 		return int(status)
 	case errors.Is(err, errInterrupted):
@@ -330,7 +334,7 @@ func (s *shell) at(dir, name string) *process.Process {
 func (s *shell) open(ctx context.Context, name string, flag int, mode fs.FileMode) (io.ReadWriteCloser, error) {
 	hc := interp.HandlerCtx(ctx)
 	p := s.at(hc.Dir, name)
-	p.Stdout, p.Stderr = hc.Stdout, hc.Stderr
+	p.Stdout, p.Stderr = bounded(hc.Stdout), bare(hc.Stderr)
 	file, err := p.OpenFile(name, flag, mode)
 	if err == nil {
 		return file, nil
@@ -382,10 +386,18 @@ func (s *shell) access(ctx context.Context, name string, mode interp.AccessMode)
 
 // exec runs a command that is neither a function nor a builtin.
 func (s *shell) exec(ctx context.Context, args []string) error {
+	switch args[0] {
+	case partName:
+		return s.part(ctx, args)
+	case weighName:
+		return s.weigh(ctx)
+	case fitsName:
+		return s.fits(ctx, args)
+	}
 	hc := interp.HandlerCtx(ctx)
 	child := s.p.Child(args)
 	child.Dir, child.Env = hc.Dir, exported(hc.Env)
-	child.Stdout, child.Stderr = hc.Stdout, hc.Stderr
+	child.Stdout, child.Stderr = bounded(hc.Stdout), bounded(hc.Stderr)
 	if hc.Stdin == nil {
 		child.Stdin = strings.NewReader("")
 	} else if hc.Stdin != io.Reader(s.stdin) {
@@ -398,8 +410,7 @@ func (s *shell) exec(ctx context.Context, args []string) error {
 		}
 		child.Args = append([]string{name}, args[1:]...)
 	}
-	offset := hc.Pos.Offset()
-	if slices.ContainsFunc(s.background, func(b span) bool { return b.from <= offset && offset < b.to }) {
+	if s.interactive && inBackground(ctx) {
 		child.Background = true
 		if child.Stdin == s.p.Stdin {
 			child.Stdin = strings.NewReader("")

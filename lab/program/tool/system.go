@@ -261,7 +261,7 @@ func xargs(c *command) int {
 	if len(args) == 0 {
 		args = []string{"echo"}
 	}
-	text, err := io.ReadAll(c.Stdin)
+	text, err := readAll(c.Stdin)
 	if err != nil {
 		return 1
 	}
@@ -390,7 +390,7 @@ func yes(c *command) int {
 
 func base64Tool(c *command) int {
 	return c.inputs(c.args, func(_ string, in io.Reader) error {
-		text, err := io.ReadAll(in)
+		text, err := readAll(in)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/afero"
@@ -105,7 +106,7 @@ func tail(c *command) int {
 	offsets := map[string]int64{}
 	status = c.inputs(c.args, func(name string, in io.Reader) error {
 		c.title(name, &first)
-		text, err := io.ReadAll(in)
+		text, err := readAll(in)
 		if err != nil {
 			return err
 		}
@@ -343,8 +344,15 @@ func (c *command) walk(root string, each func(name string, directory bool)) int 
 
 func (c *command) all() ([]string, int) {
 	var all []string
+	size := 0
 	status := c.inputs(c.args, func(_ string, in io.Reader) error {
-		return lines(in, func(line string) error { all = append(all, line); return nil })
+		return lines(in, func(line string) error {
+			if size += len(line) + 16; size > most {
+				return syscall.ENOMEM
+			}
+			all = append(all, line)
+			return nil
+		})
 	})
 	return all, status
 }
@@ -455,7 +463,7 @@ func wc(c *command) int {
 		c.printf("%s\n", strings.Join(columns, " "))
 	}
 	status := c.inputs(c.args, func(name string, in io.Reader) error {
-		text, err := io.ReadAll(in)
+		text, err := readAll(in)
 		counts := map[rune]int{'l': strings.Count(string(text), "\n"), 'w': len(strings.Fields(string(text))), 'c': len(text), 'm': len([]rune(string(text)))}
 		for letter, n := range counts {
 			total[letter] += n

@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	"svctour/lab/process"
 )
@@ -175,11 +176,24 @@ func (c *command) inputs(names []string, each func(name string, in io.Reader) er
 
 var errStop = errors.New("stop")
 
+// most is what a tool keeps in memory of what it reads, in bytes: then it fails
+// as a program does that gets no more.
+const most = 64 << 20
+
+// readAll reads in to its end.
+func readAll(in io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(in, most+1))
+	if err == nil && len(text) > most {
+		err = syscall.ENOMEM
+	}
+	return text, err
+}
+
 // lines calls each for every line of in, without its newline.
 func lines(in io.Reader, each func(line string) error) error {
 	reader := bufio.NewReader(in)
 	for {
-		line, err := reader.ReadString('\n')
+		line, err := readLine(reader)
 		if line != "" {
 			if problem := each(strings.TrimSuffix(line, "\n")); problem != nil {
 				return problem
@@ -190,6 +204,20 @@ func lines(in io.Reader, each func(line string) error) error {
 		}
 		if err != nil {
 			return err
+		}
+	}
+}
+
+// readLine reads to the end of a line.
+func readLine(reader *bufio.Reader) (string, error) {
+	var line []byte
+	for {
+		part, err := reader.ReadSlice('\n')
+		if line = append(line, part...); err != bufio.ErrBufferFull {
+			return string(line), err
+		}
+		if len(line) > most {
+			return "", syscall.ENOMEM
 		}
 	}
 }
