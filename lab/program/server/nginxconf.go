@@ -243,6 +243,9 @@ func (l *location) set(file string, d directive) error {
 			l.status, l.text = 302, words[0]
 			return nil
 		}
+		if status < 100 || status > 999 {
+			return fmt.Errorf("invalid return code %q in %s:%d", words[0], file, d.line)
+		}
 		l.status, l.text = status, strings.Join(words[1:], " ")
 	case "stub_status":
 		l.stub = true
