@@ -44,7 +44,7 @@ func serverOf(c *caddy.Controller) *server { return c.Get(serverKey{}).(*server)
 // own are CoreDNS's plugins that are CoreDNS's own code as they are: they touch
 // nothing of this machine.
 var own = []string{
-	"metadata", "any", "autopath", "bufsize", "cache", "erratic", "header", "loadbalance", "local",
+	"metadata", "any", "autopath", "bufsize", "cache", "erratic", "header", "local",
 	"minimal", "rewrite", "transfer", "whoami",
 }
 
@@ -65,6 +65,7 @@ func init() {
 	register("health", setupHealth)
 	register("hosts", setupHosts)
 	register("kubernetes", setupKubernetes)
+	register("loadbalance", setupLoadbalance)
 	register("log", setupLog)
 	register("prometheus", setupMetrics)
 	register("ready", setupReady)
@@ -220,6 +221,21 @@ func (s *server) awaitAPI(k *kubernetes.Kubernetes, patience time.Duration) {
 			}
 		}
 	}
+}
+
+// setupLoadbalance is plugin/loadbalance's, without the policy that reads its
+// weights from a file of this machine.
+func setupLoadbalance(c *caddy.Controller) error {
+	for d := c.Dispenser; d.Next(); {
+		if d.Val() == "loadbalance" && d.NextArg() && d.Val() == "weighted" {
+			return plugin.Error("loadbalance", c.Err("the policy weighted is not supported here"))
+		}
+	}
+	action, err := caddy.DirectiveAction("dns", "loadbalance")
+	if err != nil {
+		return err
+	}
+	return action(c)
 }
 
 // setupHosts gives plugin/hosts the program's own file instead of this

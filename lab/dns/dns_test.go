@@ -327,6 +327,7 @@ func TestCorefileErrors(t *testing.T) {
 		"twice":              {".:53 {\nwhoami\n}\n.:53 {\nwhoami\n}\n", "cannot serve dns://.:53 - it is already defined"},
 		"not in a cluster":   {".:53 {\nkubernetes cluster.local\n}\n", "plugin/kubernetes: unable to load in-cluster configuration"},
 		"over TLS":           {"tls://.:853 {\nwhoami\n}\n", "only plain DNS is served here"},
+		"weights of a file":  {".:53 {\nloadbalance weighted /etc/passwd\n}\n", "the policy weighted is not supported here"},
 		"import of nothing":  {".:53 {\nimport other\n}\n", "File to import not found: other"},
 		"not in this build":  {".:53 {\nroute53 example.org.:Z1\n}\n", "no action found for directive 'route53'"},
 		"reload too often":   {".:53 {\nreload 1s\n}\n", "plugin/reload: interval value must be greater or equal to 2s"},

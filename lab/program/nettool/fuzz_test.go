@@ -1,6 +1,7 @@
 package nettool
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -58,8 +60,26 @@ func (f filter) ForgetConnections(match func(string) bool) []string {
 	return slices.DeleteFunc(strings.Split(f.text, "\n"), func(line string) bool { return !match(line) })
 }
 
-// FuzzNettools runs every tool within this program: that it lives is the test.
-// Arguments are separated by newlines; text is what servers answer, and what the
+// said is what a program writes, from any goroutine.
+type said struct {
+	sync.Mutex
+	bytes.Buffer
+}
+
+func (s *said) Write(text []byte) (int, error) {
+	s.Lock()
+	defer s.Unlock()
+	return s.Buffer.Write(text)
+}
+
+func (s *said) String() string {
+	s.Lock()
+	defer s.Unlock()
+	return s.Buffer.String()
+}
+
+// FuzzNettools runs every tool within this program: that it lives, and
+// that none panics, is the test. Arguments are separated by newlines; text is what servers answer, and what the
 // packet filter prints.
 func FuzzNettools(f *testing.F) {
 	type named struct {
@@ -97,13 +117,17 @@ func FuzzNettools(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
+		var errs said
 		p := &process.Process{
 			Args: append([]string{tool.name}, strings.Split(arguments, "\n")...), Dir: "/", Files: files, Net: oracle{[]byte(text)}, Kernel: filter{text},
-			Stdin: strings.NewReader(text), Stdout: io.Discard, Stderr: io.Discard,
+			Stdin: strings.NewReader(text), Stdout: io.Discard, Stderr: &errs,
 			Machine: &process.Machine{Hostname: "web", Table: process.NewTable(), Programs: func(string) process.Main { return nil }},
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		p.Machine.Table.Run(ctx, tool.main, p)
+		if text := errs.String(); strings.Contains(text, ": panic: ") {
+			t.Errorf("%q: %s", p.Args, text)
+		}
 	})
 }

@@ -73,13 +73,17 @@ func FuzzServers(f *testing.F) {
 	f.Add(uint8(1), "connect")
 	f.Add(uint8(1), "dns-suffix")
 	f.Fuzz(func(t *testing.T, which uint8, arguments string) {
+		errs := &journal{}
 		p := &process.Process{
 			Args: append([]string{"server"}, strings.Split(arguments, "\n")...), Dir: "/", Files: process.NewFiles(nil), Net: deaf{},
-			Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard,
+			Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: errs,
 			Machine: &process.Machine{Hostname: "web", Table: process.NewTable(), Programs: func(string) process.Main { return nil }},
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		p.Machine.Table.Run(ctx, servers[int(which)%len(servers)], p)
+		if strings.Contains(errs.String(), ": panic: ") {
+			t.Errorf("%q: %s", p.Args, errs)
+		}
 	})
 }

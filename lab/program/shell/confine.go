@@ -268,12 +268,70 @@ func (s *shell) rewrite(ctx context.Context, hc interp.HandlerContext, args []st
 		return args, alias(args[1:])
 	case "exec":
 		s.become.Store(len(args) > 1)
-	case "read", "mapfile", "readarray":
+	case "mapfile", "readarray":
+		from := hc.Stdin
+		if from == io.Reader(s.stdin) {
+			from = s.p.Stdin
+		}
+		text, err := mapfile(args, from)
+		return []string{"eval", text}, err
+	case "read":
 		if hc.Stdin == io.Reader(s.stdin) {
-			s.supply(name == "read")
+			s.supply()
 		}
 	}
 	return args, nil
+}
+
+// mapfile is the builtin as an assignment: the interpreter's reads without end.
+func mapfile(args []string, from io.Reader) (string, error) {
+	name, delimiter, drop := "MAPFILE", "\n", false
+	rest := args[1:]
+	for ; len(rest) > 0 && strings.HasPrefix(rest[0], "-"); rest = rest[1:] {
+		switch {
+		case rest[0] == "-t":
+			drop = true
+		case rest[0] == "-d" && len(rest) > 1:
+			if delimiter = rest[1][:min(1, len(rest[1]))]; delimiter == "" {
+				delimiter = "\x00"
+			}
+			rest = rest[1:]
+		default:
+			return "", fmt.Errorf("%s: invalid option %q", args[0], rest[0])
+		}
+	}
+	if len(rest) > 0 {
+		name = rest[0]
+	}
+	if len(rest) > 1 || !syntax.ValidName(name) {
+		return "", fmt.Errorf("%s: %q: not a valid identifier", args[0], name)
+	}
+	var content []byte
+	if from != nil {
+		var err error
+		if content, err = io.ReadAll(io.LimitReader(from, maxScript)); err != nil {
+			return "", err
+		}
+	}
+	if len(content) == maxScript {
+		return "", fmt.Errorf("%s: out of memory", args[0])
+	}
+	var text strings.Builder
+	text.WriteString(name + "=(")
+	for part := range strings.SplitAfterSeq(string(content), delimiter) {
+		if part == "" {
+			continue
+		}
+		if drop {
+			part = strings.TrimSuffix(part, delimiter)
+		}
+		quoted, err := syntax.Quote(strings.ReplaceAll(part, "\x00", ""), syntax.LangBash)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", args[0], err)
+		}
+		text.WriteString(quoted + " ")
+	}
+	return text.String() + ")", nil
 }
 
 // test is the builtin with what the interpreter cannot do, or would recurse
@@ -379,24 +437,17 @@ func (s *shell) builtin(child *process.Process, name string) error {
 	return nil
 }
 
-// supply gives the interpreter's input the next line of the shell's, or all.
-func (s *shell) supply(line bool) {
+// supply gives the interpreter's input the next line of the shell's.
+func (s *shell) supply() {
 	if s.fed.Load() {
 		return
 	}
-	var text []byte
-	if line {
-		one, err := readLine(s.p.Stdin)
-		text = []byte(one)
-		s.fed.Store(err != nil)
-	} else {
-		text, _ = io.ReadAll(s.p.Stdin)
-		s.fed.Store(true)
-	}
-	ended := s.fed.Load()
+	text, err := readLine(s.p.Stdin)
+	ended := err != nil
+	s.fed.Store(ended)
 	s.feeding.Go(func() {
 		defer s.p.Recover()
-		_, _ = s.feed.Write(text)
+		_, _ = io.WriteString(s.feed, text)
 		if ended {
 			_ = s.feed.Close()
 		}

@@ -447,6 +447,18 @@ func (c collector) Write(text []byte) (int, error) {
 	return c.Writer.Write(text)
 }
 
+// recovering is a file that the interpreter copies in a goroutine of its own.
+type recovering struct{ io.ReadWriteCloser }
+
+func (r recovering) Read(into []byte) (n int, err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			n, err = 0, errors.New(process.CrashText(problem))
+		}
+	}()
+	return r.ReadWriteCloser.Read(into)
+}
+
 // bounded is the stream that a program gets.
 func bounded(stream io.Writer) io.Writer {
 	stream = bare(stream)

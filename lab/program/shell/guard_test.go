@@ -91,6 +91,8 @@ func TestCrashes(t *testing.T) {
 		{"x=$(printf '%100000d' 1); echo ${x// /$x}; echo on", "", "sh: out of memory\n", 137},
 		{"x=$(printf '%100000d' 1); y=${x// /ab}; echo ${#y}", "199999\n", "", 0},
 		{"x=$(printf '%100000d' 1); for w in ${x// /$x}; do echo $w; done", "", "sh: out of memory\n", 137},
+		{"mapfile -t a < /data/a.txt; echo ${#a[@]}${a[0]}; mapfile; echo ${#MAPFILE[@]}; echo \"a'b\" | { readarray x; printf %s \"${x[0]}\"; }", "1one\n0\na'b\n", "", 0},
+		{"x=$(printf '%1000000d' 1); { echo \"$x\"; echo \"$x\"; } | mapfile; echo on", "on\n", "sh: mapfile: out of memory\n", 0},
 		{"x=1; cat <<E | cat\n$x$x$x$x$x$x$x$x$x\nE", "111111111\n", "", 0},
 	} {
 		out, errs, status := run(t, "", "sh", "-c", c.script)

@@ -317,6 +317,9 @@ func readLine(in io.Reader) (string, error) {
 			if line = append(line, one[0]); one[0] == '\n' {
 				return string(line), nil
 			}
+			if len(line) > maxScript {
+				return string(line), errors.New("the line is too long")
+			}
 		}
 		if err != nil {
 			return string(line), err
@@ -337,7 +340,7 @@ func (s *shell) open(ctx context.Context, name string, flag int, mode fs.FileMod
 	p.Stdout, p.Stderr = bounded(hc.Stdout), bare(hc.Stderr)
 	file, err := p.OpenFile(name, flag, mode)
 	if err == nil {
-		return file, nil
+		return recovering{file}, nil
 	}
 	what, why := "can't open", error(errors.New(strings.ToLower(process.Message(err))))
 	if flag&os.O_CREATE != 0 {
