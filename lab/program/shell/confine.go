@@ -44,9 +44,7 @@ func (s *shell) parse(text string) (*syntax.File, error) {
 func (s *shell) confine(node syntax.Node) error {
 	switch node := node.(type) {
 	case *syntax.FuncDecl:
-		s.mu.Lock()
-		s.functions[node.Name.Value] = true
-		s.mu.Unlock()
+		return s.declare(node)
 	case *syntax.ProcSubst:
 		return errors.New("process substitution is not supported")
 	case *syntax.ParamExp:
@@ -197,6 +195,9 @@ func (s *shell) call(ctx context.Context, args []string) ([]string, error) {
 	}
 	hc := interp.HandlerCtx(ctx)
 	args, err := s.rewrite(ctx, hc, args)
+	if errors.As(err, new(crash)) {
+		return nil, err
+	}
 	if err != nil {
 		return []string{own + "fail", err.Error()}, nil
 	}
@@ -276,6 +277,9 @@ func (s *shell) rewrite(ctx context.Context, hc interp.HandlerContext, args []st
 		text, err := mapfile(args, from)
 		return []string{"eval", text}, err
 	case "read":
+		if err := s.weigh(ctx); errors.As(err, new(crash)) {
+			return nil, err
+		}
 		if hc.Stdin == io.Reader(s.stdin) {
 			s.supply()
 		}
@@ -379,7 +383,21 @@ func alias(definitions []string) error {
 func (s *shell) function(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.functions[name]
+	_, declared := s.functions[name]
+	return declared
+}
+
+// declare takes note of a function and of what it takes.
+func (s *shell) declare(node *syntax.FuncDecl) error {
+	size := int(node.End().Offset() - node.Pos().Offset())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.declared += size - s.functions[node.Name.Value]
+	s.functions[node.Name.Value] = size
+	if s.declared > maxParts {
+		return errors.New("out of memory")
+	}
+	return nil
 }
 
 // lookup sends "command -v" and "type" of anything but a builtin

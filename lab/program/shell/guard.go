@@ -44,14 +44,20 @@ const (
 	// maxFrames is how many calls of Go may be under way when a script is
 	// parsed or a command starts. A call of a function is about ten.
 	maxFrames = 6000
-	// maxValue is what a variable, the output of a substitution and a command's
-	// arguments may take, in bytes.
+	// maxVariables is what all variables of a shell may take, in bytes.
+	maxVariables = 8 << 20
+	// maxArguments is what the arguments and the environment of a program may
+	// take, in bytes: execve(2)'s, with a stack of 8 MiB.
+	maxArguments = 2 << 20
+	// maxValue is what the output of a substitution and the words of a command
+	// may take, in bytes.
 	maxValue = 4 << 20
 	// maxExpanded is what all words of one command may expand to, in bytes.
 	maxExpanded = 64 << 20
 	// maxBraces is how many braces a word may have that is expanded.
 	maxBraces = 50
-	// maxParts is what the texts of parts may take together, in bytes.
+	// maxParts is what the texts of parts may take together, and what those of
+	// functions may, in bytes.
 	maxParts = 16 << 20
 	// maxTest is how many words the builtin test takes: it recurses over them.
 	maxTest = 5000
@@ -263,7 +269,7 @@ func (r *rewriter) leave(node syntax.Node) (err error) {
 	return err
 }
 
-// grows says whether a command sets a variable to more than one of them holds.
+// grows says whether a command makes a variable of others, or of an output.
 func grows(cmd syntax.Command) bool {
 	var assigns []*syntax.Assign
 	switch cmd := cmd.(type) {
@@ -272,20 +278,19 @@ func grows(cmd syntax.Command) bool {
 	case *syntax.DeclClause:
 		assigns = cmd.Args
 	}
+	found := false
 	for _, assign := range assigns {
-		count := 0
 		syntax.Walk(assign, func(node syntax.Node) bool {
 			switch node.(type) {
 			case *syntax.ParamExp, *syntax.CmdSubst:
-				count++
+				found = true
+			case *syntax.ArithmExp: // a number
+				return false
 			}
-			return count < 2
+			return !found
 		})
-		if count > 1 || count > 0 && (assign.Append || assign.Array != nil) {
-			return true
-		}
 	}
-	return false
+	return found
 }
 
 // weighed is a command that sets variables, and a look at their size.
@@ -404,12 +409,13 @@ func weight(variable expand.Variable) int {
 	return size
 }
 
-// weigh ends the shell if a variable is too large. Its status is that of the
+// weigh ends the shell if its variables are too large. Its status is that of the
 // command before it.
 func (s *shell) weigh(ctx context.Context) error {
 	hc := interp.HandlerCtx(ctx)
-	for _, variable := range hc.Env.Each {
-		if weight(variable) > maxValue {
+	total := 0
+	for name, variable := range hc.Env.Each {
+		if total += len(name) + weight(variable); total > maxVariables {
 			return s.end(ctx, 128+int(process.Kill), "out of memory")
 		}
 	}

@@ -93,6 +93,9 @@ func TestCrashes(t *testing.T) {
 		{"x=$(printf '%100000d' 1); for w in ${x// /$x}; do echo $w; done", "", "sh: out of memory\n", 137},
 		{"mapfile -t a < /data/a.txt; echo ${#a[@]}${a[0]}; mapfile; echo ${#MAPFILE[@]}; echo \"a'b\" | { readarray x; printf %s \"${x[0]}\"; }", "1one\n0\na'b\n", "", 0},
 		{"x=$(printf '%1000000d' 1); { echo \"$x\"; echo \"$x\"; } | mapfile; echo on", "on\n", "sh: mapfile: out of memory\n", 0},
+		{"x=$(printf '%1000000d' 1); i=0; while :; do i=$((i+1)); eval \"v$i=a\\$x\"; done", "", "sh: out of memory\n", 137},
+		{"x=$(printf '%10000d' 1); for i in 1 2 3; do printf \"%s\" \"$x\" | cat > /tmp/x; read \"v$i\" < /tmp/x; done; echo on", "on\n", "", 0},
+		{"x=$(printf '%1000000d' 1); env \"$x\" \"$x\" \"$x\"; echo $?", "126\n", "sh: env: Argument list too long\n", 0},
 		{"x=1; cat <<E | cat\n$x$x$x$x$x$x$x$x$x\nE", "111111111\n", "", 0},
 	} {
 		out, errs, status := run(t, "", "sh", "-c", c.script)

@@ -54,8 +54,10 @@ type shell struct {
 	arrived chan struct{}
 	ending  atomic.Int32 // 128 + the signal that ends the shell
 	become  atomic.Bool  // the next command replaces the shell
-	// functions are the names that some function was declared by.
-	functions map[string]bool
+	// functions are the names that some function was declared by, with the length
+	// of each, declared is how long they are together.
+	functions map[string]int
+	declared  int
 	// parts are the texts of what runs in goroutines, numbers where each is, kept
 	// is how long they are together.
 	parts   []string
@@ -160,7 +162,7 @@ func readFile(p *process.Process, name string) (string, error) {
 
 func newShell(ctx context.Context, p *process.Process, name string, options []string) (*shell, error) {
 	s := &shell{
-		p: p, name: name, traps: map[process.Signal]string{}, functions: map[string]bool{}, numbers: map[string]int{}, arrived: make(chan struct{}, 1),
+		p: p, name: name, traps: map[process.Signal]string{}, functions: map[string]int{}, numbers: map[string]int{}, arrived: make(chan struct{}, 1),
 		stopSignals: make(chan struct{}), signalsDone: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
@@ -419,6 +421,10 @@ func (s *shell) exec(ctx context.Context, args []string) error {
 			child.Stdin = strings.NewReader("")
 		}
 	}
+	if tooLong(child) {
+		_, _ = fmt.Fprintf(child.Stderr, "%s: %s: Argument list too long\n", s.name, child.Args[0])
+		return interp.ExitStatus(126)
+	}
 	_, main, err := process.LookPath(child, child.Args[0])
 	if err != nil {
 		s.become.Store(false)
@@ -436,6 +442,17 @@ func (s *shell) exec(ctx context.Context, args []string) error {
 	defer s.running.Done()
 	defer func() { s.live.Add(-1); s.wake() }()
 	return exit(s.p.Machine.Table.Run(ctx, main, child))
+}
+
+// tooLong says whether execve(2) would say E2BIG.
+func tooLong(child *process.Process) bool {
+	size := 0
+	for _, list := range [][]string{child.Args, child.Env} {
+		for _, text := range list {
+			size += len(text) + 9 // its end, and the pointer to it
+		}
+	}
+	return size > maxArguments
 }
 
 func exit(status int) error {
