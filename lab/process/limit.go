@@ -4,6 +4,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"sync"
 	"syscall"
 
@@ -17,6 +18,9 @@ const WritableLimit = 64 << 20
 
 // nodeBytes is what a file or directory takes beside its content.
 const nodeBytes = 1 << 10
+
+// pathMax is how long a path may be (PATH_MAX of Linux).
+const pathMax = 4096
 
 // limited is a file system that is full when it holds max bytes.
 type limited struct {
@@ -38,9 +42,9 @@ func Limit(files afero.Fs, max int64) afero.Fs {
 // count is what the file system holds.
 func (l *limited) count() int64 {
 	var total int64
-	_ = afero.Walk(l.Fs, "/", func(_ string, info fs.FileInfo, err error) error {
+	_ = afero.Walk(l.Fs, "/", func(name string, info fs.FileInfo, err error) error {
 		if err == nil {
-			total += nodeBytes
+			total += nodeBytes + int64(len(name))
 			if !info.IsDir() {
 				total += info.Size()
 			}
@@ -62,14 +66,26 @@ func (l *limited) reserve(more int64) error {
 	return nil
 }
 
-// reserveNode makes sure of room for what name is to name, if it is not there.
+// reserveNode makes sure of room for what name is to name, if it is not there,
+// and for the directories above it that are not.
 func (l *limited) reserveNode(name string) error {
+	if len(name) >= pathMax {
+		return syscall.ENAMETOOLONG
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, err := l.Fs.Stat(name); err == nil {
-		return nil
+	var more int64
+	for {
+		if _, err := l.Fs.Stat(name); err == nil {
+			return l.reserve(more)
+		}
+		more += nodeBytes + int64(len(name))
+		above := path.Dir(name)
+		if above == name {
+			return l.reserve(more)
+		}
+		name = above
 	}
-	return l.reserve(nodeBytes)
 }
 
 func (l *limited) Create(name string) (afero.File, error) {

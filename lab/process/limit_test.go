@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -104,5 +105,15 @@ func TestAContainerWritesItsLimit(t *testing.T) {
 	}
 	if got, err := afero.ReadFile(files, "/etc/motd"); string(got) != "image" || err != nil {
 		t.Errorf("/etc/motd: %q, %v", got, err)
+	}
+}
+
+// A path of directories takes room for each of them.
+func TestDirectoriesTakeRoom(t *testing.T) {
+	files := process.Limit(afero.NewMemMapFs(), 64<<10)
+	for levels, want := range map[int]error{10: nil, 100: syscall.ENOSPC, 2048: syscall.ENAMETOOLONG} {
+		if err := files.MkdirAll(strings.Repeat("/a", levels), 0o755); !errors.Is(err, want) {
+			t.Errorf("%d levels: %v, want %v", levels, err, want)
+		}
 	}
 }
