@@ -190,7 +190,7 @@ func (s *shell) call(ctx context.Context, args []string) ([]string, error) {
 	if err := s.admit(ctx, args); err != nil {
 		return nil, err
 	}
-	if args[0] == partName || args[0] == weighName || args[0] == fitsName {
+	if added(args[0]) {
 		return args, nil
 	}
 	hc := interp.HandlerCtx(ctx)

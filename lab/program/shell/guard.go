@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,13 +29,24 @@ import (
 // goroutine, and runs the part by the builtin eval, in the same runner, with a
 // recover around it.
 
-// partName and weighName are commands that stand in rewritten scripts. A script
-// that calls them itself only runs a part of itself again.
+// These commands stand in rewritten scripts. A script that calls them itself only
+// runs a part of itself again.
 const (
-	partName  = "_SHELL_PART"
-	weighName = "_SHELL_WEIGH"
-	fitsName  = "_SHELL_FITS"
+	addedPrefix = "_SHELL_"
+	partName    = addedPrefix + "PART"
+	weighName   = addedPrefix + "WEIGH"
+	fitsName    = addedPrefix + "FITS"
+	nothingName = addedPrefix + "NOTHING"
 )
+
+// added says that a command is one of these.
+func added(name string) bool {
+	switch name {
+	case partName, weighName, fitsName, nothingName:
+		return true
+	}
+	return false
+}
 
 const (
 	// maxScript is how long a text may be that is run.
@@ -306,7 +318,7 @@ func weighed(cmd syntax.Command) syntax.Command {
 // trap.
 func quietly(statement *syntax.Stmt) *syntax.Stmt {
 	return &syntax.Stmt{Position: statement.Position, Cmd: &syntax.BinaryCmd{
-		OpPos: statement.Position, Op: syntax.AndStmt, X: statement, Y: command(statement.Position, "true"),
+		OpPos: statement.Position, Op: syntax.AndStmt, X: statement, Y: command(statement.Position, nothingName),
 	}}
 }
 
@@ -479,8 +491,7 @@ func bounded(stream io.Writer) io.Writer {
 type untraced struct{ io.Writer }
 
 func (u untraced) Write(text []byte) (int, error) {
-	if line, traced := strings.CutPrefix(string(text[:min(len(text), 20)]), "+ "); traced &&
-		(strings.HasPrefix(line, partName) || strings.HasPrefix(line, weighName) || strings.HasPrefix(line, fitsName)) {
+	if bytes.HasPrefix(text, []byte("+ "+addedPrefix)) {
 		return len(text), nil
 	}
 	return u.Writer.Write(text)

@@ -398,6 +398,8 @@ func (s *shell) exec(ctx context.Context, args []string) error {
 		return s.weigh(ctx)
 	case fitsName:
 		return s.fits(ctx, args)
+	case nothingName:
+		return nil
 	}
 	hc := interp.HandlerCtx(ctx)
 	child := s.p.Child(args)
