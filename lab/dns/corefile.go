@@ -61,7 +61,6 @@ func load(p *process.Process, file string) ([]byte, error) {
 }
 
 func fault(at caddyfile.Token, format string, args ...any) error {
-	//lint:ignore ST1005 Caddy's words
 	return fmt.Errorf("%s:%d - Error during parsing: %s", at.File, at.Line, fmt.Sprintf(format, args...))
 }
 
