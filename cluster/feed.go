@@ -140,7 +140,7 @@ func proxyOf(configured []*setting[model.Proxy], pods []*model.Pod) model.Proxy 
 // isKubeProxy recognises a kube-proxy Pod: kubeadm's DaemonSet, the mirror Pods
 // of GKE and AKS, and any other by its container's name.
 func isKubeProxy(p *model.Pod) bool {
-	if p.Namespace != "kube-system" || p.Phase == "Succeeded" || p.Phase == "Failed" {
+	if p.Namespace != "kube-system" || p.Ended() {
 		return false
 	}
 	return p.Labels["k8s-app"] == "kube-proxy" || p.Labels["component"] == "kube-proxy" ||

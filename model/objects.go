@@ -211,6 +211,10 @@ func (p *Pod) IP() string {
 // Ready says whether the Pod's Ready condition is True (pkg/api/v1/pod, IsPodReady).
 func (p *Pod) Ready() bool { return conditionTrue(p.Conditions, "Ready") }
 
+// Ended says whether the Pod's phase is Succeeded or Failed: its containers will
+// not run again (pkg/api/v1/pod, IsPodTerminal).
+func (p *Pod) Ended() bool { return p.Phase == "Succeeded" || p.Phase == "Failed" }
+
 // HostAlias is one element of spec.hostAliases.
 type HostAlias struct {
 	IP        string   `json:"ip"`

@@ -152,7 +152,7 @@ func NewSnapshot(s Snapshot) *Snapshot {
 	}
 	s.podByIP = make(map[string]*Pod, len(s.Pods))
 	for _, pod := range s.Pods {
-		if pod.HostNetwork || pod.Phase == "Succeeded" || pod.Phase == "Failed" {
+		if pod.HostNetwork || pod.Ended() {
 			continue // their addresses are the node's, or free again
 		}
 		for _, ip := range pod.IPs {

@@ -192,7 +192,7 @@ func (d *Doctor) subject(namespace, name string, o Options) *Subject {
 	s.slices = d.snapshot.ServiceSlices(namespace, name)
 	for _, pod := range d.matching(namespace, s.Service.Selector) {
 		switch {
-		case pod.Phase == "Succeeded" || pod.Phase == "Failed":
+		case pod.Ended():
 			s.ended = append(s.ended, pod)
 		case pod.Terminating():
 			s.leaving = append(s.leaving, pod)

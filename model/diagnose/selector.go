@@ -113,7 +113,7 @@ func (d *Doctor) groups(namespace string) []*group {
 	byLabels := map[string]*group{}
 	var out []*group
 	for _, pod := range d.all[namespace] {
-		if pod.Phase == "Succeeded" || pod.Phase == "Failed" || pod.Terminating() {
+		if pod.Ended() || pod.Terminating() {
 			continue
 		}
 		labels := maps.Clone(pod.Labels)

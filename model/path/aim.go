@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // aim finds the packet's destination and source.
@@ -191,7 +192,7 @@ func (q *query) aimAtService() error {
 func (q *query) clusterIP() netip.Addr {
 	var first netip.Addr
 	for _, text := range q.service.ClusterIPs {
-		ip := parseAddr(text)
+		ip := endpoints.ParseAddr(text)
 		if !ip.IsValid() {
 			continue
 		}
@@ -324,7 +325,7 @@ func (q *query) isClusterIP() bool {
 		return false
 	}
 	for _, text := range q.service.ClusterIPs {
-		if parseAddr(text) == q.address {
+		if endpoints.ParseAddr(text) == q.address {
 			return true
 		}
 	}
@@ -371,7 +372,7 @@ func (q *query) locate() Locate {
 				if e.Target != nil && e.Target.Kind == "Pod" {
 					place.Pod = slice.Namespace + "/" + e.Target.Name
 				}
-				if ip := parseAddr(e.Addresses[0]); ip.IsValid() && (places[ip].Pod == "" || !e.IsTerminating()) {
+				if ip := endpoints.ParseAddr(e.Addresses[0]); ip.IsValid() && (places[ip].Pod == "" || !e.IsTerminating()) {
 					places[ip] = place
 				}
 			}

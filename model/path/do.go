@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // Request asks for the path of the first packet of a connection.
@@ -182,7 +183,7 @@ func (q *query) ownerOf(ip netip.Addr) *model.Service {
 
 // holds says whether a Service has an address.
 func holds(svc *model.Service, ip netip.Addr) bool {
-	is := func(text string) bool { return parseAddr(text) == ip }
+	is := func(text string) bool { return endpoints.ParseAddr(text) == ip }
 	return slices.ContainsFunc(svc.ClusterIPs, is) || slices.ContainsFunc(svc.ExternalIPs, is) ||
 		slices.ContainsFunc(svc.Ingress, func(in model.Ingress) bool { return is(in.IP) })
 }
@@ -213,7 +214,7 @@ func (q *query) nodeOf(ip netip.Addr) string {
 		return node.Name
 	}
 	for _, pod := range q.snapshot.Pods {
-		if pod.Node != "" && parseAddr(pod.HostIP) == ip {
+		if pod.Node != "" && endpoints.ParseAddr(pod.HostIP) == ip {
 			return pod.Node
 		}
 	}
@@ -337,7 +338,7 @@ func (q *query) fromPod(namespace, name string) error {
 		return fmt.Errorf("from: no Pod %q in namespace %q", name, namespace)
 	case pod.Node == "":
 		return fmt.Errorf("from Pod %q: it is on no node yet", pod.Key())
-	case pod.Phase == "Succeeded" || pod.Phase == "Failed":
+	case pod.Ended():
 		return fmt.Errorf("from Pod %q: it has ended (%s)", pod.Key(), pod.Phase)
 	case pod.IP() == "":
 		return fmt.Errorf("from Pod %q: it has no address yet", pod.Key())
@@ -358,7 +359,7 @@ func (q *query) fromOutside(address string) error {
 	q.outside = true
 	q.trace.From = "outside"
 	if address != "" {
-		q.flow.Source = parseAddr(address)
+		q.flow.Source = endpoints.ParseAddr(address)
 		if !q.flow.Source.IsValid() {
 			return fmt.Errorf("from %q: %q is no IP address", q.request.From, address)
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // largeCluster is the number of endpoints above which kube-proxy leaves out the
@@ -93,7 +94,7 @@ func isLarge(s *model.Snapshot, h *host) bool {
 		}
 		slices := s.ServiceSlices(svc.Namespace, svc.Name)
 		for i := range ports {
-			total += len(endpointsOf(slices, &ports[i], h.family, ""))
+			total += len(endpoints.Of(slices, ports[i].api, string(h.family), ""))
 		}
 		if total > largeCluster {
 			return true
@@ -200,9 +201,10 @@ func act(r Rule, action Action) Rule {
 // plan is what one service port needs on this node.
 type plan struct {
 	*servicePort
-	reach
+	endpoints.Usable
 	svc, svl, ext, fw      string
-	internal, policy       string // chains of ClusterIP traffic and of external traffic
+	sep                    []string // the KUBE-SEP- chains of All
+	internal, policy       string   // chains of ClusterIP traffic and of external traffic
 	hasInternal            bool
 	hasExternal            bool
 	usesExternal, usesFW   bool
@@ -210,30 +212,29 @@ type plan struct {
 	internalNo, externalNo string
 }
 
-func (c *compiler) plan(p *servicePort, endpoints []endpoint) *plan {
-	for i := range endpoints {
-		if e := &endpoints[i]; e.ready || e.fallback() {
-			e.chain = ChainName(ChainEndpoint, p.name, p.protocol, e.text)
-		}
+func (c *compiler) plan(p *servicePort, list []endpoints.Endpoint) *plan {
+	l := &plan{servicePort: p, Usable: p.usable(list, c.host)}
+	l.sep = make([]string, len(l.All))
+	for i, e := range l.All {
+		l.sep[i] = ChainName(ChainEndpoint, p.name, p.protocol, e.Text)
 	}
-	l := &plan{servicePort: p, reach: categorize(endpoints, p, c.node, c.zone)}
 	l.svc = ChainName(ChainService, p.name, p.protocol, "")
 	suffix := l.svc[len(ChainService):]
 	l.svl, l.ext, l.fw = string(ChainLocal)+suffix, string(ChainExternal)+suffix, string(ChainFirewall)+suffix
 
-	l.internal, l.hasInternal = l.svc, l.has
+	l.internal, l.hasInternal = l.svc, l.Any
 	if p.internalLocal {
-		l.internal, l.hasInternal = l.svl, l.has && len(l.local) > 0
+		l.internal, l.hasInternal = l.svl, l.Any && len(l.Local) > 0
 	}
-	l.policy, l.hasExternal = l.svc, l.has
+	l.policy, l.hasExternal = l.svc, l.Any
 	if p.externalLocal {
-		l.policy, l.hasExternal = l.svl, l.has && len(l.local) > 0
+		l.policy, l.hasExternal = l.svl, l.Any && len(l.Local) > 0
 	}
-	l.usesExternal = l.has && p.accessible()
-	l.usesFW = l.has && len(p.vips) > 0 && len(p.sourceRanges) > 0
+	l.usesExternal = l.Any && p.accessible()
+	l.usesFW = l.Any && len(p.vips) > 0 && len(p.sourceRanges) > 0
 	l.refusal = ActionReject
 	why := p.name + " has no endpoints"
-	if l.has {
+	if l.Any {
 		l.refusal = ActionDrop
 		why = p.name + " has no local endpoints"
 	}
@@ -242,8 +243,8 @@ func (c *compiler) plan(p *servicePort, endpoints []endpoint) *plan {
 }
 
 // servicePort adds the rules of one service port.
-func (c *compiler) servicePort(p *servicePort, endpoints []endpoint) {
-	l := c.plan(p, endpoints)
+func (c *compiler) servicePort(p *servicePort, list []endpoints.Endpoint) {
+	l := c.plan(p, list)
 	c.clusterIP(l)
 	c.externalAddresses(l)
 	c.nodePort(l)
@@ -256,14 +257,14 @@ func (c *compiler) servicePort(p *servicePort, endpoints []endpoint) {
 	if l.usesFW {
 		c.firewallChain(l)
 	}
-	if len(l.cluster) > 0 && p.usesCluster() {
-		c.balance(c.nat.chain(l.svc), p, l.cluster)
+	if len(l.Cluster) > 0 && p.usesCluster() {
+		c.balance(c.nat.chain(l.svc), l, l.Cluster)
 	}
-	if len(l.local) > 0 && p.usesLocal() {
-		c.balance(c.nat.chain(l.svl), p, l.local)
+	if len(l.Local) > 0 && p.usesLocal() {
+		c.balance(c.nat.chain(l.svl), l, l.Local)
 	}
-	for i := range l.all {
-		c.endpoint(p, &l.all[i])
+	for i, e := range l.All {
+		c.endpoint(p, e, l.sep[i])
 	}
 }
 
@@ -277,7 +278,7 @@ func (c *compiler) clusterIP(l *plan) {
 
 func (c *compiler) externalAddresses(l *plan) {
 	for _, ip := range l.externalIPs {
-		if l.has {
+		if l.Any {
 			c.natServices.add(jumpTo(c.to(l.servicePort, ip, l.name+" external IP"), l.ext))
 		}
 		if !l.hasExternal {
@@ -289,7 +290,7 @@ func (c *compiler) externalAddresses(l *plan) {
 		chain = l.fw
 	}
 	for _, ip := range l.vips {
-		if l.has {
+		if l.Any {
 			c.natServices.add(jumpTo(c.to(l.servicePort, ip, l.name+" loadbalancer IP"), chain))
 		}
 		if l.usesFW {
@@ -304,7 +305,7 @@ func (c *compiler) externalAddresses(l *plan) {
 func (c *compiler) nodePort(l *plan) {
 	if l.servicePort.nodePort != 0 {
 		r := c.rule(Rule{Comment: l.name, Protocol: l.protocol, Port: l.servicePort.nodePort})
-		if l.has {
+		if l.Any {
 			c.natNodePorts.add(jumpTo(r, l.ext))
 		}
 		if !l.hasExternal {
@@ -377,23 +378,26 @@ func (c *compiler) firewallChain(l *plan) {
 // balance adds the choice among n endpoints: rule i matches with probability
 // 1/(n-i) and the last always, so that each gets 1/n. Before it stand the
 // rules of ClientIP affinity.
-func (c *compiler) balance(chain *Chain, p *servicePort, endpoints []endpoint) {
-	n := len(endpoints)
-	if p.affinity > 0 {
-		n += len(endpoints)
+func (c *compiler) balance(chain *Chain, l *plan, list []*endpoints.Endpoint) {
+	n := len(list)
+	if l.affinity > 0 {
+		n += len(list)
 	}
 	rules := make([]Rule, 0, n)
-	sep := make([]Rule, len(endpoints))
-	for i := range endpoints {
-		sep[i] = jumpTo(c.rule(Rule{}), endpoints[i].chain)
+	sep := make([]Rule, len(list))
+	for i, at := 0, 0; i < len(list); i, at = i+1, at+1 {
+		for l.All[at] != list[i] { // the list is a part of All, in its order
+			at++
+		}
+		sep[i] = jumpTo(c.rule(Rule{}), l.sep[at])
 		if !c.large {
-			sep[i].Comment = p.name + " -> " + endpoints[i].text
+			sep[i].Comment = l.name + " -> " + list[i].Text
 		}
 	}
-	if p.affinity > 0 {
+	if l.affinity > 0 {
 		for _, r := range sep {
 			m := r.own()
-			m.Recent, m.RecentSeconds = r.Chain, p.affinity
+			m.Recent, m.RecentSeconds = r.Chain, l.affinity
 			rules = append(rules, r)
 		}
 	}
@@ -409,14 +413,14 @@ func (c *compiler) balance(chain *Chain, p *servicePort, endpoints []endpoint) {
 
 // endpoint adds a KUBE-SEP- chain: masquerade for a Pod that reaches itself
 // (hairpin), then the rewrite.
-func (c *compiler) endpoint(p *servicePort, e *endpoint) {
-	chain := c.nat.chain(e.chain)
+func (c *compiler) endpoint(p *servicePort, e *endpoints.Endpoint, name string) {
+	chain := c.nat.chain(name)
 	comment := p.name
 	if c.large {
 		comment = ""
 	}
-	hairpin := jumpTo(c.rule(Rule{Comment: comment, Source: single(e.ip)}), "KUBE-MARK-MASQ")
-	dnat := act(c.rule(Rule{Comment: comment, Protocol: p.protocol, To: e.address}), ActionDNAT)
+	hairpin := jumpTo(c.rule(Rule{Comment: comment, Source: single(e.Address.Addr())}), "KUBE-MARK-MASQ")
+	dnat := act(c.rule(Rule{Comment: comment, Protocol: p.protocol, To: e.Address}), ActionDNAT)
 	if p.affinity > 0 {
 		dnat.own().Recent = chain.Name
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // VirtualServer is an IPVS service: an address at which the kernel itself
@@ -133,14 +134,14 @@ func ipsetName(name string, family Family) string {
 }
 
 // servicePort adds what one service port needs.
-func (c *ipvsCompiler) servicePort(p *servicePort, endpoints []endpoint) {
+func (c *ipvsCompiler) servicePort(p *servicePort, list []endpoints.Endpoint) {
 	if protocolNumbers[p.protocol] == 0 { // pkg/proxy/ipvs/ipset/ipset.go, validateProtocol
 		return
 	}
-	r := categorize(endpoints, p, c.node, c.zone)
-	for i := range endpoints {
-		if e := &endpoints[i]; e.local {
-			c.sets[setLoopback].put(Element{Key: Key{Source: e.ip, Address: e.ip, Protocol: p.protocol, Port: e.address.Port()}})
+	r := p.usable(list, c.host)
+	for i := range list {
+		if e := &list[i]; e.Local {
+			c.sets[setLoopback].put(hairpin(p, e))
 		}
 	}
 	at := func(ip netip.Addr) Key { return Key{Address: ip, Protocol: p.protocol, Port: p.port} }
@@ -174,7 +175,7 @@ func (c *ipvsCompiler) servicePort(p *servicePort, endpoints []endpoint) {
 
 // openNodePort adds a NodePort on the node's addresses, loopback excepted; false
 // when it has none, where kube-proxy leaves the rest out, too.
-func (c *ipvsCompiler) openNodePort(p *servicePort, r reach) bool {
+func (c *ipvsCompiler) openNodePort(p *servicePort, r endpoints.Usable) bool {
 	ips := c.nodePortIPs
 	if ips == nil { // netlink_linux.go, isValidForSet
 		ips = slices.DeleteFunc(slices.Clone(c.addresses), netip.Addr.IsLinkLocalUnicast)
@@ -225,17 +226,17 @@ func (c *ipvsCompiler) firewall(p *servicePort, key Key) {
 // (kubernetes/kubernetes#97081). A port that only internal traffic of policy
 // Local reaches has none of policy Cluster (pkg/proxy/topology.go,
 // CategorizeEndpoints).
-func (c *ipvsCompiler) server(p *servicePort, address netip.AddrPort, r reach, local, bind bool) {
+func (c *ipvsCompiler) server(p *servicePort, address netip.AddrPort, r endpoints.Usable, local, bind bool) {
 	if bind {
 		c.sets[setBound].put(Element{Key: Key{Address: address.Addr()}})
 	}
 	v := &VirtualServer{Address: address, Protocol: p.protocol, Scheduler: c.scheduler, Timeout: p.affinity}
-	endpoints := r.cluster
-	if local && len(r.local) > 0 {
-		endpoints = r.local
+	list := r.Cluster
+	if local && len(r.Local) > 0 {
+		list = r.Local
 	}
-	for i := range endpoints {
-		v.Real = append(v.Real, endpoints[i].address)
+	for _, e := range list {
+		v.Real = append(v.Real, e.Address)
 	}
 	slices.SortFunc(v.Real, netip.AddrPort.Compare)
 	c.servers.put(Element{Key: v.key(), Server: v})

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // Set is a named set or verdict map of an nftables table, or an ipset. Affinity sets are
@@ -251,7 +252,7 @@ func (c *nftCompiler) prefixes(texts []string) []netip.Prefix {
 // nftPlan is what one service port needs on this node, in this mode.
 type nftPlan struct {
 	*servicePort
-	reach
+	endpoints.Usable
 	base                   string // of its chains' names
 	internal, policy, ext  string
 	hasInternal            bool
@@ -260,21 +261,21 @@ type nftPlan struct {
 	internalNo, externalNo Element // what becomes of traffic that has no endpoint
 }
 
-func (c *nftCompiler) plan(p *servicePort, endpoints []endpoint) *nftPlan {
-	l := &nftPlan{servicePort: p, reach: categorize(endpoints, p, c.node, c.zone)}
+func (c *nftCompiler) plan(p *servicePort, list []endpoints.Endpoint) *nftPlan {
+	l := &nftPlan{servicePort: p, Usable: p.usable(list, c.host)}
 	l.base = hashed(p.path())
-	l.internal, l.hasInternal = "service-"+l.base, l.has
+	l.internal, l.hasInternal = "service-"+l.base, l.Any
 	if p.internalLocal {
-		l.internal, l.hasInternal = "local-"+l.base, l.has && len(l.local) > 0
+		l.internal, l.hasInternal = "local-"+l.base, l.Any && len(l.Local) > 0
 	}
-	l.policy, l.hasExternal, l.ext = "service-"+l.base, l.has, "external-"+l.base
+	l.policy, l.hasExternal, l.ext = "service-"+l.base, l.Any, "external-"+l.base
 	if p.externalLocal {
-		l.policy, l.hasExternal = "local-"+l.base, l.has && len(l.local) > 0
+		l.policy, l.hasExternal = "local-"+l.base, l.Any && len(l.Local) > 0
 	}
-	l.usesExternal = l.has && p.accessible()
+	l.usesExternal = l.Any && p.accessible()
 	l.usesFW = len(p.vips) > 0 && len(p.sourceRanges) > 0
 	verdict := Element{Action: ActionGoto, Chain: "reject-chain", Comment: truncate(p.name, nftCommentMax)}
-	if l.has {
+	if l.Any {
 		verdict.Action, verdict.Chain = ActionDrop, ""
 	}
 	l.internalNo, l.externalNo = verdict, verdict
@@ -293,7 +294,7 @@ func truncate(text string, limit int) string { return text[:min(len(text), limit
 // path is the service port as chain names have it.
 func (p *servicePort) path() string {
 	owner, _, _ := strings.Cut(p.name, ":")
-	return owner + "/" + p.protocol + "/" + p.portName
+	return owner + "/" + p.protocol + "/" + p.api.Name
 }
 
 // hashed is hashAndTruncate of pkg/proxy/nftables/proxier.go.
@@ -307,16 +308,16 @@ func hashed(name string) string {
 }
 
 // endpointBase is the base of an endpoint's chain and set names.
-func (p *servicePort) endpointBase(e *endpoint) string {
-	return hashed(p.path() + "__" + strings.ReplaceAll(e.ip.String(), ":", ".") + "/" + strconv.Itoa(int(e.address.Port())))
+func (p *servicePort) endpointBase(e *endpoints.Endpoint) string {
+	return hashed(p.path() + "__" + strings.ReplaceAll(e.Address.Addr().String(), ":", ".") + "/" + strconv.Itoa(int(e.Address.Port())))
 }
 
 // servicePort adds what one service port needs.
-func (c *nftCompiler) servicePort(p *servicePort, endpoints []endpoint) {
-	l := c.plan(p, endpoints)
-	for i := range l.all {
-		if e := &l.all[i]; e.local {
-			c.hairpins.put(Element{Key: Key{Source: e.ip, Address: e.ip, Protocol: p.protocol, Port: e.address.Port()}})
+func (c *nftCompiler) servicePort(p *servicePort, list []endpoints.Endpoint) {
+	l := c.plan(p, list)
+	for _, e := range l.All {
+		if e.Local {
+			c.hairpins.put(hairpin(p, e))
 		}
 	}
 	c.addresses(l)
@@ -326,15 +327,15 @@ func (c *nftCompiler) servicePort(p *servicePort, endpoints []endpoint) {
 	if l.usesFW {
 		c.firewall(l)
 	}
-	if len(l.cluster) > 0 && p.usesCluster() {
-		c.balance("service-"+l.base, p, l.cluster)
+	if len(l.Cluster) > 0 && p.usesCluster() {
+		c.balance("service-"+l.base, p, l.Cluster)
 	}
-	if len(l.local) > 0 && p.usesLocal() {
-		c.balance("local-"+l.base, p, l.local)
+	if len(l.Local) > 0 && p.usesLocal() {
+		c.balance("local-"+l.base, p, l.Local)
 	}
 	if p.affinity > 0 {
-		for i := range l.all {
-			c.sticky(p, &l.all[i])
+		for _, e := range l.All {
+			c.sticky(p, e)
 		}
 	}
 }
@@ -355,7 +356,7 @@ func (c *nftCompiler) addresses(l *nftPlan) {
 	}
 	for _, list := range [][]netip.Addr{l.externalIPs, l.vips} {
 		for _, ip := range list {
-			if l.has {
+			if l.Any {
 				to(c.serviceIPs, key(ip), l.ext)
 			}
 			if !l.hasExternal {
@@ -370,7 +371,7 @@ func (c *nftCompiler) addresses(l *nftPlan) {
 	}
 	if l.servicePort.nodePort != 0 {
 		k := Key{Protocol: l.protocol, Port: l.servicePort.nodePort}
-		if l.has {
+		if l.Any {
 			to(c.nodePorts, k, l.ext)
 		}
 		if !l.hasExternal {
@@ -416,25 +417,25 @@ func (c *nftCompiler) firewall(l *nftPlan) {
 }
 
 // balance adds the choice among endpoints.
-func (c *nftCompiler) balance(name string, p *servicePort, endpoints []endpoint) {
+func (c *nftCompiler) balance(name string, p *servicePort, list []*endpoints.Endpoint) {
 	chain := c.table.chain(name)
 	if p.affinity == 0 {
 		r := Rule{Protocol: p.protocol, Action: ActionDNAT}
-		if len(endpoints) == 1 {
-			r.To = endpoints[0].address
+		if len(list) == 1 {
+			r.To = list[0].Address
 		} else {
-			choices := make([]Choice, len(endpoints))
-			for i := range endpoints {
-				choices[i].To = endpoints[i].address
+			choices := make([]Choice, len(list))
+			for i, e := range list {
+				choices[i].To = e.Address
 			}
 			r.own().Choices = choices
 		}
 		chain.add(c.nftRule(r))
 		return
 	}
-	choices := make([]Choice, len(endpoints))
-	for i := range endpoints {
-		base := p.endpointBase(&endpoints[i])
+	choices := make([]Choice, len(list))
+	for i, e := range list {
+		base := p.endpointBase(e)
 		chain.add(c.nftRule(Rule{Action: ActionGoto, Chain: "endpoint-" + base, more: &More{Recent: "affinity-" + base, RecentSeconds: p.affinity}}))
 		choices[i].Chain = "endpoint-" + base
 	}
@@ -442,11 +443,11 @@ func (c *nftCompiler) balance(name string, p *servicePort, endpoints []endpoint)
 }
 
 // sticky adds the chain and the set of an endpoint under ClientIP affinity.
-func (c *nftCompiler) sticky(p *servicePort, e *endpoint) {
+func (c *nftCompiler) sticky(p *servicePort, e *endpoints.Endpoint) {
 	base := p.endpointBase(e)
 	c.set("affinity-"+base, "ADDR", "", false).Timeout = p.affinity
 	c.table.chain("endpoint-"+base).add(
 		c.nftRule(Rule{Action: ActionNone, more: &More{Recent: "affinity-" + base}}),
-		c.nftRule(Rule{Protocol: p.protocol, Action: ActionDNAT, To: e.address}),
+		c.nftRule(Rule{Protocol: p.protocol, Action: ActionDNAT, To: e.Address}),
 	)
 }

@@ -3,6 +3,7 @@ package path
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"sort"
 	"strings"
 
@@ -79,14 +80,14 @@ func NodeAddresses(s *model.Snapshot, node string, family Family) []netip.Addr {
 	if n := s.Node(node); n != nil {
 		for _, kind := range []string{"InternalIP", "ExternalIP"} {
 			for _, a := range n.Addresses {
-				if a.Type == kind && !contains(texts, a.Address) {
+				if a.Type == kind && !slices.Contains(texts, a.Address) {
 					texts = append(texts, a.Address)
 				}
 			}
 		}
 	} else if node != "" {
 		for _, pod := range s.Pods {
-			if pod.Node == node && pod.HostIP != "" && !contains(texts, pod.HostIP) {
+			if pod.Node == node && pod.HostIP != "" && !slices.Contains(texts, pod.HostIP) {
 				texts = append(texts, pod.HostIP)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // pluginHop is what the network plugin does to a Pod's packet that leaves the
@@ -138,7 +139,7 @@ func inShort(outcomes []Outcome) string {
 	var to []string
 	for _, o := range outcomes {
 		if o.Destination != nil {
-			to = append(to, netip.AddrPortFrom(parseAddr(o.Destination.IP), uint16(o.Destination.Port)).String())
+			to = append(to, netip.AddrPortFrom(endpoints.ParseAddr(o.Destination.IP), uint16(o.Destination.Port)).String())
 		}
 	}
 	if len(to) > 3 {

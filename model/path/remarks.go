@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // remarks adds the notes that follow from the snapshot and the outcomes.
@@ -75,34 +76,38 @@ func (q *query) remarkOutcomes() {
 	family := FamilyOf(q.address)
 	h := newHost(q.snapshot, q.deciding, family)
 	for _, p := range servicePorts(q.service, family) {
-		if p.portName != q.port.Name || p.apiProtocol != q.port.Protocol {
+		if p.api.Name != q.port.Name || p.api.Protocol != q.port.Protocol {
 			continue
 		}
-		endpoints := endpointsOf(q.snapshot.ServiceSlices(q.service.Namespace, q.service.Name), &p, family, q.deciding)
-		r := categorize(endpoints, &p, h.node, h.zone)
-		q.remarkEndpoints(&p, endpoints, r)
+		list := p.endpoints(q.snapshot.ServiceSlices(q.service.Namespace, q.service.Name), h)
+		q.remarkEndpoints(&p, list, p.usable(list, h))
 	}
 }
 
-func (q *query) remarkEndpoints(p *servicePort, endpoints []endpoint, r reach) {
-	ready := filter(endpoints, func(e *endpoint) bool { return e.ready })
+func (q *query) remarkEndpoints(p *servicePort, list []endpoints.Endpoint, r endpoints.Usable) {
+	ready := 0
+	for i := range list {
+		if list[i].Ready {
+			ready++
+		}
+	}
 	verdict := q.trace.Outcomes[0].Verdict
 	local := p.internalLocal || p.externalLocal
 	switch {
-	case local && len(r.local) == 0 && (verdict == Drop || verdict == Reject && r.has):
+	case local && len(r.Local) == 0 && (verdict == Drop || verdict == Reject && r.Any):
 		q.note("A traffic policy is Local and node %s has no usable endpoint; other nodes have.", q.deciding)
-	case verdict == Reject && len(endpoints) == 0:
+	case verdict == Reject && len(list) == 0:
 		q.note("No EndpointSlice of the Service holds an endpoint for this port.")
 	case verdict == Reject:
-		q.note("The Service has %d endpoint(s) for this port and none of them is ready.", len(endpoints))
-	case verdict == DNAT && len(ready) == 0:
+		q.note("The Service has %d endpoint(s) for this port and none of them is ready.", len(list))
+	case verdict == DNAT && ready == 0:
 		q.note("No endpoint is ready: those that are terminating but still serving are used meanwhile.")
-	case verdict == DNAT && r.hints == "zone" && len(r.cluster) < len(ready):
-		q.note("Topology hints keep traffic in the node's zone: %d of %d ready endpoints are used.", len(r.cluster), len(ready))
-	case verdict == DNAT && r.hints == "node" && len(r.cluster) < len(ready):
-		q.note("Topology hints keep traffic on the node: %d of %d ready endpoints are used.", len(r.cluster), len(ready))
+	case verdict == DNAT && r.Hints == endpoints.ZoneHints && len(r.Cluster) < ready:
+		q.note("Topology hints keep traffic in the node's zone: %d of %d ready endpoints are used.", len(r.Cluster), ready)
+	case verdict == DNAT && r.Hints == endpoints.NodeHints && len(r.Cluster) < ready:
+		q.note("Topology hints keep traffic on the node: %d of %d ready endpoints are used.", len(r.Cluster), ready)
 	}
-	if q.trace.Mode == ModeIPVS && verdict == DNAT && (p.internalLocal && q.isClusterIP() || p.externalLocal && !q.isClusterIP()) && len(r.local) == 0 {
+	if q.trace.Mode == ModeIPVS && verdict == DNAT && (p.internalLocal && q.isClusterIP() || p.externalLocal && !q.isClusterIP()) && len(r.Local) == 0 {
 		q.note("A traffic policy is Local and node %s has no usable endpoint: in ipvs mode those of other nodes stand in. Pods of this node can use them; the reply to any other client comes from the endpoint's own address, and the client discards it (kubernetes/kubernetes#97081).", q.deciding)
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // Target is what a client wants to reach, as a person writes it. Exactly one
@@ -112,7 +113,7 @@ func (t *Target) name(name, domain string, mayBeHost bool) error {
 
 // parseHostPort reads "ip", "ip:port", "[ipv6]:port".
 func parseHostPort(text string) (netip.Addr, string, bool) {
-	if ip := parseAddr(unbracketed(text)); ip.IsValid() {
+	if ip := endpoints.ParseAddr(unbracketed(text)); ip.IsValid() {
 		return ip, "", true
 	}
 	at := strings.LastIndexByte(text, ':')
@@ -123,7 +124,7 @@ func parseHostPort(text string) (netip.Addr, string, bool) {
 	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
 		return netip.Addr{}, "", false
 	}
-	ip := parseAddr(unbracketed(host))
+	ip := endpoints.ParseAddr(unbracketed(host))
 	return ip, text[at+1:], ip.IsValid()
 }
 

@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // maker is how a program came about, so that it can be made anew in part.
@@ -53,7 +54,7 @@ func (l *lists) extent(endpoints int) extent {
 // serviceMaker writes the rules of service ports.
 type serviceMaker interface {
 	lists() lists
-	servicePort(*servicePort, []endpoint)
+	servicePort(*servicePort, []endpoints.Endpoint)
 }
 
 // services writes the rules of Services one after the other.
@@ -73,9 +74,9 @@ func services(c serviceMaker, s *model.Snapshot, h *host, list []*model.Service)
 		}
 		slices := s.ServiceSlices(svc.Namespace, svc.Name)
 		for i := range ports {
-			endpoints := endpointsOf(slices, &ports[i], h.family, h.node)
-			total += len(endpoints)
-			c.servicePort(&ports[i], endpoints)
+			list := ports[i].endpoints(slices, h)
+			total += len(list)
+			c.servicePort(&ports[i], list)
 		}
 		for k, set := range into.sets {
 			for _, at := range set.common {
