@@ -10,6 +10,7 @@ import (
 
 	"svctour/cluster/convert"
 	"svctour/model"
+	"svctour/model/endpoints"
 	"svctour/model/path"
 )
 
@@ -173,12 +174,6 @@ func dnsOf(configured []*setting[model.DNS], s *model.Snapshot) model.DNS {
 }
 
 func hasReadyEndpoint(s *model.Snapshot, service *model.Service) bool {
-	for _, slice := range s.ServiceSlices(service.Namespace, service.Name) {
-		for i := range slice.Endpoints {
-			if slice.Endpoints[i].IsReady() {
-				return true
-			}
-		}
-	}
-	return false
+	_, ready := endpoints.Count(s.ServiceSlices(service.Namespace, service.Name))
+	return ready > 0
 }

@@ -1,9 +1,8 @@
 package lessons
 
 import (
-	"net"
+	"slices"
 	"sort"
-	"strconv"
 
 	"svctour/model"
 	"svctour/model/endpoints"
@@ -91,32 +90,23 @@ func (p *Picture) selected(selector map[string]string) []*model.Pod {
 	return pods
 }
 
-// readyEndpoints gives "IP:port" of every ready endpoint of a Service, sorted:
-// its ports are joined by name and protocol with those of all its slices, as
-// kube-proxy does (pkg/proxy/endpointslicecache.go).
+// readyEndpoints gives "IP:port" of every ready endpoint of a Service, sorted.
 func (p *Picture) readyEndpoints(name string) []string {
-	found := map[string]bool{}
-	for _, port := range p.service(name).Ports {
-		for _, slice := range p.Slices {
-			if slice.Service() != name {
-				continue
-			}
-			for _, at := range slice.Ports {
-				if at.Port == nil || at.Name != port.Name || at.Protocol != port.Protocol {
-					continue
-				}
-				for i := range slice.Endpoints {
-					if e := &slice.Endpoints[i]; e.IsReady() && len(e.Addresses) > 0 {
-						found[net.JoinHostPort(e.Addresses[0], strconv.Itoa(int(*at.Port)))] = true
-					}
-				}
+	var own []*model.EndpointSlice
+	for _, slice := range p.Slices {
+		if slice.Service() == name {
+			own = append(own, slice)
+		}
+	}
+	list := []string{}
+	service := p.service(name)
+	for i := range service.Ports {
+		for address, e := range endpoints.Joined(own, &service.Ports[i]) {
+			if e.IsReady() {
+				list = append(list, address.String())
 			}
 		}
 	}
-	list := make([]string, 0, len(found))
-	for at := range found {
-		list = append(list, at)
-	}
-	sort.Strings(list)
-	return list
+	slices.Sort(list)
+	return slices.Compact(list)
 }

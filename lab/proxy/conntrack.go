@@ -6,6 +6,7 @@ import (
 
 	"svctour/lab/network"
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // flows says which UDP entries of conntrack lead nowhere any more
@@ -53,20 +54,9 @@ func staleFlows(s *model.Snapshot) flows {
 
 func servingEndpoints(s *model.Snapshot, svc *model.Service, port *model.ServicePort) map[netip.AddrPort]bool {
 	serving := map[netip.AddrPort]bool{}
-	for _, slice := range s.ServiceSlices(svc.Namespace, svc.Name) {
-		for _, p := range slice.Ports {
-			if p.Port == nil || p.Name != port.Name || p.Protocol != port.Protocol {
-				continue
-			}
-			for i := range slice.Endpoints {
-				e := &slice.Endpoints[i]
-				if len(e.Addresses) == 0 || !e.IsServing() {
-					continue
-				}
-				if address, err := netip.ParseAddr(e.Addresses[0]); err == nil {
-					serving[netip.AddrPortFrom(address, uint16(*p.Port))] = true
-				}
-			}
+	for address, e := range endpoints.Joined(s.ServiceSlices(svc.Namespace, svc.Name), port) {
+		if e.IsServing() {
+			serving[address] = true
 		}
 	}
 	return serving

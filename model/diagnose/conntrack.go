@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // Connection is one that a node's kernel follows: what the client asked for,
@@ -133,18 +134,9 @@ func hasAddress(pod *model.Pod, address netip.Addr) bool {
 // endpointAt says whether any slice has this address for the port, ready or
 // not: an endpoint that is no longer ready keeps the connections it has.
 func endpointAt(s *model.Snapshot, service *model.Service, port *model.ServicePort, at netip.AddrPort) bool {
-	for _, slice := range s.ServiceSlices(service.Namespace, service.Name) {
-		for _, p := range slice.Ports {
-			if p.Port == nil || *p.Port != int32(at.Port()) || p.Name != port.Name || p.Protocol != port.Protocol {
-				continue
-			}
-			for i := range slice.Endpoints {
-				for _, text := range slice.Endpoints[i].Addresses {
-					if a, err := netip.ParseAddr(text); err == nil && a == at.Addr() {
-						return true
-					}
-				}
-			}
+	for address := range endpoints.Joined(s.ServiceSlices(service.Namespace, service.Name), port) {
+		if address == at {
+			return true
 		}
 	}
 	return false

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // What the EndpointSlices alone tell somebody who may not read Pods.
@@ -28,10 +29,9 @@ var endpointsEmpty = Rule{
 			f.Evidence = []Fact{observed("Service", s.Service.Meta, "ready endpoints", "0")}
 			return []Finding{f}
 		}
-		for _, p := range s.Service.Ports {
-			if slices.ContainsFunc(s.slices, func(slice *model.EndpointSlice) bool {
-				return slices.ContainsFunc(slice.Ports, func(e model.EndpointPort) bool { return e.Name == p.Name && e.Port != nil })
-			}) {
+		for i := range s.Service.Ports {
+			p := &s.Service.Ports[i]
+			if slices.ContainsFunc(s.slices, func(slice *model.EndpointSlice) bool { return endpoints.HasPort(slice, p) }) {
 				continue
 			}
 			f.Headline = fmt.Sprintf("No EndpointSlice has a port for port %d: no Pod has its targetPort %s", p.Port, p.TargetPort)

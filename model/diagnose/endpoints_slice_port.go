@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // Slices written by hand whose ports are not the Service's.
@@ -18,25 +19,14 @@ var slicePort = Rule{
 		if !s.manual() {
 			return nil
 		}
-		type port struct{ name, protocol string }
-		have, one := map[port]bool{}, (*model.EndpointSlice)(nil)
-		for _, slice := range s.slices {
-			if len(slice.Endpoints) == 0 {
-				continue
-			}
-			one = slice
-			for _, p := range slice.Ports {
-				if p.Port != nil {
-					have[port{p.Name, p.Protocol}] = true
-				}
-			}
-		}
-		if one == nil {
+		filled := slices.DeleteFunc(slices.Clone(s.slices), func(slice *model.EndpointSlice) bool { return len(slice.Endpoints) == 0 })
+		if len(filled) == 0 {
 			return nil
 		}
+		one := filled[len(filled)-1]
 		for i := range s.Service.Ports {
 			p := &s.Service.Ports[i]
-			if have[port{p.Name, p.Protocol}] {
+			if slices.ContainsFunc(filled, func(slice *model.EndpointSlice) bool { return endpoints.HasPort(slice, p) }) {
 				continue
 			}
 			f := Finding{

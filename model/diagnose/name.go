@@ -12,13 +12,8 @@ func (d *Doctor) findDNSDown() *Finding {
 	if service == nil || d.unread("endpointslices") {
 		return nil
 	}
-	slices := d.snapshot.ServiceSlices(service.Namespace, service.Name)
-	for _, slice := range slices {
-		for i := range slice.Endpoints {
-			if slice.Endpoints[i].IsReady() {
-				return nil
-			}
-		}
+	if _, ready := endpoints.Count(d.snapshot.ServiceSlices(service.Namespace, service.Name)); ready > 0 {
+		return nil
 	}
 	f := &Finding{
 		Severity: Error, Confidence: Certain,

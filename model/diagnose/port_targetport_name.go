@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // targetPort names a port that no Pod has.
@@ -38,7 +39,7 @@ var targetPortName = Rule{
 				},
 			}
 			for _, slice := range s.slices {
-				if len(slice.Endpoints) > 0 && !slices.ContainsFunc(slice.Ports, func(e model.EndpointPort) bool { return e.Name == p.Name && e.Port != nil }) {
+				if len(slice.Endpoints) > 0 && !endpoints.HasPort(slice, p) {
 					f.Evidence = append(f.Evidence, observed("EndpointSlice", slice.Meta, "ports", "none for "+orElse(p.Name, strconv.Itoa(int(p.Port)))))
 					break
 				}

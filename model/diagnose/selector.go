@@ -20,15 +20,7 @@ func (s *Subject) noPods() bool { return s.selects() && len(s.selected) == 0 && 
 
 // endpointCount counts the Service's endpoints, ready or not.
 func (s *Subject) endpointCount() (all, ready int) {
-	for _, slice := range s.slices {
-		for i := range slice.Endpoints {
-			all++
-			if slice.Endpoints[i].IsReady() {
-				ready++
-			}
-		}
-	}
-	return all, ready
+	return endpoints.Count(s.slices)
 }
 
 // managedBy marks who writes a slice; controllerName is the EndpointSlice

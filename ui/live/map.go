@@ -15,18 +15,18 @@ import (
 // member is a Pod of the map.
 type member struct {
 	pod   *model.Pod
-	ready bool // its address is a ready endpoint
+	ready bool // its address is a ready endpoint of one of the Service's ports
 }
 
 // membersOf gives what the selector picks, or every Pod of the namespace while
 // there is no Service.
 func membersOf(s *model.Snapshot, namespace string, svc *model.Service) []member {
-	joined := map[string]bool{} // addresses of endpoints, and whether they are ready
+	ready := map[string]bool{} // addresses of ready endpoints
 	if svc != nil {
-		for _, slice := range s.ServiceSlices(svc.Namespace, svc.Name) {
-			for i := range slice.Endpoints {
-				if e := &slice.Endpoints[i]; len(slice.Ports) > 0 && len(e.Addresses) > 0 {
-					joined[e.Addresses[0]] = e.IsReady()
+		for i := range svc.Ports {
+			for _, e := range endpoints.Joined(s.ServiceSlices(svc.Namespace, svc.Name), &svc.Ports[i]) {
+				if e.IsReady() {
+					ready[e.Addresses[0]] = true
 				}
 			}
 		}
@@ -34,7 +34,7 @@ func membersOf(s *model.Snapshot, namespace string, svc *model.Service) []member
 	var out []member
 	for _, pod := range s.PodsIn(namespace) {
 		if svc == nil || len(svc.Selector) > 0 && endpoints.Matches(svc.Selector, pod.Labels) {
-			out = append(out, member{pod, joined[pod.IP()]})
+			out = append(out, member{pod, ready[pod.IP()]})
 		}
 	}
 	return out
