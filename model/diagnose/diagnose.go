@@ -141,7 +141,7 @@ func (d *Doctor) Service(namespace, name string, o Options) ServiceReport {
 
 // selecting says whether the Service has a selector that is acted on.
 func (s *Subject) selecting() bool {
-	return s.Service != nil && s.Service.Type != model.ExternalName && len(s.Service.Selector) > 0
+	return s.Service != nil && endpoints.Selecting(s.Service)
 }
 
 // lane runs the rules of a lane; the worst finding is the first. Of several
@@ -198,7 +198,7 @@ func (d *Doctor) subject(namespace, name string, o Options) *Subject {
 			s.leaving = append(s.leaving, pod)
 		default:
 			s.selected = append(s.selected, pod)
-			if pod.Ready() || s.Service.PublishNotReady {
+			if ready, _, _ := endpoints.Conditions(s.Service, pod); ready {
 				s.ready = append(s.ready, pod)
 			}
 		}

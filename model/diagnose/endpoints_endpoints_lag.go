@@ -26,7 +26,7 @@ var endpointsLag = Rule{
 			}
 		}
 		for _, pod := range s.ready {
-			if pod.IP() == "" || listed[pod.IP()] || slices.ContainsFunc(pod.IPs, func(ip string) bool { return listed[ip] }) || s.familyDiffers(pod) {
+			if s.familyDiffers(pod) || slices.ContainsFunc(pod.IPs, func(ip string) bool { return listed[ip] }) {
 				continue
 			}
 			since := condition(pod, "Ready")

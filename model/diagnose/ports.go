@@ -2,11 +2,11 @@ package diagnose
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
 	"svctour/model"
+	"svctour/model/endpoints"
 )
 
 // numeric says whether a targetPort is a number.
@@ -19,8 +19,8 @@ func numeric(port string) bool {
 // them again and again: a Service may have thousands.
 type declaredPorts struct {
 	list  []model.ContainerPort
-	known map[string]bool  // "8080", "8080/TCP", "http"
-	named map[string]int32 // "http/TCP"; of equal names the first counts (FindPort)
+	known map[string]bool              // "8080", "8080/TCP", "http"
+	named map[*model.ServicePort]int32 // where targetPorts lead that are names, see target
 }
 
 // ports are what a Pod declares.
@@ -28,16 +28,13 @@ func (s *Subject) ports(pod *model.Pod) *declaredPorts {
 	if p := s.declares[pod]; p != nil {
 		return p
 	}
-	p := &declaredPorts{list: containerPorts(pod), known: map[string]bool{}, named: map[string]int32{}}
-	for _, port := range p.list {
+	p := &declaredPorts{known: map[string]bool{}, named: map[*model.ServicePort]int32{}}
+	for port := range endpoints.ContainerPorts(pod) {
+		p.list = append(p.list, *port)
 		number := strconv.Itoa(int(port.Port))
 		p.known[number], p.known[number+"/"+port.Protocol] = true, true
-		if port.Name == "" {
-			continue
-		}
-		p.known[port.Name] = true
-		if key := port.Name + "/" + port.Protocol; p.named[key] == 0 {
-			p.named[key] = port.Port
+		if port.Name != "" {
+			p.known[port.Name] = true
 		}
 	}
 	if s.declares == nil {
@@ -52,30 +49,20 @@ func (s *Subject) declared(pod *model.Pod, port string) bool {
 	return port != "" && s.ports(pod).known[port]
 }
 
-// containerPorts are all that a Pod's serving containers declare.
-func containerPorts(pod *model.Pod) []model.ContainerPort {
-	var out []model.ContainerPort
-	for i := range pod.Containers {
-		out = append(out, pod.Containers[i].Ports...)
-	}
-	for i := range pod.InitContainers {
-		if pod.InitContainers[i].Sidecar {
-			out = append(out, pod.InitContainers[i].Ports...)
-		}
-	}
-	return out
-}
-
 // target is the container port that a Service's port leads to in a Pod, 0 when
 // the Pod has none of that name.
 func (s *Subject) target(p *model.ServicePort, pod *model.Pod) int32 {
-	if p.TargetPort == "" {
-		return p.Port
+	if p.TargetPort == "" || numeric(p.TargetPort) {
+		n, _ := endpoints.TargetPort(p, pod)
+		return n
 	}
-	if n, err := strconv.ParseInt(p.TargetPort, 10, 32); err == nil {
-		return int32(n)
+	named := s.ports(pod).named
+	n, known := named[p]
+	if !known {
+		n, _ = endpoints.TargetPort(p, pod)
+		named[p] = n
 	}
-	return s.ports(pod).named[p.TargetPort+"/"+p.Protocol]
+	return n
 }
 
 func itoa(n int32) string { return strconv.Itoa(int(n)) }
@@ -85,8 +72,8 @@ const someText = 8
 
 func podPortsText(pod *model.Pod) string {
 	var out []string
-	for i, p := range containerPorts(pod) {
-		if i == someText {
+	for p := range endpoints.ContainerPorts(pod) {
+		if len(out) == someText {
 			out = append(out, "…")
 			break
 		}
@@ -107,19 +94,7 @@ func (s *Subject) lives() bool { return s.selects() && len(s.ready) > 0 }
 
 // familyDiffers says whether the Service is of another IP family than the Pod.
 func (s *Subject) familyDiffers(pod *model.Pod) bool {
-	if len(s.Service.IPFamilies) == 0 {
-		return false
-	}
-	for _, ip := range pod.IPs {
-		family := "IPv4"
-		if strings.Contains(ip, ":") {
-			family = "IPv6"
-		}
-		if slices.Contains(s.Service.IPFamilies, family) {
-			return false
-		}
-	}
-	return true
+	return len(endpoints.Addresses(s.Service, pod)) == 0
 }
 
 // rightPort is the port of a Pod that a Service's port most likely means: the

@@ -119,22 +119,8 @@ func (r *Rule) AllowsPort(destination *model.Pod, protocol string, number int32)
 
 // gives says whether a container that serves gives a number the name of a port.
 func gives(pod *model.Pod, p *port, number int32) bool {
-	for i := range pod.InitContainers {
-		if c := &pod.InitContainers[i]; c.Sidecar && declares(c, p, number) {
-			return true
-		}
-	}
-	for i := range pod.Containers {
-		if declares(&pod.Containers[i], p, number) {
-			return true
-		}
-	}
-	return false
-}
-
-func declares(c *model.Container, p *port, number int32) bool {
-	for i := range c.Ports {
-		if d := &c.Ports[i]; d.Port == number && d.Name == p.name && d.Protocol == p.protocol {
+	for d := range endpoints.ContainerPorts(pod) {
+		if d.Port == number && d.Name == p.name && d.Protocol == p.protocol {
 			return true
 		}
 	}

@@ -26,7 +26,7 @@ func NewTable(s *model.Snapshot) *Table {
 		t.addNode(node)
 	}
 	for _, pod := range s.Pods {
-		if pod.HostNetwork || pod.Phase == "Succeeded" || pod.Phase == "Failed" {
+		if pod.HostNetwork || pod.Ended() {
 			continue
 		}
 		for _, ip := range pod.IPs {
