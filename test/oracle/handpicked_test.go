@@ -60,8 +60,8 @@ func port(name string, protocol v1.Protocol, number int32) option {
 	})
 }
 
-// endpoints gives the Service one more slice, with the Service's ports.
-func endpoints(list ...discovery.Endpoint) option {
+// slice gives the Service one more slice, with the Service's ports.
+func slice(list ...discovery.Endpoint) option {
 	return func(s *v1.Service, slices *[]*discovery.EndpointSlice) {
 		slice := &discovery.EndpointSlice{
 			ObjectMeta: metav1.ObjectMeta{
@@ -114,64 +114,64 @@ var handpicked = []struct {
 	name    string
 	options []option
 }{
-	{"one unnamed port", []option{port("", tcp, 80), endpoints(here)}},
-	{"three endpoints", []option{port("http", tcp, 80), endpoints(here, here2, there)}},
+	{"one unnamed port", []option{port("", tcp, 80), slice(here)}},
+	{"three endpoints", []option{port("http", tcp, 80), slice(here, here2, there)}},
 	{"no slice", []option{port("http", tcp, 80)}},
-	{"empty slice", []option{port("http", tcp, 80), endpoints()}},
-	{"none ready", []option{port("http", tcp, 80), endpoints(state(here, false, false, false), state(there, false, false, false))}},
-	{"udp", []option{port("", udp, 53), endpoints(here, there)}},
-	{"sctp", []option{port("sig", sctp, 99), endpoints(here)}},
-	{"three ports", []option{port("http", tcp, 80), port("https", tcp, 443), port("admin", tcp, 90), endpoints(here, there)}},
-	{"dns, same number twice", []option{port("dns", udp, 53), port("dns-tcp", tcp, 53), endpoints(here, there)}},
-	{"two slices", []option{port("http", tcp, 80), endpoints(here), endpoints(there, far)}},
-	{"same address in two slices", []option{port("http", tcp, 80), endpoints(state(here, false, true, true)), endpoints(here)}},
-	{"byte order of addresses", []option{port("http", tcp, 80), endpoints(at("10.244.1.100", "node-a"), at("10.244.1.10", "node-a"), at("9.1.1.1", "node-b"))}},
-	{"terminating but serving only", []option{port("http", tcp, 80), endpoints(state(here, false, true, true), state(there, false, true, true), state(far, false, false, true))}},
-	{"ready while terminating (publishNotReadyAddresses)", []option{port("http", tcp, 80), endpoints(state(here, true, false, true))}},
-	{"nil conditions", []option{port("http", tcp, 80), endpoints(discovery.Endpoint{Addresses: []string{"10.244.1.5"}})}},
-	{"affinity, three hours", []option{affinity(10800), port("http", tcp, 80), endpoints(here, there, far)}},
-	{"affinity, one second, one endpoint", []option{affinity(1), port("", tcp, 80), endpoints(here)}},
-	{"internal Local", []option{internalLocal(), port("http", tcp, 80), endpoints(here, there)}},
-	{"internal Local without local endpoint", []option{internalLocal(), port("http", tcp, 80), endpoints(there)}},
-	{"zone hints", []option{port("http", tcp, 80), endpoints(hinted(here, "zone-1", ""), hinted(there, "zone-2", ""))}},
-	{"zone hints, one missing", []option{port("http", tcp, 80), endpoints(hinted(here, "zone-1", ""), there)}},
-	{"node hints", []option{port("http", tcp, 80), endpoints(hinted(here, "zone-1", "node-a"), hinted(here2, "zone-1", "node-b"), hinted(there, "zone-2", "node-b"))}},
-	{"node hints, none for this node", []option{port("http", tcp, 80), endpoints(hinted(there, "zone-1", "node-b"), hinted(far, "zone-2", "node-c"))}},
-	{"NodePort", []option{port("http", tcp, 80), nodePort, endpoints(here, there)}},
+	{"empty slice", []option{port("http", tcp, 80), slice()}},
+	{"none ready", []option{port("http", tcp, 80), slice(state(here, false, false, false), state(there, false, false, false))}},
+	{"udp", []option{port("", udp, 53), slice(here, there)}},
+	{"sctp", []option{port("sig", sctp, 99), slice(here)}},
+	{"three ports", []option{port("http", tcp, 80), port("https", tcp, 443), port("admin", tcp, 90), slice(here, there)}},
+	{"dns, same number twice", []option{port("dns", udp, 53), port("dns-tcp", tcp, 53), slice(here, there)}},
+	{"two slices", []option{port("http", tcp, 80), slice(here), slice(there, far)}},
+	{"same address in two slices", []option{port("http", tcp, 80), slice(state(here, false, true, true)), slice(here)}},
+	{"byte order of addresses", []option{port("http", tcp, 80), slice(at("10.244.1.100", "node-a"), at("10.244.1.10", "node-a"), at("9.1.1.1", "node-b"))}},
+	{"terminating but serving only", []option{port("http", tcp, 80), slice(state(here, false, true, true), state(there, false, true, true), state(far, false, false, true))}},
+	{"ready while terminating (publishNotReadyAddresses)", []option{port("http", tcp, 80), slice(state(here, true, false, true))}},
+	{"nil conditions", []option{port("http", tcp, 80), slice(discovery.Endpoint{Addresses: []string{"10.244.1.5"}})}},
+	{"affinity, three hours", []option{affinity(10800), port("http", tcp, 80), slice(here, there, far)}},
+	{"affinity, one second, one endpoint", []option{affinity(1), port("", tcp, 80), slice(here)}},
+	{"internal Local", []option{internalLocal(), port("http", tcp, 80), slice(here, there)}},
+	{"internal Local without local endpoint", []option{internalLocal(), port("http", tcp, 80), slice(there)}},
+	{"zone hints", []option{port("http", tcp, 80), slice(hinted(here, "zone-1", ""), hinted(there, "zone-2", ""))}},
+	{"zone hints, one missing", []option{port("http", tcp, 80), slice(hinted(here, "zone-1", ""), there)}},
+	{"node hints", []option{port("http", tcp, 80), slice(hinted(here, "zone-1", "node-a"), hinted(here2, "zone-1", "node-b"), hinted(there, "zone-2", "node-b"))}},
+	{"node hints, none for this node", []option{port("http", tcp, 80), slice(hinted(there, "zone-1", "node-b"), hinted(far, "zone-2", "node-c"))}},
+	{"NodePort", []option{port("http", tcp, 80), nodePort, slice(here, there)}},
 	{"NodePort without endpoints", []option{port("http", tcp, 81), nodePort}},
-	{"NodePort Local", []option{port("http", tcp, 82), nodePort, externalLocal(), endpoints(here, there)}},
-	{"NodePort Local without local endpoint", []option{port("http", udp, 83), nodePort, externalLocal(), endpoints(there)}},
-	{"NodePort, both Local", []option{port("http", tcp, 84), nodePort, externalLocal(), internalLocal(), endpoints(here, here2, there)}},
-	{"NodePort, internal Local without local endpoint", []option{port("http", tcp, 85), nodePort, internalLocal(), endpoints(there)}},
-	{"NodePort Local, local one terminating", []option{port("http", tcp, 86), nodePort, externalLocal(), endpoints(state(here, false, true, true), there)}},
-	{"NodePort Local, hints", []option{port("http", tcp, 87), nodePort, externalLocal(), endpoints(hinted(here, "zone-2", ""), hinted(there, "zone-1", ""))}},
-	{"NodePort with affinity", []option{affinity(600), port("http", tcp, 88), nodePort, externalLocal(), endpoints(here, there)}},
-	{"LoadBalancer", []option{port("http", tcp, 100), lb, endpoints(here, there)}},
-	{"LoadBalancer pending", []option{port("http", tcp, 101), lb, ingress(), endpoints(here)}},
-	{"LoadBalancer, hostname", []option{port("http", tcp, 102), lb, ingress(v1.LoadBalancerIngress{Hostname: "lb.example.com"}), endpoints(here)}},
-	{"LoadBalancer, ipMode Proxy", []option{port("http", tcp, 103), lb, ingress(v1.LoadBalancerIngress{IP: "192.0.2.10", IPMode: ptr(v1.LoadBalancerIPModeProxy)}), endpoints(here)}},
-	{"LoadBalancer, two addresses", []option{port("http", tcp, 104), lb, ingress(v1.LoadBalancerIngress{IP: "192.0.2.10", IPMode: ptr(v1.LoadBalancerIPModeVIP)}, v1.LoadBalancerIngress{IP: "192.0.2.11"}), endpoints(here)}},
-	{"LoadBalancer, source ranges", []option{port("http", tcp, 105), lb, endpoints(here), spec(func(s *v1.ServiceSpec) { s.LoadBalancerSourceRanges = []string{"203.0.113.0/25", " 198.51.100.7/32"} })}},
-	{"LoadBalancer, source ranges with the node", []option{port("http", tcp, 106), lb, endpoints(here), spec(func(s *v1.ServiceSpec) { s.LoadBalancerSourceRanges = []string{"172.18.0.0/16"} })}},
-	{"LoadBalancer, source range /0", []option{port("http", tcp, 107), lb, endpoints(here), spec(func(s *v1.ServiceSpec) { s.LoadBalancerSourceRanges = []string{"203.0.113.0/25", "0.0.0.0/0"} })}},
+	{"NodePort Local", []option{port("http", tcp, 82), nodePort, externalLocal(), slice(here, there)}},
+	{"NodePort Local without local endpoint", []option{port("http", udp, 83), nodePort, externalLocal(), slice(there)}},
+	{"NodePort, both Local", []option{port("http", tcp, 84), nodePort, externalLocal(), internalLocal(), slice(here, here2, there)}},
+	{"NodePort, internal Local without local endpoint", []option{port("http", tcp, 85), nodePort, internalLocal(), slice(there)}},
+	{"NodePort Local, local one terminating", []option{port("http", tcp, 86), nodePort, externalLocal(), slice(state(here, false, true, true), there)}},
+	{"NodePort Local, hints", []option{port("http", tcp, 87), nodePort, externalLocal(), slice(hinted(here, "zone-2", ""), hinted(there, "zone-1", ""))}},
+	{"NodePort with affinity", []option{affinity(600), port("http", tcp, 88), nodePort, externalLocal(), slice(here, there)}},
+	{"LoadBalancer", []option{port("http", tcp, 100), lb, slice(here, there)}},
+	{"LoadBalancer pending", []option{port("http", tcp, 101), lb, ingress(), slice(here)}},
+	{"LoadBalancer, hostname", []option{port("http", tcp, 102), lb, ingress(v1.LoadBalancerIngress{Hostname: "lb.example.com"}), slice(here)}},
+	{"LoadBalancer, ipMode Proxy", []option{port("http", tcp, 103), lb, ingress(v1.LoadBalancerIngress{IP: "192.0.2.10", IPMode: ptr(v1.LoadBalancerIPModeProxy)}), slice(here)}},
+	{"LoadBalancer, two addresses", []option{port("http", tcp, 104), lb, ingress(v1.LoadBalancerIngress{IP: "192.0.2.10", IPMode: ptr(v1.LoadBalancerIPModeVIP)}, v1.LoadBalancerIngress{IP: "192.0.2.11"}), slice(here)}},
+	{"LoadBalancer, source ranges", []option{port("http", tcp, 105), lb, slice(here), spec(func(s *v1.ServiceSpec) { s.LoadBalancerSourceRanges = []string{"203.0.113.0/25", " 198.51.100.7/32"} })}},
+	{"LoadBalancer, source ranges with the node", []option{port("http", tcp, 106), lb, slice(here), spec(func(s *v1.ServiceSpec) { s.LoadBalancerSourceRanges = []string{"172.18.0.0/16"} })}},
+	{"LoadBalancer, source range /0", []option{port("http", tcp, 107), lb, slice(here), spec(func(s *v1.ServiceSpec) { s.LoadBalancerSourceRanges = []string{"203.0.113.0/25", "0.0.0.0/0"} })}},
 	{"LoadBalancer, source ranges, no endpoints", []option{port("http", tcp, 108), lb, spec(func(s *v1.ServiceSpec) { s.LoadBalancerSourceRanges = []string{"203.0.113.0/25"} })}},
-	{"LoadBalancer Local with health check", []option{port("http", tcp, 109), lb, externalLocal(), endpoints(here, there), spec(func(s *v1.ServiceSpec) { s.HealthCheckNodePort = 32000 })}},
-	{"LoadBalancer Local without local endpoint", []option{port("http", tcp, 110), port("https", tcp, 111), lb, externalLocal(), endpoints(there), spec(func(s *v1.ServiceSpec) { s.HealthCheckNodePort = 32001 })}},
-	{"LoadBalancer without nodePorts", []option{port("http", tcp, 112), lb, endpoints(here), spec(func(s *v1.ServiceSpec) { s.Ports[0].NodePort = 0; s.AllocateLoadBalancerNodePorts = ptr(false) })}},
-	{"externalIPs", []option{port("http", tcp, 80), endpoints(here), spec(func(s *v1.ServiceSpec) { s.ExternalIPs = []string{"192.0.2.50", "2001:db8::50", "192.0.2.51"} })}},
-	{"externalIPs Local", []option{port("http", tcp, 81), endpoints(there), externalLocal(), spec(func(s *v1.ServiceSpec) { s.ExternalIPs = []string{"192.0.2.50"} })}},
+	{"LoadBalancer Local with health check", []option{port("http", tcp, 109), lb, externalLocal(), slice(here, there), spec(func(s *v1.ServiceSpec) { s.HealthCheckNodePort = 32000 })}},
+	{"LoadBalancer Local without local endpoint", []option{port("http", tcp, 110), port("https", tcp, 111), lb, externalLocal(), slice(there), spec(func(s *v1.ServiceSpec) { s.HealthCheckNodePort = 32001 })}},
+	{"LoadBalancer without nodePorts", []option{port("http", tcp, 112), lb, slice(here), spec(func(s *v1.ServiceSpec) { s.Ports[0].NodePort = 0; s.AllocateLoadBalancerNodePorts = ptr(false) })}},
+	{"externalIPs", []option{port("http", tcp, 80), slice(here), spec(func(s *v1.ServiceSpec) { s.ExternalIPs = []string{"192.0.2.50", "2001:db8::50", "192.0.2.51"} })}},
+	{"externalIPs Local", []option{port("http", tcp, 81), slice(there), externalLocal(), spec(func(s *v1.ServiceSpec) { s.ExternalIPs = []string{"192.0.2.50"} })}},
 	{"externalIPs without endpoints", []option{port("http", tcp, 82), spec(func(s *v1.ServiceSpec) { s.ExternalIPs = []string{"192.0.2.50"} })}},
 	{"IPv6 only", []option{port("http", tcp, 80), spec(func(s *v1.ServiceSpec) {
 		s.ClusterIP, s.ClusterIPs, s.IPFamilies = "fd00:10:96::50", []string{"fd00:10:96::50"}, []v1.IPFamily{v1.IPv6Protocol}
-	}), endpoints(here6, there6), affinity(60)}},
+	}), slice(here6, there6), affinity(60)}},
 	{"dual stack", []option{port("http", tcp, 113), nodePort, spec(func(s *v1.ServiceSpec) {
 		s.ClusterIPs, s.IPFamilies = append(s.ClusterIPs, "fd00:10:96::60"), []v1.IPFamily{v1.IPv4Protocol, v1.IPv6Protocol}
-	}), endpoints(here, there), endpoints(here6, there6)}},
-	{"headless", []option{port("http", tcp, 80), endpoints(here), spec(func(s *v1.ServiceSpec) { s.ClusterIP, s.ClusterIPs = "None", []string{"None"} })}},
+	}), slice(here, there), slice(here6, there6)}},
+	{"headless", []option{port("http", tcp, 80), slice(here), spec(func(s *v1.ServiceSpec) { s.ClusterIP, s.ClusterIPs = "None", []string{"None"} })}},
 	{"ExternalName", []option{spec(func(s *v1.ServiceSpec) {
 		s.Type, s.ExternalName, s.ClusterIP, s.ClusterIPs = v1.ServiceTypeExternalName, "www.example.com", "", nil
 	})}},
-	{"another proxy's", []option{port("http", tcp, 80), endpoints(here), func(s *v1.Service, _ *[]*discovery.EndpointSlice) {
+	{"another proxy's", []option{port("http", tcp, 80), slice(here), func(s *v1.Service, _ *[]*discovery.EndpointSlice) {
 		s.Labels = map[string]string{"service.kubernetes.io/service-proxy-name": "other"}
 	}}},
 }
