@@ -126,13 +126,7 @@ func (d *Doctor) groups(namespace string) []*group {
 // compare says how labels miss a selector; nil when they are not alike. The
 // reason has one %s, for "2 Pods have".
 func compare(selector, labels map[string]string) *miss {
-	var wrong []string
-	for key, value := range selector {
-		if have, is := labels[key]; !is || have != value {
-			wrong = append(wrong, key)
-		}
-	}
-	slices.Sort(wrong)
+	wrong := endpoints.Missing(selector, labels)
 	if len(wrong) == 0 {
 		return nil
 	}
@@ -248,10 +242,8 @@ func (s *Subject) onDeploymentOnly() *miss {
 			continue
 		}
 		missing := map[string]string{}
-		for key, value := range s.Service.Selector {
-			if d.TemplateLabels[key] != value {
-				missing[key] = value
-			}
+		for _, key := range endpoints.Missing(s.Service.Selector, d.TemplateLabels) {
+			missing[key] = s.Service.Selector[key]
 		}
 		fix := patched("Put the label on the Pods: a Service never looks at a Deployment's own labels.", "Deployment", d.Meta, "strategic",
 			spec(object{"template": object{"metadata": object{"labels": missing}}}))

@@ -2,7 +2,6 @@ package endpoints
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,7 +80,7 @@ func MembershipOf(s *model.Snapshot, service *model.Service) *Membership {
 // (k8s.io/endpointslice/reconciler.go, reconcileByAddressType).
 func Rows(s *model.Snapshot, service *model.Service, pod *model.Pod) []Row {
 	endpoint := Row{Pod: pod.Name}
-	if reason, why := Absent(s, service, pod); reason != "" {
+	if reason, why := absent(s, service, pod); reason != "" {
 		endpoint.Reason, endpoint.Why = reason, why
 	} else {
 		endpoint.fill(s, service, pod)
@@ -96,10 +95,9 @@ func Rows(s *model.Snapshot, service *model.Service, pod *model.Pod) []Row {
 	return rows
 }
 
-// Absent says why a Pod is no endpoint of a Service on any port, as a Reason and
-// in a sentence; "" when it is one
-// (k8s.io/endpointslice/reconciler.go, reconcileByAddressType).
-func Absent(s *model.Snapshot, service *model.Service, pod *model.Pod) (Reason, string) {
+// absent says why a Pod is no endpoint of a Service on any port, as a Reason and
+// in a sentence; "" when it is one.
+func absent(s *model.Snapshot, service *model.Service, pod *model.Pod) (Reason, string) {
 	switch {
 	case service.Type == model.ExternalName:
 		return ExternalName, "an ExternalName Service is a name in DNS and has no endpoints"
@@ -133,12 +131,11 @@ func unlike(service *model.Service, pod *model.Pod) string {
 		return "the Pod is in namespace " + pod.Namespace
 	}
 	var out []string
-	for _, key := range slices.Sorted(maps.Keys(service.Selector)) {
-		switch have, has := pod.Labels[key]; {
-		case !has:
-			out = append(out, fmt.Sprintf("the Pod has no label %s", key))
-		case have != service.Selector[key]:
+	for _, key := range Missing(service.Selector, pod.Labels) {
+		if have, has := pod.Labels[key]; has {
 			out = append(out, fmt.Sprintf("the Pod has %s=%s, the selector %s=%s", key, have, key, service.Selector[key]))
+		} else {
+			out = append(out, fmt.Sprintf("the Pod has no label %s", key))
 		}
 	}
 	return strings.Join(out, "; ")

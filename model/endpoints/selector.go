@@ -12,11 +12,29 @@ import (
 // selects nothing all the same, see Selects.
 func Matches(selector, labels map[string]string) bool {
 	for key, value := range selector {
-		if have, is := labels[key]; !is || have != value {
+		if !carries(labels, key, value) {
 			return false
 		}
 	}
 	return true
+}
+
+// Missing gives the keys of a selector whose pairs labels do not have, in order;
+// none when they match (k8s.io/apimachinery/pkg/labels, Set.AsSelector).
+func Missing(selector, labels map[string]string) []string {
+	var out []string
+	for key, value := range selector {
+		if !carries(labels, key, value) {
+			out = append(out, key)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func carries(labels map[string]string, key, value string) bool {
+	have, is := labels[key]
+	return is && have == value
 }
 
 // MatchesSelector says whether labels satisfy a LabelSelector. Nil selects

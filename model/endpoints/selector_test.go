@@ -24,6 +24,9 @@ func TestMatches(t *testing.T) {
 		if got := endpoints.Matches(c.selector, labels); got != c.want {
 			t.Errorf("Matches(%v): %v", c.selector, got)
 		}
+		if missing := endpoints.Missing(c.selector, labels); (len(missing) == 0) != c.want {
+			t.Errorf("Missing(%v): %v", c.selector, missing)
+		}
 	}
 }
 
