@@ -119,7 +119,7 @@ func FuzzClusters(f *testing.F) {
 			for _, mode := range []string{ModeIPTables, ModeNFTables, ModeIPVS} {
 				p := compileMode(mode, before, "node-a", family, before.Services)
 				whole := compileMode(mode, after, "node-a", family, after.Services)
-				if next, _ := p.Update(after); distinct(after.Services) && distinct(before.Services) && printed(next) != printed(whole) {
+				if next := p.Update(after); distinct(after.Services) && distinct(before.Services) && printed(next) != printed(whole) {
 					t.Errorf("%s: updated:\n%s\ncompiled:\n%s", mode, printed(next), printed(whole))
 				}
 				if mode == ModeIPVS {

@@ -98,17 +98,20 @@ func (p *Program) made(c serviceMaker, s *model.Snapshot, h *host, list []*model
 	return m
 }
 
-// Update gives the program for a later snapshot of the same cluster, and what
-// came and went. Only Services that changed, or whose EndpointSlices did, are
-// compiled; everything else is shared with p, as in kube-proxy's partial sync
-// (pkg/proxy/iptables/proxier.go, needFullSync). What all rules depend on, the
-// node and kube-proxy's configuration, makes everything anew.
+// Update gives the program for a later snapshot of the same cluster. Only
+// Services that changed, or whose EndpointSlices did, are compiled; every other
+// chain and set is shared with p, by pointer, as in kube-proxy's partial sync
+// (pkg/proxy/iptables/proxier.go, needFullSync). When something changed that all
+// rules depend on, the node or kube-proxy's configuration, all are compiled.
 //
 // Objects that did not change must be the same in both snapshots, by pointer.
-func (p *Program) Update(s *model.Snapshot) (*Program, []Difference) {
+func (p *Program) Update(s *model.Snapshot) *Program {
 	m := p.maker
 	if m == nil || m.snapshot.Proxy.Mode != s.Proxy.Mode {
 		return p.remake(s)
+	}
+	if m.snapshot == s {
+		return p
 	}
 	h := hostOf(p.Mode, s, p.Node, p.Family)
 	if !reflect.DeepEqual(h, m.host) || !slices.Equal(s.ServiceCIDRs, m.snapshot.ServiceCIDRs) {
@@ -121,7 +124,7 @@ func (p *Program) Update(s *model.Snapshot) (*Program, []Difference) {
 		same := *m
 		same.snapshot = s
 		next.maker = &same
-		return &next, nil
+		return &next
 	}
 	if u.overlap {
 		return p.remake(s)
@@ -130,13 +133,12 @@ func (p *Program) Update(s *model.Snapshot) (*Program, []Difference) {
 	if now := next.maker; u.overlap || p.Mode == ModeIPTables && (now.ends[len(now.ends)-1].endpoints > largeCluster) != m.large {
 		return p.remake(s)
 	}
-	return next, u.differences
+	return next
 }
 
 // remake compiles everything.
-func (p *Program) remake(s *model.Snapshot) (*Program, []Difference) {
-	next := compileMode(p.Mode, s, p.Node, p.Family, s.Services)
-	return next, Compare(next, &Observed{Program: p})
+func (p *Program) remake(s *model.Snapshot) *Program {
+	return compileMode(p.Mode, s, p.Node, p.Family, s.Services)
 }
 
 // update makes a program out of another and a few compiled Services.
@@ -145,11 +147,10 @@ type update struct {
 	maker    *maker
 	snapshot *model.Snapshot
 
-	segments    []segment
-	changed     []*part
-	gone        []int // Services of the old snapshot that are no more
-	differences []Difference
-	overlap     bool // a tangled Service changed
+	segments []segment
+	changed  []*part
+	gone     []int // Services of the old snapshot that are no more
+	overlap  bool  // a tangled Service changed
 }
 
 // segment is a run of Services in the new order: those from to to of the old
@@ -296,7 +297,6 @@ func (u *update) program() *Program {
 			for _, t := range next.Tables {
 				if t.Chain(c.Name) == c {
 					made.lists.chains[k] = t.replace(c, rules, removed, added)
-					u.compare(t.Name, c.Name, pick(c.Rules, removed), pick(rules, added))
 				}
 			}
 		}
@@ -310,7 +310,6 @@ func (u *update) program() *Program {
 				if at := slices.Index(table.Sets, s); at >= 0 {
 					table.Sets[at] = now
 				}
-				u.compareElements(s, out, in)
 			}
 		}
 	}
@@ -327,11 +326,6 @@ func (u *update) ipvs(next *Program, sets []*Set) {
 	last := len(sets) - 1
 	next.IPSets, next.Servers = sets[:last:last], sets[last]
 	next.Tables = ipvsTables(u.maker.host, next.IPSets)
-	for _, t := range next.Tables {
-		for _, c := range t.Chains {
-			u.compare(t.Name, c.Name, u.old.Chain(t.Name, c.Name).Rules, c.Rules)
-		}
-	}
 }
 
 // splice puts a shared list together, and gives the positions in old that are
@@ -443,7 +437,6 @@ func (u *update) table() *Table {
 	}
 	for _, i := range u.gone {
 		forget(i)
-		u.compareOwn(i, nil)
 	}
 	for _, p := range u.changed {
 		if p.was >= 0 {
@@ -460,7 +453,6 @@ func (u *update) table() *Table {
 		for _, c := range s.part.table.Chains {
 			t.names.put(c.Name, c)
 		}
-		u.compareOwn(s.part.was, s.part.table.Chains)
 	}
 	t.Chains = append(t.Chains, old.Chains[ends[len(ends)-1].chains:]...)
 	t.Sets = append(t.Sets, old.Sets[ends[len(ends)-1].sets:]...)
@@ -492,51 +484,4 @@ func (e extent) plus(from, to extent) extent {
 	e.sets += to.sets - from.sets
 	e.endpoints += to.endpoints - from.endpoints
 	return e
-}
-
-// compareOwn notes what came and went in the chains of a Service's own.
-func (u *update) compareOwn(was int, now []*Chain) {
-	name := u.maker.lists.table.Name
-	have := map[string]*Chain{}
-	if was >= 0 {
-		ends := u.maker.ends
-		for _, c := range u.maker.lists.table.Chains[ends[was].chains:ends[was+1].chains] {
-			have[c.Name] = c
-		}
-	}
-	for _, c := range now {
-		var before []*Rule
-		if h := have[c.Name]; h != nil {
-			before = h.Rules
-			delete(have, c.Name)
-		}
-		u.compare(name, c.Name, before, c.Rules)
-	}
-	for _, c := range have {
-		u.compare(name, c.Name, c.Rules, nil)
-	}
-}
-
-// compare notes what came and went in a chain: Missing is new, Extra is gone.
-func (u *update) compare(table, chain string, before, after []*Rule) {
-	text := func(rules []*Rule) []string {
-		out := make([]string, len(rules))
-		for i := range rules {
-			out[i] = rules[i].String()
-		}
-		return out
-	}
-	u.differences = append(u.differences, compareChain(table, chain, text(after), text(before))...)
-}
-
-// compareElements notes what came and went in a set.
-func (u *update) compareElements(set *Set, out, in []*Element) {
-	text := func(elements []*Element) []string {
-		var out []string
-		for _, e := range elements {
-			out = append(out, set.texts(e)...)
-		}
-		return out
-	}
-	u.differences = append(u.differences, compareChain(u.maker.lists.table.Name, "@"+set.Name, text(in), text(out))...)
 }

@@ -21,8 +21,7 @@ func printed(p *Program) string {
 	return Print(p)
 }
 
-// However a cluster changes, updating gives the program that compiling gives,
-// and the differences are those between the two programs.
+// However a cluster changes, updating gives the program that compiling gives.
 func TestUpdate(t *testing.T) {
 	const seed = 20261124
 	for _, mode := range []string{ModeIPTables, ModeNFTables, ModeIPVS} {
@@ -33,7 +32,7 @@ func TestUpdate(t *testing.T) {
 			changes := 0
 			for step := range 300 {
 				s = someChange(random, s)
-				next, differences := p.Update(s)
+				next := p.Update(s)
 				whole := compileMode(mode, s, "node-0", IPv4, s.Services)
 				got, want := strings.Split(printed(next), "\n"), strings.Split(printed(whole), "\n")
 				for i := range want {
@@ -57,31 +56,15 @@ func TestUpdate(t *testing.T) {
 				if got, want := outcomesText(&Trace{Outcomes: Walk(next, f, nil)}), outcomesText(&Trace{Outcomes: Walk(whole, f, nil)}); got != want {
 					t.Fatalf("step %d: %+v: %s, want %s", step, f, got, want)
 				}
-				if mode != ModeNFTables {
-					requireDifferences(t, differences, Compare(next, &Observed{Program: p}))
+				if next != p {
+					changes++
 				}
-				changes += len(differences)
 				p = next
 			}
-			if changes < 300 {
+			if changes < 250 {
 				t.Errorf("only %d changes", changes)
 			}
 		})
-	}
-}
-
-func requireDifferences(t *testing.T, got, want []Difference) {
-	t.Helper()
-	text := func(list []Difference) []string {
-		var out []string
-		for _, d := range list {
-			out = append(out, fmt.Sprint(d))
-		}
-		slices.Sort(out)
-		return out
-	}
-	if a, b := text(got), text(want); !slices.Equal(a, b) {
-		t.Fatalf("differences %q\nwant %q", a, b)
 	}
 }
 

@@ -278,7 +278,7 @@ func FuzzCompile(f *testing.F) {
 			empty := model.NewSnapshot(model.Snapshot{Proxy: s.Proxy, Nodes: s.Nodes})
 			for _, mode := range []string{ModeIPTables, ModeNFTables} {
 				whole := compileMode(mode, snapshot, "node-a", family, snapshot.Services)
-				if next, _ := compileMode(mode, empty, "node-a", family, nil).Update(snapshot); printed(next) != printed(whole) {
+				if next := compileMode(mode, empty, "node-a", family, nil).Update(snapshot); printed(next) != printed(whole) {
 					t.Errorf("%s: updated:\n%s\ncompiled:\n%s", mode, printed(next), printed(whole))
 				}
 			}
