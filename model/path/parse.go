@@ -19,7 +19,7 @@ type Counter struct {
 // Foreign is a rule with a match or target that kube-proxy does not write.
 type Foreign struct {
 	Table, Chain string
-	Text         string // as printed, without "-A CHAIN" or handle
+	Text         string // as printed, without "-A CHAIN", handle or counter
 }
 
 // Observed is what iptables-save(8) or nft(8) printed on a node. It is immutable.
@@ -140,7 +140,8 @@ func (o *Observed) line(table *Table, line string) error {
 	if chain == nil {
 		return fmt.Errorf("a rule of chain %q, which is not declared", name)
 	}
-	rule, ok := parseRule(rest, table, o.Program.Family == IPv6)
+	isChain := func(name string) bool { return table.Chain(name) != nil }
+	rule, ok := parseRule(rest, isChain, o.Program.Family == IPv6)
 	if !ok {
 		o.Foreign = append(o.Foreign, Foreign{table.Name, name, rest})
 		return nil
@@ -155,16 +156,16 @@ func (o *Observed) line(table *Table, line string) error {
 
 // ruleReader reads one rule's options; ok falls when one is not understood.
 type ruleReader struct {
-	words []string
-	rule  Rule
-	table *Table
-	mask  string // of -m recent
-	ok    bool
+	words   []string
+	rule    Rule
+	isChain func(name string) bool
+	mask    string // of -m recent
+	ok      bool
 }
 
-func parseRule(text string, table *Table, v6 bool) (Rule, bool) {
+func parseRule(text string, isChain func(name string) bool, v6 bool) (Rule, bool) {
 	words, ok := splitWords(text)
-	r := &ruleReader{words: words, rule: Rule{V6: v6}, table: table, ok: ok}
+	r := &ruleReader{words: words, rule: Rule{V6: v6}, isChain: isChain, ok: ok}
 	for r.ok && len(r.words) > 0 {
 		not := r.words[0] == "!"
 		if not {
@@ -311,7 +312,7 @@ func (r *ruleReader) ipvs(name, value string) {
 
 func (r *ruleReader) target(name string) {
 	rule := &r.rule
-	if r.table.Chain(name) != nil {
+	if r.isChain(name) {
 		rule.Action, rule.Chain = ActionJump, name
 		return
 	}

@@ -270,7 +270,8 @@ func (r *nftReader) rule(c *Chain) {
 	reader := &nftRuleReader{tokens: r.tokens, sets: r.sets, family: r.observed.Program.Family, ok: true}
 	reader.rule.NFT, reader.rule.V6 = true, reader.family == IPv6
 	if !reader.read() {
-		r.foreign(c.Name, r.written(r.tokens))
+		head, _, tail, _ := cutCounter([]byte(r.written(r.tokens)), counterPackets, counterBytes)
+		r.foreign(c.Name, string(head)+string(tail))
 		return
 	}
 	c.add(reader.rule)
