@@ -72,7 +72,7 @@ func (a Ask) Commands() []Command {
 // Absent says whether a command failed because the node has no such chain, by
 // what it wrote to its standard error. iptables 1.8.9 with nf_tables does not
 // tell that from a chain that other tools have changed ("is incompatible, use
-// 'nft' tool"): then it is not known.
+// 'nft' tool"; iptables/nft.c, nft_is_table_compatible): then it is not known.
 func (c Command) Absent(complaint string) bool {
 	if c.Chain == nil {
 		return false
@@ -83,7 +83,7 @@ func (c Command) Absent(complaint string) bool {
 	return strings.Contains(complaint, "No chain/target/match by that name")
 }
 
-// Listing is what the command printed for an Ask.
+// Listing is what the command, iptables(8) or nft(8), printed for an Ask.
 func (c Command) Listing(a Ask, at time.Time, text io.Reader) Listing {
 	return Listing{Node: a.Node, Mode: a.Mode, Family: a.Family, Command: c.Args, Chain: c.Chain, At: at, Absent: text == nil, Text: text}
 }

@@ -80,7 +80,8 @@ const maxAsked = 24
 // allEvery is how often all rules of a big node are read.
 const allEvery = time.Minute
 
-// NewWatch follows the rules of one family on a node.
+// NewWatch follows the rules of one family on a node: kube-proxy writes those of
+// IPv4 and IPv6 apart (pkg/proxy/metaproxier/meta_proxier.go).
 func NewWatch(node string, family Family) *Watch {
 	w := &Watch{node: node, family: family, few: fewLines, ipsets: map[string]string{}}
 	for _, set := range ipsets {
@@ -98,7 +99,7 @@ func (w *Watch) forget() {
 
 // Ask begins a look, and says what to read: everything at first, when all says
 // so, when a minute has passed, and always where that is little; else the chains
-// that somebody wants to see. mode is kube-proxy's.
+// on the screen. mode is kube-proxy's (pkg/proxy/apis/config, ProxyMode).
 func (w *Watch) Ask(mode string, chains []ChainID, at time.Time, all bool) Ask {
 	if mode != w.mode || w.byName == nil || len(w.slots) > 4*(w.size+fewLines) {
 		w.forget()
@@ -126,8 +127,9 @@ func (w *Watch) keeps(s *slot) bool {
 	return w.size <= w.few || w.asked[s.id]
 }
 
-// Read takes a listing of the present look in. An error says that it is not
-// what its command prints, with the line.
+// Read takes a listing of the present look in: of iptables-save(8), iptables(8)
+// -S, nft(8) list or ipset(8) save. An error says that it is not what its command
+// prints, with the line.
 func (w *Watch) Read(l Listing) error {
 	if l.Absent {
 		s := w.slot(l.Chain.Table, []byte(l.Chain.Chain), nil, nil)
@@ -223,8 +225,9 @@ func (v *View) Counter(table, chain, rule string) (Counter, bool) {
 	return sum, found
 }
 
-// Seen ends a look. s is what the rules are derived from: a picture from before
-// the look, so that it asks for no rule that came later.
+// Seen ends a look. s is what the rules are derived from, as kube-proxy does
+// (pkg/proxy/iptables/proxier.go, syncProxyRules): a picture from before the look,
+// so that it asks for no rule that came later.
 func (w *Watch) Seen(s *model.Snapshot) *View {
 	first := !w.started
 	w.derive(s)
