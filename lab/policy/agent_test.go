@@ -109,7 +109,7 @@ func TestAllows(t *testing.T) {
 		{"the node by its bridge", []string{denyAll}, bridge1, web, 8080, "", true},
 		{"another node", []string{denyAll}, node2, web, 8080, "", false},
 		{"a Pod of the host's network is not selected", []string{denyAll}, client, node1, 80, "", false},
-		{"and nobody's peer", []string{selectWeb + "ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]"}, node2, web, 80, "", false},
+		{"and no peer of a selector", []string{selectWeb + "ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]"}, node2, web, 80, "", false},
 		{"matchExpressions", []string{selectWeb + "ingress: [{from: [{podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [web]}]}}]}]"}, client, web, 80, "", true},
 		{"a Pod that has ended does not hold its address", []string{selectWeb + "ingress: [{from: [{namespaceSelector: {matchLabels: {team: ops}}, podSelector: {matchLabels: {app: ended}}}]}]"}, client, web, 80, "", false},
 		{"a Pod to itself", []string{denyAll}, web, web, 80, "", true},

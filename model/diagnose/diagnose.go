@@ -38,9 +38,9 @@ type Doctor struct {
 	clusterIPs map[string]*model.Service
 	external   []*model.Service
 	orphans    []*model.EndpointSlice
-	somebodies map[*model.PolicyRule]bool
-	mutes      map[string][]*model.Pod // namespace: those that may not ask DNS
-	grouped    map[string][]*group     // namespace
+	existing   map[*model.PolicyRule]bool // rules with a peer that exists
+	mutes      map[string][]*model.Pod    // namespace: those that may not ask DNS
+	grouped    map[string][]*group        // namespace
 }
 
 // New prepares to diagnose a snapshot. It indexes what joins a Service to its

@@ -36,10 +36,10 @@ func endsAt(e policy.End, addresses []string) []policy.End {
 	return out
 }
 
-// letsIn says whether policies let the client, or anybody, in.
+// letsIn says whether policies let the client in, or any client if none is named.
 func (s *Subject) letsIn(backend *model.Pod, protocol string, port int32) bool {
 	if s.Client == nil {
-		return s.letsAnybodyIn(backend, protocol, port)
+		return s.letsAnyIn(backend, protocol, port)
 	}
 	for _, source := range ends(s.Client) {
 		c := policy.Connection{Source: source, Destination: policy.End{Pod: backend}, Protocol: protocol, Port: port}
@@ -50,16 +50,17 @@ func (s *Subject) letsIn(backend *model.Pod, protocol string, port int32) bool {
 	return false
 }
 
-func (s *Subject) letsAnybodyIn(backend *model.Pod, protocol string, port int32) bool {
+func (s *Subject) letsAnyIn(backend *model.Pod, protocol string, port int32) bool {
 	policies := s.policies.Isolating(backend, policy.Ingress)
 	return len(policies) == 0 || anyRule(policies, policy.Ingress, func(r *policy.Rule) bool {
-		return r.AllowsPort(backend, protocol, port) && (len(r.Peers) == 0 || s.isAnybody(r))
+		return r.AllowsPort(backend, protocol, port) && (len(r.Peers) == 0 || s.peersExist(r))
 	})
 }
 
-// letsOut says whether policies let a Pod out to another, or to one of the
-// addresses of its Service, virtual: which of the two a policy sees is up to the
-// network plugin. A Pod that is not known (nil) is let out to if any is.
+// letsOut says whether policies let a Pod out to another Pod, or to one of the
+// virtual addresses of that Pod's Service: which of the two a policy sees is up
+// to the network plugin. If the other Pod is not known (nil), a rule for any peer
+// at the port is enough.
 func (d *Doctor) letsOut(from, to *model.Pod, virtual []string, protocol string, port int32) bool {
 	if to == nil {
 		policies := d.policies.Isolating(from, policy.Egress)
@@ -79,21 +80,21 @@ func anyRule(policies []*policy.Policy, d policy.Direction, is func(*policy.Rule
 	return slices.ContainsFunc(policies, func(p *policy.Policy) bool { return slices.ContainsFunc(p.Rules(d), is) })
 }
 
-// isAnybody says whether a rule's peers are anybody that exists; addresses
-// outside of the cluster always may be.
-func (d *Doctor) isAnybody(rule *policy.Rule) bool {
-	answer, known := d.somebodies[rule.PolicyRule]
+// peersExist says whether a rule has a peer that exists. An address outside of
+// the cluster always may.
+func (d *Doctor) peersExist(rule *policy.Rule) bool {
+	answer, known := d.existing[rule.PolicyRule]
 	if !known {
-		if d.somebodies == nil {
-			d.somebodies = map[*model.PolicyRule]bool{}
+		if d.existing == nil {
+			d.existing = map[*model.PolicyRule]bool{}
 		}
-		answer = d.lookForAnybody(rule)
-		d.somebodies[rule.PolicyRule] = answer
+		answer = d.lookForPeers(rule)
+		d.existing[rule.PolicyRule] = answer
 	}
 	return answer
 }
 
-func (d *Doctor) lookForAnybody(rule *policy.Rule) bool {
+func (d *Doctor) lookForPeers(rule *policy.Rule) bool {
 	for i := range rule.Peers {
 		peer := &rule.Peers[i]
 		if peer.CIDR != "" || d.scoped() || d.unread("pods") || peer.Namespaces != nil && d.unread("namespaces") {

@@ -21,7 +21,7 @@ var policyNobody = Rule{
 		return s.eachShut(func(p *model.ServicePort, pod *model.Pod, by []*policy.Policy) *Finding {
 			for _, each := range by {
 				for i, rule := range each.Rules(policy.Ingress) {
-					if len(rule.Peers) == 0 || !rule.AllowsPort(pod, p.Protocol, s.target(p, pod)) || s.isAnybody(rule) {
+					if len(rule.Peers) == 0 || !rule.AllowsPort(pod, p.Protocol, s.target(p, pod)) || s.peersExist(rule) {
 						continue
 					}
 					text := "Pods " + selectorText(orEvery(rule.Peers[0].Pods))

@@ -64,8 +64,8 @@ func (s *Set) In(namespace string) []*Policy { return s.policies[namespace] }
 
 // Isolating gives the policies that isolate a Pod in a direction: those of its
 // namespace that select it and are about the direction (networking/v1
-// NetworkPolicySpec). None isolates a Pod of the host's network: what happens to
-// one is undefined, and most network plugins do not tell it from its node
+// NetworkPolicySpec). A Pod on the host's network is isolated by none: the API
+// leaves it undefined, and most network plugins do not tell such a Pod from its node
 // (https://kubernetes.io/docs/concepts/services-networking/network-policies/#networkpolicy-and-hostnetwork-pods).
 func (s *Set) Isolating(pod *model.Pod, d Direction) []*Policy {
 	if pod == nil || pod.HostNetwork {

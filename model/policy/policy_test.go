@@ -82,7 +82,7 @@ func TestIngress(t *testing.T) {
 		port     int32
 		want     Reason
 	}{
-		{"nobody", none, client, web, "TCP", 8080, Denied},
+		{"no rule", none, client, web, "TCP", 8080, Denied},
 		{"a Pod to itself", none, web, web, "TCP", 8080, Itself},
 		{"a Pod to itself by its other address", none, web6, web, "TCP", 8080, Itself},
 		{"the Pod's node", none, node1, web, "TCP", 8080, OwnNode},
@@ -90,7 +90,7 @@ func TestIngress(t *testing.T) {
 		{"another node", none, node2, web, "TCP", 8080, Denied},
 		{"a Pod that is not selected", none, web, client, "TCP", 80, Open},
 		{"a Pod of the host's network", none, client, node2, "TCP", 80, Open},
-		{"an address of nobody", none, client, outside, "TCP", 80, Open},
+		{"an address that no Pod has", none, client, outside, "TCP", 80, Open},
 		{"anybody", []model.PolicyRule{{}}, outside, web, "TCP", 8080, Allowed},
 		{"an IPv6 range", peers(model.PolicyPeer{CIDR: "fd00::2:0/112"}), "fd00::2:2", web6, "TCP", 8080, Allowed},
 		{"an IPv4 range written as IPv6", peers(model.PolicyPeer{CIDR: "::ffff:198.51.100.0/120"}), outside, web, "TCP", 8080, Allowed},
@@ -102,7 +102,7 @@ func TestIngress(t *testing.T) {
 		{"Pods of every namespace", peers(model.PolicyPeer{Pods: &clients, Namespaces: &everyNamespace}), client, web, "TCP", 8080, Allowed},
 		{"Pods of a namespace", peers(model.PolicyPeer{Namespaces: &ops}), client, web, "TCP", 8080, Allowed},
 		{"a range or Pods", peers(model.PolicyPeer{CIDR: "192.0.2.0/24"}, model.PolicyPeer{Namespaces: &ops}), client, web, "TCP", 8080, Allowed},
-		{"a Pod of the host's network is nobody's peer", peers(model.PolicyPeer{Namespaces: &everyNamespace}), node2, web, "TCP", 8080, Denied},
+		{"a Pod on the host's network is no peer of a selector", peers(model.PolicyPeer{Namespaces: &everyNamespace}), node2, web, "TCP", 8080, Denied},
 		{"every port of a protocol", ports(model.PolicyPort{Protocol: "UDP"}), client, web, "UDP", 4711, Allowed},
 		{"every port of another protocol", ports(model.PolicyPort{Protocol: "UDP"}), client, web, "TCP", 4711, Denied},
 		{"SCTP", ports(model.PolicyPort{Protocol: "SCTP", Port: "8080"}), client, web, "SCTP", 8080, Allowed},

@@ -91,8 +91,9 @@ func TestPolicyAgainstKubeNetworkPolicies(t *testing.T) {
 	})
 }
 
-// opinion is what somebody says of a connection, by direction. An oracle that
-// tells no directions apart says the same of both, and names no policies.
+// opinion is what an implementation says of a connection, by direction. An oracle
+// that knows the verdict of both together says the same of each, and names no
+// policies.
 type opinion [2]struct {
 	allowed bool
 	by      []string // the policies that isolate the Pod

@@ -54,7 +54,7 @@ type policyWorld struct {
 	nodes      []*v1.Node
 	namespaces []*v1.Namespace
 	pods       []*v1.Pod
-	// raw are the policies as somebody writes them; stored, as the API server
+	// raw are the policies as people write them; stored, as the API server
 	// hands them out: with its defaults, and without empty lists.
 	raw, stored []*networkingv1.NetworkPolicy
 }
