@@ -67,9 +67,10 @@ type App struct {
 	ticking  bool
 	quitting bool
 
-	stale    bool      // something has happened since the last frame
-	awaiting bool      // the next frame comes with a frameMsg
-	composed time.Time // when the last frame was begun
+	stale    bool           // something has happened since the last frame
+	awaiting bool           // the next frame comes with a frameMsg
+	composed time.Time      // when the last frame was begun
+	canvas   *frame.Surface // that the last frame was drawn on; nil before the first
 	view     tea.View
 	areas    []frame.Region
 }

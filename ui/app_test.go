@@ -60,6 +60,7 @@ type driver struct {
 	late    chan tea.Msg   // answers of commands that waited
 	held    []chan tea.Msg // the answers of commands that the backend holds
 	timers  []timer
+	timed   func(what string, work func()) // does an update or a view; benchmarks measure it
 }
 
 type timer struct {
@@ -77,7 +78,7 @@ func drive(t testing.TB, w, h int, options Options) *driver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &driver{t: t, backend: backend, now: epoch, late: make(chan tea.Msg, 256)}
+	d := &driver{t: t, backend: backend, now: epoch, late: make(chan tea.Msg, 256), timed: func(_ string, work func()) { work() }}
 	options.Backend, options.Lessons, options.Seed = backend, list, 1
 	options.Now = func() time.Time { return d.now }
 	options.Timer = func(after time.Duration, fire func(time.Time) tea.Msg) tea.Cmd {
@@ -96,8 +97,9 @@ func drive(t testing.TB, w, h int, options Options) *driver {
 
 func (d *driver) send(msg tea.Msg) {
 	d.t.Helper()
-	_, cmd := d.app.Update(msg)
-	d.app.View()
+	var cmd tea.Cmd
+	d.timed("update", func() { _, cmd = d.app.Update(msg) })
+	d.timed("view", func() { d.app.View() })
 	d.run(cmd)
 }
 

@@ -15,7 +15,7 @@ import (
 
 // counted is what iptables-save -c prints of what kube-proxy derived, every
 // rule with its counter from packets; rules that drop names are not there.
-func counted(t *testing.T, s *model.Snapshot, node string, packets func(rule string) int, drop string) *path.Observed {
+func counted(t testing.TB, s *model.Snapshot, node string, packets func(rule string) int, drop string) *path.Observed {
 	t.Helper()
 	var b strings.Builder
 	for line := range strings.SplitSeq(path.Print(path.Compile(s, node, path.IPv4)), "\n") {
@@ -35,7 +35,8 @@ func counted(t *testing.T, s *model.Snapshot, node string, packets func(rule str
 }
 
 // atPath is a lesson with a Service and a client, looking at the path.
-func atPath(t *testing.T, w, h int) *driver {
+func atPath(t testing.TB, w, h int) *driver {
+	t.Helper()
 	d := tourStart(t, w, h, Options{})
 	d.toService()
 	for range 10 {

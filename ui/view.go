@@ -18,7 +18,8 @@ func (a *App) View() tea.View {
 		return a.view
 	}
 	a.stale, a.composed = false, a.options.Now()
-	s := a.compose()
+	s := a.emptied()
+	a.compose(s)
 	a.areas = s.Regions()
 	a.view = tea.NewView(s.Render())
 	a.view.AltScreen = true
@@ -28,19 +29,39 @@ func (a *App) View() tea.View {
 }
 
 // Frame draws the present screen, for tests and recordings.
-func (a *App) Frame() *frame.Surface { return a.compose() }
+func (a *App) Frame() *frame.Surface {
+	s := a.empty()
+	a.compose(s)
+	return s
+}
 
-func (a *App) compose() *frame.Surface {
-	s := frame.New(a.size.W, a.size.H)
+func (a *App) empty() *frame.Surface {
 	if a.options.Theme.ASCII {
-		s = frame.NewASCII(a.size.W, a.size.H)
+		return frame.NewASCII(a.size.W, a.size.H)
 	}
+	return frame.New(a.size.W, a.size.H)
+}
+
+// emptied gives an empty frame, in the memory of the last one if that has the
+// present size: a frame is more than a megabyte.
+func (a *App) emptied() *frame.Surface {
+	if a.canvas != nil {
+		if w, h := a.canvas.Size(); w == a.size.W && h == a.size.H {
+			a.canvas = a.canvas.Again()
+			return a.canvas
+		}
+	}
+	a.canvas = a.empty()
+	return a.canvas
+}
+
+func (a *App) compose(s *frame.Surface) {
 	if a.screen == nil || a.size.W == 0 || a.size.H == 0 {
-		return s
+		return
 	}
 	if layout.Classify(a.size.W, a.size.H) == layout.TooSmall {
 		a.drawTooSmall(s)
-		return s
+		return
 	}
 	a.screen.Draw(s, a.theme)
 	a.drawHeader(s)
@@ -56,7 +77,6 @@ func (a *App) compose() *frame.Surface {
 		s.Restyle(frame.Rect{W: a.size.W, H: a.size.H}, faint)
 		a.drawHelp(s)
 	}
-	return s
 }
 
 func faint(s frame.Style) frame.Style {

@@ -117,6 +117,14 @@ func New(w, h int) *Surface {
 	return &Surface{root: &root{buf: uv.NewScreenBuffer(w, h)}, area: area, clip: area}
 }
 
+// Again makes an empty frame of the size and kind of s in its memory. s must not
+// be used any more.
+func (s *Surface) Again() *Surface {
+	s.root.buf.Clear()
+	area := Rect{0, 0, s.root.buf.Width(), s.root.buf.Height()}
+	return &Surface{root: &root{buf: s.root.buf, ascii: s.root.ascii}, area: area, clip: area}
+}
+
 // NewASCII makes an empty frame that shows only characters of ASCII: others
 // become their nearest relative, or "?".
 func NewASCII(w, h int) *Surface {

@@ -139,6 +139,21 @@ func TestHitFindsTheTopmost(t *testing.T) {
 	}
 }
 
+func TestAgainIsEmpty(t *testing.T) {
+	for _, s := range []*Surface{New(6, 2), NewASCII(6, 2)} {
+		s.Text(0, 0, "a世", Style{Bold: true})
+		s.Click(Rect{0, 0, 6, 2}, "row", 1)
+		again := s.Again()
+		if again.Plain() != "\n" || strings.Contains(again.Render(), "\x1b") || len(again.Regions()) != 0 {
+			t.Errorf("something is left: %q, %v", again.Render(), again.Regions())
+		}
+		again.Text(1, 1, "é…", Style{})
+		if want := s.root.ascii; want != (again.Plain() == "\n ?.") {
+			t.Errorf("ASCII only: %v, drawn %q", want, again.Plain())
+		}
+	}
+}
+
 func TestRestyleKeepsText(t *testing.T) {
 	s := New(4, 1)
 	s.Text(0, 0, "ab", Style{Fg: color.White, Bold: true})
