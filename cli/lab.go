@@ -151,24 +151,7 @@ func printLab(w io.Writer, s lab.Status, end string) {
   kubectl get nodes
 
 svctour's own commands use it by themselves. %s ends it.
-`, s.Version, s.StartedIn, count(len(s.Nodes), "node"), shellQuote(s.Kubeconfig), end)
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// shellQuote makes a path safe to paste into a shell.
-func shellQuote(path string) string {
-	if strings.IndexFunc(path, func(r rune) bool {
-		return !strings.ContainsRune("/._-+:@,%=", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
-	}) < 0 {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+`, s.Version, s.StartedIn, model.Count(len(s.Nodes), "node"), model.ShellWord(s.Kubeconfig), end)
 }
 
 func newLabDown(g *globals) *cobra.Command {

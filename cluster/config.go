@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"slices"
@@ -22,6 +23,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"svctour/model"
 )
 
 // Options choose a cluster and how it is watched. The zero value means the
@@ -197,7 +200,7 @@ func (o Options) resolve() (*target, error) {
 		}
 		t.rest = inCluster
 	} else if config.Contexts[t.context] == nil {
-		return nil, &ContextError{Name: t.context, Available: nearest(t.context, config)}
+		return nil, &ContextError{Name: t.context, Available: model.Nearest(t.context, slices.Collect(maps.Keys(config.Contexts)))}
 	}
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: o.Context}
 	overrides.Context.Namespace = o.Namespace
@@ -233,40 +236,3 @@ func prepare(config *rest.Config) {
 // kubectlEnv is the environment in which the embedded kubectl means exactly
 // what its arguments say: no aliases and defaults from a kuberc file.
 func kubectlEnv() []string { return append(os.Environ(), "KUBECTL_KUBERC=false") }
-
-// nearest orders the contexts by how much they look like name.
-func nearest(name string, config *clientcmdapi.Config) []string {
-	names := make([]string, 0, len(config.Contexts))
-	for n := range config.Contexts {
-		names = append(names, n)
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		return cmp.Or(cmp.Compare(distance(name, a), distance(name, b)), cmp.Compare(a, b))
-	})
-	return names
-}
-
-// distance is the Levenshtein distance of two strings in bytes; a name that
-// contains the other counts as near.
-func distance(a, b string) int {
-	if a != "" && strings.Contains(b, a) {
-		return 1
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}

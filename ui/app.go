@@ -268,7 +268,7 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 			a.prompt.Set(in.Line)
 		}
 	case shell.Fix:
-		return a.offer(in)
+		return a.offer(in.Fix)
 	case shell.Undo:
 		return a.takeBack()
 	case shell.Save:

@@ -136,26 +136,3 @@ func asked(d *driver, n int) []string {
 	}
 	return out
 }
-
-func TestFixedObject(t *testing.T) {
-	for line, want := range map[string]string{
-		"patch service web -n shop --type=merge -p {}":   "service web -n shop",
-		"patch -n shop deployment/web -p {} --type json": "deployment/web -n shop",
-		"label pod web-1 app=web --overwrite":            "pod web-1",
-		"scale deployment web --replicas 3":              "deployment web",
-		"set image deployment/web web=nginx":             "deployment/web",
-		"delete networkpolicy deny --namespace=shop":     "networkpolicy deny --namespace=shop",
-		"delete pods a b":                                "",
-		"delete pod/a pod/b":                             "",
-		"label pods --all app=web":                       "",
-		"delete -f x.yaml":                               "",
-		"rollout restart deployment web":                 "",
-		"apply -f -":                                     "",
-		"patch":                                          "",
-		"":                                               "",
-	} {
-		if got := strings.Join(fixedObject(strings.Fields(line)), " "); got != want {
-			t.Errorf("%q: %q, want %q", line, got, want)
-		}
-	}
-}

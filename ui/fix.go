@@ -10,6 +10,7 @@ import (
 
 	"svctour/lessons"
 	"svctour/model"
+	"svctour/model/diagnose"
 	"svctour/ui/frame"
 	"svctour/ui/live"
 	"svctour/ui/shell"
@@ -51,12 +52,16 @@ type fixMsg struct {
 }
 
 // preview asks what a command would change; it writes nothing.
-func preview(offer context.Context, s shell.Session, namespace string, in lessons.Invocation, object []string) tea.Cmd {
+func preview(offer context.Context, s shell.Session, namespace string, in lessons.Invocation, target *model.Ref) tea.Cmd {
 	return within(offer, func(ctx context.Context) tea.Msg {
 		ctx, cancel := context.WithTimeout(ctx, commandTime)
 		defer cancel()
 		msg := fixMsg{invoke: in}
-		now := s.Kubectl(ctx, namespace, append([]string{"get", "-o", "yaml"}, object...), "")
+		get := []string{"get", "-o", "yaml", strings.ToLower(target.Kind), target.Name}
+		if target.Namespace != "" {
+			get = append(get, "-n", target.Namespace)
+		}
+		now := s.Kubectl(ctx, namespace, get, "")
 		if now.Exit != 0 {
 			msg.problem = now.Stderr
 			return msg
@@ -91,59 +96,17 @@ func without(yaml string, fields ...string) string {
 	return out.String()
 }
 
-// fixedObject names the one object that a command changes, as arguments of
-// kubectl get; nil when it is not a command whose effect can be shown.
-func fixedObject(args []string) []string {
-	if len(args) == 0 || !slices.Contains([]string{"patch", "label", "annotate", "scale", "delete", "set"}, args[0]) {
-		return nil
-	}
-	rest := args[1:]
-	if args[0] == "set" && len(rest) > 0 {
-		rest = rest[1:]
-	}
-	var names, flags []string
-	for i := 0; i < len(rest); i++ {
-		arg := rest[i]
-		switch {
-		case arg == "-n" || arg == "--namespace":
-			if i++; i < len(rest) {
-				flags = []string{"-n", rest[i]}
-			}
-		case strings.HasPrefix(arg, "--namespace="):
-			flags = []string{arg}
-		case arg == "-p" || arg == "--patch" || arg == "--type" || arg == "--replicas":
-			i++
-		case strings.HasPrefix(arg, "-f"), strings.HasPrefix(arg, "--filename"), strings.HasPrefix(arg, "-l"), strings.HasPrefix(arg, "--selector"), strings.HasPrefix(arg, "--all"):
-			return nil
-		case !strings.HasPrefix(arg, "-"):
-			names = append(names, arg)
-		}
-	}
-	switch {
-	case len(names) > 0 && strings.Contains(names[0], "/"):
-		if args[0] == "delete" && len(names) > 1 {
-			return nil
-		}
-		return append(names[:1:1], flags...)
-	case len(names) > 1 && (args[0] != "delete" || len(names) == 2):
-		return append(names[:2:2], flags...)
-	}
-	return nil
-}
-
 // offer shows what a fix would change, or, where that cannot be shown, puts its
 // command into the prompt.
-func (a *App) offer(in shell.Fix) tea.Cmd {
-	invoke, err := lessons.Typed(in.Line)
-	object := fixedObject(invoke.Args)
-	if err != nil || object == nil || a.link.session == nil || a.prompt.Running() {
-		return a.intent(shell.Prompt(in))
+func (a *App) offer(fix diagnose.Fix) tea.Cmd {
+	if fix.Args == nil || fix.Target == nil || a.link.session == nil || a.prompt.Running() {
+		return a.intent(shell.Prompt{Line: fix.Command})
 	}
 	a.fix.drop()
 	offer, stop := context.WithCancel(a.errands)
 	a.fix.stop = stop
 	a.notice = "Asking the API server what it would change…"
-	return preview(offer, a.link.session, a.link.namespace, invoke, object)
+	return preview(offer, a.link.session, a.link.namespace, lessons.Invocation{Display: fix.Command, Args: fix.Args}, fix.Target)
 }
 
 // previewed asks for a yes.

@@ -50,7 +50,7 @@ var clientEgress = Rule{
 			Cause:    "The policy selects the client for egress, and no rule of any policy that does allows the backends' ports. (If the network plugin enforces policies.)",
 			Evidence: []Fact{
 				observed("NetworkPolicy", by.Meta, "spec.podSelector", selectorText(&by.Pods)),
-				observed("NetworkPolicy", by.Meta, "spec.egress", count(len(*by.Egress), "rule")),
+				observed("NetworkPolicy", by.Meta, "spec.egress", model.Count(len(*by.Egress), "rule")),
 				observed("Pod", s.Client.Meta, "metadata.labels", pairs(s.Client.Labels)),
 				{Object: about("Pod", s.Client.Meta), Field: "egress to Pod " + backend.Name, Value: "denied", Kind: model.Derived},
 			},

@@ -18,7 +18,7 @@ var clientNotRunning = Rule{
 			Headline: fmt.Sprintf("The client Pod %s is %s, not Running", pod.Name, pod.Phase),
 			Cause:    "A connection starts in a running container.",
 			Evidence: []Fact{observed("Pod", pod.Meta, "status.phase", pod.Phase)},
-			Fix:      command("Find out why it does not run.", "kubectl describe pod %s -n %s", pod.Name, pod.Namespace),
+			Fix:      command("Find out why it does not run.", "describe pod %s -n %s", pod.Name, pod.Namespace),
 		}}
 	},
 }

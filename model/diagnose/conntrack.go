@@ -155,7 +155,7 @@ func staleFinding(s *model.Snapshot, service *model.Service, port *model.Service
 	}
 	f := &Finding{
 		Rule: "stale-conntrack", Severity: Warning, Lane: LaneProxy, Confidence: Certain,
-		Headline: fmt.Sprintf("Pod %s keeps %s to %s:%d with %s", client.Name, count(len(stale), port.Protocol+" connection"), service.Name, port.Port, to),
+		Headline: fmt.Sprintf("Pod %s keeps %s to %s:%d with %s", client.Name, model.Count(len(stale), port.Protocol+" connection"), service.Name, port.Port, to),
 		Cause:    "A connection is translated when its first packet comes, and conntrack remembers it: what changed later is for new connections.",
 	}
 	for _, c := range stale[:min(len(stale), someText)] {
@@ -165,7 +165,7 @@ func staleFinding(s *model.Snapshot, service *model.Service, port *model.Service
 		})
 	}
 	f.Fix = command("Let the client connect anew, or make the node forget the old connections.",
-		"kubectl exec -n kube-system %s -- conntrack -D -p %s --orig-src %s --orig-dst %s --orig-port-dst %d",
+		"exec -n kube-system %s -- conntrack -D -p %s --orig-src %s --orig-dst %s --orig-port-dst %d",
 		proxy, strings.ToLower(port.Protocol), c.Client.Addr(), c.Asked.Addr(), port.Port)
 	return f
 }

@@ -117,7 +117,7 @@ func (d *Doctor) Service(namespace, name string, o Options) ServiceReport {
 	slices.SortStableFunc(report.Findings, func(a, b Finding) int { return cmp.Compare(severityRank[a.Severity], severityRank[b.Severity]) })
 	if s.Service == nil && len(report.Findings) == 0 { // it may be there, and well
 		report.NotChecked = append(report.NotChecked, Unchecked{
-			What: fmt.Sprintf("anything: Services of namespace %s could not be read", namespace), How: fmt.Sprintf("kubectl auth can-i list services -n %s", word(namespace)),
+			What: fmt.Sprintf("anything: Services of namespace %s could not be read", namespace), How: fmt.Sprintf("kubectl auth can-i list services -n %s", model.ShellWord(namespace)),
 		})
 		report.Summary = "could not be read"
 		return report
@@ -128,7 +128,7 @@ func (d *Doctor) Service(namespace, name string, o Options) ServiceReport {
 	}
 	if s.selecting() && s.unread("pods") {
 		report.NotChecked = append(report.NotChecked, Unchecked{
-			What: "the selector, the Pods and their ports: Pods may not be listed", How: fmt.Sprintf("kubectl auth can-i list pods -n %s", word(namespace)),
+			What: "the selector, the Pods and their ports: Pods may not be listed", How: fmt.Sprintf("kubectl auth can-i list pods -n %s", model.ShellWord(namespace)),
 		})
 	} else if report.Healthy && s.Service != nil && len(s.ready) > 0 {
 		report.NotChecked = append(report.NotChecked, Unchecked{
@@ -280,14 +280,6 @@ func pairs(labels map[string]string) string {
 	return strings.Join(out, ",")
 }
 
-// count writes a number with its noun.
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
 // summary says what the Service is.
 func (s *Subject) summary() string {
 	if s.Service == nil {
@@ -310,7 +302,7 @@ func (s *Subject) summary() string {
 	}
 	if s.unread("pods") {
 		all, ready := s.endpointCount()
-		return fmt.Sprintf("%s %s, %d of %s ready", kind, strings.Join(ports, ","), ready, count(all, "endpoint"))
+		return fmt.Sprintf("%s %s, %d of %s ready", kind, strings.Join(ports, ","), ready, model.Count(all, "endpoint"))
 	}
-	return fmt.Sprintf("%s %s, %d of %s ready", kind, strings.Join(ports, ","), len(s.ready), count(len(s.selected), "Pod"))
+	return fmt.Sprintf("%s %s, %d of %s ready", kind, strings.Join(ports, ","), len(s.ready), model.Count(len(s.selected), "Pod"))
 }

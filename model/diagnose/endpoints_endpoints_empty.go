@@ -21,11 +21,11 @@ var endpointsEmpty = Rule{
 		f := Finding{
 			Severity: Error, Confidence: Certain,
 			Cause: "Connections are refused. Why, the Pods would tell, which may not be listed here.",
-			Fix:   command("Ask somebody who may list Pods to look, or for the right to.", "kubectl auth can-i list pods -n %s", s.Namespace),
+			Fix:   command("Ask somebody who may list Pods to look, or for the right to.", "auth can-i list pods -n %s", s.Namespace),
 		}
 		all, ready := s.endpointCount()
 		if ready == 0 {
-			f.Headline = fmt.Sprintf("None of %s is ready", count(all, "endpoint"))
+			f.Headline = fmt.Sprintf("None of %s is ready", model.Count(all, "endpoint"))
 			f.Evidence = []Fact{observed("Service", s.Service.Meta, "ready endpoints", "0")}
 			return []Finding{f}
 		}

@@ -38,7 +38,7 @@ var endpointsLag = Rule{
 				Headline: fmt.Sprintf("Pod %s is ready, but in no EndpointSlice of the Service", pod.Name),
 				Cause:    "The EndpointSlice controller has not written it: it may not run (kube-controller-manager), or be far behind.",
 				Evidence: []Fact{observed("Pod", pod.Meta, "status.podIP", pod.IP()), observed("Service", s.Service.Meta, "EndpointSlices", strconv.Itoa(len(s.slices)))},
-				Fix:      command("See whether the controller manager runs.", "kubectl get pods -n kube-system -l component=kube-controller-manager"),
+				Fix:      command("See whether the controller manager runs.", "get pods -n kube-system -l component=kube-controller-manager"),
 			}}
 		}
 		return nil

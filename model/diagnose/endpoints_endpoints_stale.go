@@ -38,7 +38,7 @@ var endpointsStale = Rule{
 						observed("EndpointSlice", slice.Meta, fmt.Sprintf("endpoints[%d].targetRef", i), e.Target.Kind+" "+e.Target.Name),
 						{Object: "Namespace " + slice.Namespace, Field: "Pods named " + e.Target.Name, Value: "none with that UID", Kind: model.Observed},
 					},
-					Fix: command("See whether the controller manager runs.", "kubectl get pods -n kube-system -l component=kube-controller-manager"),
+					Fix: command("See whether the controller manager runs.", "get pods -n kube-system -l component=kube-controller-manager"),
 				}}
 			}
 		}

@@ -36,7 +36,7 @@ var sliceForeign = Rule{
 						observed("EndpointSlice", slice.Meta, fmt.Sprintf("endpoints[%d].addresses", i), e.Addresses[0]),
 						observed("Service", s.Service.Meta, "spec.selector", pairs(s.Service.Selector)),
 					},
-					Fix: command("Delete it, if the address should get no connections.", "kubectl delete endpointslice %s -n %s", slice.Name, slice.Namespace),
+					Fix: command("Delete it, if the address should get no connections.", "delete endpointslice %s -n %s", slice.Name, slice.Namespace).changing("EndpointSlice", slice.Meta),
 				}}
 			}
 		}

@@ -1,6 +1,10 @@
 package diagnose
 
-import "fmt"
+import (
+	"fmt"
+
+	"svctour/model"
+)
 
 // Endpoints written by hand that are not ready.
 var sliceNotReady = Rule{
@@ -19,7 +23,7 @@ var sliceNotReady = Rule{
 		slice := s.slices[0]
 		return []Finding{{
 			Severity: Error, Confidence: Certain,
-			Headline: fmt.Sprintf("None of the Service's %s is marked ready", count(all, "written endpoint")),
+			Headline: fmt.Sprintf("None of the Service's %s is marked ready", model.Count(all, "written endpoint")),
 			Cause:    "The Service has no selector: whoever writes its EndpointSlices says which endpoints are ready.",
 			Evidence: []Fact{observed("EndpointSlice", slice.Meta, "endpoints[].conditions.ready", "false"), observed("Service", s.Service.Meta, "spec.selector", "none")},
 			Fix: patched("Mark it ready, if it is.", "EndpointSlice", slice.Meta, "json",

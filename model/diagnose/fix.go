@@ -15,47 +15,48 @@ func patched(explain, kind string, m model.Meta, how string, body any) Fix {
 	if err != nil {
 		return Fix{Explain: explain}
 	}
-	return Fix{
-		Explain: explain,
-		Command: fmt.Sprintf("kubectl patch %s %s%s --type=%s -p %s", strings.ToLower(kind), word(m.Name), namespaceFlag(m.Namespace), how, quote(string(text))),
-		Patch:   &Patch{Type: how, Body: body},
-		Target:  &model.Ref{Kind: kind, Namespace: m.Namespace, Name: m.Name, UID: m.UID},
+	args := []string{"patch", strings.ToLower(kind), m.Name}
+	if m.Namespace != "" {
+		args = append(args, "-n", m.Namespace)
 	}
+	fix := kubectl(explain, append(args, "--type="+how, "-p", string(text))).changing(kind, m)
+	fix.Patch = &Patch{Type: how, Body: body}
+	return fix
 }
 
-// command is a fix by a command; each text among args is one word of it.
-func command(explain, format string, args ...any) Fix {
-	for i := range args {
-		if text, is := args[i].(string); is {
-			args[i] = word(text)
-		}
+// command is a fix by a call of kubectl. The words of format are the call's;
+// none is split or joined by what is filled into it.
+func command(explain, format string, fill ...any) Fix {
+	var args []string
+	for _, word := range strings.Fields(format) {
+		n := strings.Count(word, "%")
+		args = append(args, fmt.Sprintf(word, fill[:n]...))
+		fill = fill[n:]
 	}
-	return Fix{Explain: explain, Command: fmt.Sprintf(format, args...)}
+	return kubectl(explain, args)
 }
 
-func namespaceFlag(namespace string) string {
-	if namespace == "" {
-		return ""
+// kubectl is a fix by a call of kubectl with these arguments.
+func kubectl(explain string, args []string) Fix {
+	words := []string{"kubectl"}
+	for _, arg := range args {
+		words = append(words, model.ShellWord(arg))
 	}
-	return " -n " + word(namespace)
+	return Fix{Explain: explain, Command: strings.Join(words, " "), Args: args}
 }
 
-// word is a text as one word for a shell, quoted if it has to be: names come
-// from files, too, and those may hold anything.
-func word(text string) string {
-	for _, r := range text {
-		if !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._/=,", r) {
-			return quote(text)
-		}
-	}
-	if text == "" {
-		return quote(text)
-	}
-	return text
+// by gives the fix another command with the same effect, as command does.
+func (f Fix) by(format string, fill ...any) Fix {
+	other := command(f.Explain, format, fill...)
+	f.Command, f.Args = other.Command, other.Args
+	return f
 }
 
-// quote makes one word of a text for a POSIX shell.
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+// changing says which one object the fix changes.
+func (f Fix) changing(kind string, m model.Meta) Fix {
+	f.Target = &model.Ref{Kind: kind, Namespace: m.Namespace, Name: m.Name, UID: m.UID}
+	return f
+}
 
 // object is a JSON object.
 type object = map[string]any

@@ -72,7 +72,7 @@ func (d *Doctor) nearService(namespace, name string) *model.Service {
 		if service.Name == name {
 			return service
 		}
-		if n := distance(service.Name, name); service.Namespace == namespace && n < least {
+		if n := model.Distance(service.Name, name); service.Namespace == namespace && n < least {
 			best, least = service, n
 		}
 	}

@@ -20,14 +20,14 @@ func (d *Doctor) findDNSDown() *Finding {
 		Headline: fmt.Sprintf("The cluster's DNS, Service %s, has no ready endpoint: no name resolves", service.Key()),
 		Cause:    "Every look-up of a Service's name goes to CoreDNS, and none of its Pods is ready. Cluster IPs go on working.",
 		Evidence: []Fact{observed("Service", service.Meta, "ready endpoints", "0")},
-		Fix:      command("Bring CoreDNS back; its logs say why its Pods are not ready.", "kubectl get pods -n %s -l %s", service.Namespace, pairs(service.Selector)),
+		Fix:      command("Bring CoreDNS back; its logs say why its Pods are not ready.", "get pods -n %s -l %s", service.Namespace, pairs(service.Selector)),
 	}
 	for _, deployment := range d.deployments(service.Namespace) {
 		if deployment.Namespace == service.Namespace && endpoints.Matches(service.Selector, deployment.TemplateLabels) {
 			f.Evidence = append(f.Evidence, observed("Deployment", deployment.Meta, "spec.replicas", fmt.Sprint(deployment.Replicas)))
 			if deployment.Replicas == 0 {
 				f.Fix = patched("Scale it up again.", "Deployment", deployment.Meta, "merge", spec(object{"replicas": 2}))
-				f.Fix.Command = fmt.Sprintf("kubectl scale deployment %s -n %s --replicas=2", word(deployment.Name), word(deployment.Namespace))
+				f.Fix = f.Fix.by("scale deployment %s -n %s --replicas=2", deployment.Name, deployment.Namespace)
 			}
 		}
 	}

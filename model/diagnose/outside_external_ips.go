@@ -32,7 +32,7 @@ var externalIPs = Rule{
 			Cause:    "Kubernetes neither assigns nor announces externalIPs; kube-proxy translates what arrives.",
 			Evidence: []Fact{
 				observed("Service", s.Service.Meta, "spec.externalIPs", names(s.Service.ExternalIPs)),
-				{Object: count(len(s.snapshot.Nodes), "Node"), Field: "status.addresses", Value: "none is " + loose[0], Kind: model.Observed},
+				{Object: model.Count(len(s.snapshot.Nodes), "Node"), Field: "status.addresses", Value: "none is " + loose[0], Kind: model.Observed},
 			},
 			Fix: Fix{Explain: "Route the address to a node, or use type LoadBalancer with a controller that announces it."},
 		}}

@@ -40,7 +40,7 @@ var loadBalancerNodes = Rule{
 			Headline: fmt.Sprintf("The load balancer may use none of the nodes: %s", names(excluded)),
 			Cause:    "Every node that could answer has the label " + label + ".",
 			Evidence: []Fact{observed("Node", s.snapshot.Node(excluded[0]).Meta, "metadata.labels["+label+"]", "set"), observed("Service", s.Service.Meta, "spec.externalTrafficPolicy", orElse(s.Service.ExternalTrafficPolicy, "Cluster"))},
-			Fix:      command("Let load balancers use a node.", "kubectl label node %s %s-", excluded[0], label),
+			Fix:      command("Let load balancers use a node.", "label node %s %s-", excluded[0], label).changing("Node", s.snapshot.Node(excluded[0]).Meta),
 		}}
 	},
 }

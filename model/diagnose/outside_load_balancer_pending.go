@@ -20,7 +20,7 @@ var loadBalancerPending = Rule{
 			Fix:      Fix{Explain: "Install a controller (MetalLB, cloud-provider-kind, minikube tunnel, a cloud's own); meanwhile use a node's address and nodePort " + nodePorts(s.Service) + "."},
 		}
 		if s.snapshot.Cluster.Lab {
-			f.Fix = command("The lab has one.", "svctour lab addon enable load-balancer")
+			f.Fix = Fix{Explain: "The lab has one.", Command: "svctour lab addon enable load-balancer"}
 		}
 		if class := s.Service.LoadBalancerClass; class != "" {
 			f.Headline = fmt.Sprintf("EXTERNAL-IP is pending: no controller has taken loadBalancerClass %s", class)

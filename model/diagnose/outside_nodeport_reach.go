@@ -30,7 +30,7 @@ var nodePortReach = Rule{
 		switch {
 		case s.snapshot.Cluster.Lab:
 			f.Cause += " The lab's nodes are not this machine: its localhost answers only for ports that were exposed."
-			f.Fix = command("Give it a port of this machine's loopback.", "svctour lab expose %d", p.NodePort)
+			f.Fix = Fix{Explain: "Give it a port of this machine's loopback.", Command: fmt.Sprintf("svctour lab expose %d", p.NodePort)}
 		case strings.HasPrefix(s.snapshot.Cluster.Context, "kind-"):
 			f.Cause += " The nodes of kind are containers: localhost answers only for extraPortMappings."
 			f.Fix.Explain += " On this machine make the cluster anew with extraPortMappings, or use kubectl port-forward."

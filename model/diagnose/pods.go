@@ -74,9 +74,9 @@ func containerField(c *model.Container, field string) string {
 
 func (s *Subject) setImage(pod *model.Pod, c *model.Container) Fix {
 	if owner := s.owner(pod); strings.HasPrefix(owner, "Deployment/") {
-		return command("Use an image that exists, or give credentials for it.", "kubectl set image %s %s=IMAGE -n %s", strings.ToLower(owner), c.Name, pod.Namespace)
+		return command("Use an image that exists, or give credentials for it.", "set image %s %s=IMAGE -n %s", strings.ToLower(owner), c.Name, pod.Namespace)
 	}
-	return command("Use an image that exists, or give credentials for it.", "kubectl describe pod %s -n %s", pod.Name, pod.Namespace)
+	return command("Use an image that exists, or give credentials for it.", "describe pod %s -n %s", pod.Name, pod.Namespace)
 }
 
 // mentioned is a variable of a Service's that a container's command reads and

@@ -40,7 +40,7 @@ var livenessKills = Rule{
 						observed("Event", e.Meta, e.Reason, e.Message),
 						observed("Pod", pod.Meta, containerField(c, "restartCount"), fmt.Sprint(c.Restarts)),
 					},
-					Fix: command("Let the probe ask what the program answers, or give it more time (a startupProbe, failureThreshold, timeoutSeconds).", "kubectl describe pod %s -n %s", pod.Name, pod.Namespace),
+					Fix: command("Let the probe ask what the program answers, or give it more time (a startupProbe, failureThreshold, timeoutSeconds).", "describe pod %s -n %s", pod.Name, pod.Namespace),
 				}
 				if list := s.ports(pod).list; probe.Port != "" && probe.Kind != "exec" && len(list) > 0 && !s.declared(pod, probe.Port) {
 					f.Evidence = append(f.Evidence, observed("Pod", pod.Meta, "ports", podPortsText(pod)))

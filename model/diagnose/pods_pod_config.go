@@ -21,7 +21,7 @@ var podConfig = Rule{
 					Headline:   fmt.Sprintf("Container %s of Pod %s cannot be created: %s", c.Name, pod.Name, orElse(c.Message, c.Reason)),
 					Cause:      "The container does not start, so that the Pod is not ready.",
 					Evidence:   []Fact{observed("Pod", pod.Meta, containerField(c, "state.waiting"), c.Reason+": "+c.Message)},
-					Fix:        command("Create what is missing, or correct its name.", "kubectl describe pod %s -n %s", pod.Name, pod.Namespace),
+					Fix:        command("Create what is missing, or correct its name.", "describe pod %s -n %s", pod.Name, pod.Namespace),
 				}
 			}
 		}
@@ -32,7 +32,7 @@ var podConfig = Rule{
 					Headline:   fmt.Sprintf("A volume of Pod %s cannot be mounted: %s", pod.Name, e.Message),
 					Cause:      "Containers start when every volume is there.",
 					Evidence:   []Fact{observed("Event", e.Meta, e.Reason, e.Message)},
-					Fix:        command("Create what is missing, or correct its name.", "kubectl describe pod %s -n %s", pod.Name, pod.Namespace),
+					Fix:        command("Create what is missing, or correct its name.", "describe pod %s -n %s", pod.Name, pod.Namespace),
 				}
 			}
 		}

@@ -22,7 +22,7 @@ var podCrashes = Rule{
 				Headline:   fmt.Sprintf("Container %s of Pod %s crashes: %s", c.Name, pod.Name, crashText(c)),
 				Cause:      "The Pod is an endpoint only in the moments in which it runs and is ready.",
 				Evidence:   []Fact{crashFact(pod, c), observed("Pod", pod.Meta, containerField(c, "restartCount"), fmt.Sprint(c.Restarts))},
-				Fix:        command("Read what it said before it ended.", "kubectl logs %s -n %s -c %s --previous", pod.Name, pod.Namespace, c.Name),
+				Fix:        command("Read what it said before it ended.", "logs %s -n %s -c %s --previous", pod.Name, pod.Namespace, c.Name),
 			}
 		}
 		return nil

@@ -25,7 +25,7 @@ var podInit = Rule{
 				Headline:   fmt.Sprintf("Init container %s of Pod %s has not finished (%s)", c.Name, pod.Name, strings.TrimSpace(c.State+" "+c.Reason)),
 				Cause:      "The Pod's containers wait for it.",
 				Evidence:   []Fact{observed("Pod", pod.Meta, "status.initContainerStatuses["+c.Name+"].state", strings.TrimSpace(c.State+" "+c.Reason))},
-				Fix:        command("Its log says what it waits for.", "kubectl logs %s -n %s -c %s", pod.Name, pod.Namespace, c.Name),
+				Fix:        command("Its log says what it waits for.", "logs %s -n %s -c %s", pod.Name, pod.Namespace, c.Name),
 			}
 		}
 		return nil

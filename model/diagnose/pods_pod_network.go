@@ -26,7 +26,7 @@ var podNetwork = Rule{
 				Headline:   fmt.Sprintf("Pod %s gets no network on node %s: %s", pod.Name, pod.Node, short(e.Message)),
 				Cause:      "Its containers start when the network plugin has given it an address.",
 				Evidence:   []Fact{observed("Event", e.Meta, e.Reason, e.Message), observed("Pod", pod.Meta, "status.podIP", pod.IP())},
-				Fix:        command("See whether the network plugin runs on that node, and has addresses left.", "kubectl get pods -n kube-system -o wide --field-selector=spec.nodeName=%s", pod.Node),
+				Fix:        command("See whether the network plugin runs on that node, and has addresses left.", "get pods -n kube-system -o wide --field-selector=spec.nodeName=%s", pod.Node),
 			}
 		}
 		return nil

@@ -22,14 +22,14 @@ var podNodeDown = Rule{
 				Confidence: Certain, Headline: fmt.Sprintf("Node %s of Pod %s does not exist any more", pod.Node, pod.Name),
 				Cause:    "Nobody runs the Pod.",
 				Evidence: []Fact{observed("Pod", pod.Meta, "spec.nodeName", pod.Node)},
-				Fix:      command("Delete the Pod, so that another is made.", "kubectl delete pod %s -n %s", pod.Name, pod.Namespace),
+				Fix:      command("Delete the Pod, so that another is made.", "delete pod %s -n %s", pod.Name, pod.Namespace).changing("Pod", pod.Meta),
 			}
 		}
 		return &Finding{
 			Confidence: Certain, Headline: fmt.Sprintf("Node %s of Pod %s is not ready", pod.Node, pod.Name),
 			Cause:    "Its Pods are marked not ready and are no endpoints.",
 			Evidence: []Fact{observed("Node", node.Meta, "status.conditions[Ready]", "not True")},
-			Fix:      command("See why.", "kubectl describe node %s", pod.Node),
+			Fix:      command("See why.", "describe node %s", pod.Node),
 		}
 	}),
 }

@@ -23,7 +23,7 @@ var podOutOfMemory = Rule{
 				Headline:   fmt.Sprintf("Container %s of Pod %s is killed for its memory, again and again", c.Name, pod.Name),
 				Cause:      "It exceeds its memory limit; it is an endpoint only between its starts.",
 				Evidence:   []Fact{observed("Pod", pod.Meta, containerField(c, "lastState.terminated.reason"), "OOMKilled"), observed("Pod", pod.Meta, containerField(c, "restartCount"), fmt.Sprint(c.Restarts))},
-				Fix:        command("Raise the limit, or find the leak.", "kubectl set resources %s -n %s --limits=memory=SIZE", strings.ToLower(s.owner(pod)), pod.Namespace),
+				Fix:        command("Raise the limit, or find the leak.", "set resources %s -n %s --limits=memory=SIZE", strings.ToLower(s.owner(pod)), pod.Namespace),
 			}
 		}
 		return nil

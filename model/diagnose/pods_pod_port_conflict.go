@@ -37,7 +37,7 @@ var podPortConflict = Rule{
 						observed("Pod", pod.Meta, "spec.containers["+other.Name+"].ports", key), observed("Pod", pod.Meta, "spec.containers["+c.Name+"].ports", key),
 						crashFact(pod, crashed),
 					},
-					Fix: command("Let one of them listen on another port; its log says which one could not bind.", "kubectl logs %s -n %s -c %s --previous", pod.Name, pod.Namespace, crashed.Name),
+					Fix: command("Let one of them listen on another port; its log says which one could not bind.", "logs %s -n %s -c %s --previous", pod.Name, pod.Namespace, crashed.Name),
 				}
 			}
 		}

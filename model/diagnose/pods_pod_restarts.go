@@ -37,7 +37,7 @@ var podRestarts = Rule{
 						observed("Pod", pod.Meta, containerField(c, "lastState.terminated"), fmt.Sprintf("exit code %d (%s)", c.LastExitCode, c.LastReason)),
 						{Object: about("Pod", pod.Meta), Field: "ready since", Value: since.Since.UTC().Format(time.RFC3339), Kind: model.Observed},
 					},
-					Fix: command("Read what it said before it ended.", "kubectl logs %s -n %s -c %s --previous", pod.Name, pod.Namespace, c.Name),
+					Fix: command("Read what it said before it ended.", "logs %s -n %s -c %s --previous", pod.Name, pod.Namespace, c.Name),
 				}}
 			}
 		}

@@ -22,7 +22,7 @@ var podUnschedulable = Rule{
 			Headline:   fmt.Sprintf("Pod %s has no node: %s", pod.Name, firstSentence(c.Message)),
 			Cause:      "A Pod that is not scheduled has no address and cannot be an endpoint.",
 			Evidence:   []Fact{observed("Pod", pod.Meta, "status.conditions[PodScheduled]", c.Reason+": "+c.Message)},
-			Fix:        command("Make room, or change what the Pod asks for; the message says what is missing.", "kubectl describe pod %s -n %s", pod.Name, pod.Namespace),
+			Fix:        command("Make room, or change what the Pod asks for; the message says what is missing.", "describe pod %s -n %s", pod.Name, pod.Namespace),
 		}
 	}),
 }

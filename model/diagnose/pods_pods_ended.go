@@ -21,7 +21,7 @@ var podsEnded = Rule{
 			Headline: fmt.Sprintf("Pod %s has ended (%s), and nothing replaces it", pod.Name, strings.TrimSpace(pod.Phase+" "+pod.Reason)),
 			Cause:    orElse(pod.Message, "A Pod that has ended is no endpoint."),
 			Evidence: []Fact{observed("Pod", pod.Meta, "status.phase", pod.Phase)},
-			Fix:      command("Run the server in a Deployment; look at why it ended.", "kubectl logs %s -n %s", pod.Name, pod.Namespace),
+			Fix:      command("Run the server in a Deployment; look at why it ended.", "logs %s -n %s", pod.Name, pod.Namespace),
 		}}
 	},
 }

@@ -22,10 +22,10 @@ var podsNotReady = Rule{
 		}
 		return &Finding{
 			Confidence: Certain,
-			Headline:   fmt.Sprintf("None of %s is ready", count(len(s.selected), "matching Pod")),
+			Headline:   fmt.Sprintf("None of %s is ready", model.Count(len(s.selected), "matching Pod")),
 			Cause:      "A Pod that is not ready is no endpoint. If it was made a moment ago, it may just be starting.",
 			Evidence:   []Fact{observed("Pod", pod.Meta, "status", value)},
-			Fix:        command("See what it waits for.", "kubectl describe pod %s -n %s", pod.Name, pod.Namespace),
+			Fix:        command("See what it waits for.", "describe pod %s -n %s", pod.Name, pod.Namespace),
 		}
 	}),
 }

@@ -26,7 +26,7 @@ var probeFails = Rule{
 				Headline:   fmt.Sprintf("Container %s of Pod %s runs, but its probe (%s) does not succeed", c.Name, pod.Name, probeText(probe)),
 				Cause:      "A Pod that is not ready is no endpoint.",
 				Evidence:   []Fact{observed("Pod", pod.Meta, containerField(c, "ready"), "false"), observed("Pod", pod.Meta, "spec.containers["+c.Name+"].readinessProbe", probeText(probe))},
-				Fix:        command("See what the probe was answered; correct the probe, or the program.", "kubectl describe pod %s -n %s", pod.Name, pod.Namespace),
+				Fix:        command("See what the probe was answered; correct the probe, or the program.", "describe pod %s -n %s", pod.Name, pod.Namespace),
 			}
 			for _, e := range s.events["Pod "+pod.Key()] {
 				if e.Reason == "Unhealthy" {

@@ -25,7 +25,7 @@ var probeStatus = Rule{
 			Headline:   fmt.Sprintf("The %s of Pod %s asks :%s%s and is answered %s", field, pod.Name, probe.Port, probe.Path, short(code)),
 			Cause:      "A status below 200 or from 400 on is a failure: the Pod is not ready and no endpoint.",
 			Evidence:   []Fact{observed("Pod", pod.Meta, "spec.containers["+c.Name+"]."+field, probeText(probe)), observed("Event", e.Meta, e.Reason, e.Message)},
-			Fix:        command("Ask a path that answers 200 when the program can serve.", "kubectl logs %s -n %s -c %s", pod.Name, pod.Namespace, c.Name),
+			Fix:        command("Ask a path that answers 200 when the program can serve.", "logs %s -n %s -c %s", pod.Name, pod.Namespace, c.Name),
 		}
 	}),
 }

@@ -35,7 +35,7 @@ var rolloutStuck = Rule{
 					Headline: fmt.Sprintf("The rollout of Deployment %s is stuck: %s", d.Name, orElse(c.Message, c.Reason)),
 					Cause:    "The Pods that answer are those from before the change.",
 					Evidence: []Fact{observed("Deployment", d.Meta, "status.conditions[Progressing]", c.Reason), observed("Deployment", d.Meta, "status.updatedReplicas", fmt.Sprint(d.Updated))},
-					Fix:      command("See why the new Pods are not ready, or go back.", "kubectl rollout undo deployment %s -n %s", d.Name, d.Namespace),
+					Fix:      command("See why the new Pods are not ready, or go back.", "rollout undo deployment %s -n %s", d.Name, d.Namespace),
 				}}
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"svctour/model"
 )
 
 // Some Pods are ready, and others are not.
@@ -19,13 +21,13 @@ var somePodsNotReady = Rule{
 		for _, pod := range s.notReady() {
 			f := Finding{
 				Severity: Warning, Confidence: Certain,
-				Cause: fmt.Sprintf("%d of %s are ready and answer.", len(s.ready), count(len(s.selected), "Pod")),
-				Fix:   command("See why.", "kubectl describe pod %s -n %s", pod.Name, pod.Namespace),
+				Cause: fmt.Sprintf("%d of %s are ready and answer.", len(s.ready), model.Count(len(s.selected), "Pod")),
+				Fix:   command("See why.", "describe pod %s -n %s", pod.Name, pod.Namespace),
 			}
 			if node := s.snapshot.Node(pod.Node); node != nil && !node.Ready() {
 				f.Headline = fmt.Sprintf("Pod %s is not ready: its node %s is not", pod.Name, node.Name)
 				f.Evidence = []Fact{observed("Node", node.Meta, "status.conditions[Ready]", "not True")}
-				f.Fix = command("See why.", "kubectl describe node %s", node.Name)
+				f.Fix = command("See why.", "describe node %s", node.Name)
 				return []Finding{f}
 			}
 			for _, c := range allContainers(pod) {

@@ -23,7 +23,7 @@ var externalLocal = Rule{
 		}
 		f := Finding{
 			Severity: Warning, Confidence: Certain,
-			Headline: fmt.Sprintf("%s have no ready Pod and drop what comes from outside: %s", count(len(without), "node"), names(without)),
+			Headline: fmt.Sprintf("%s have no ready Pod and drop what comes from outside: %s", model.Count(len(without), "node"), names(without)),
 			Cause:    fmt.Sprintf("externalTrafficPolicy is Local; only %s forward. From inside the cluster use the cluster IP.", names(with)),
 			Evidence: []Fact{
 				observed("Service", s.Service.Meta, "spec.externalTrafficPolicy", "Local"),

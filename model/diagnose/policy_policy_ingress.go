@@ -37,7 +37,7 @@ var policyIngress = Rule{
 				Cause:    cause + " (If the network plugin enforces policies.)",
 				Evidence: []Fact{
 					observed("NetworkPolicy", by.Meta, "spec.podSelector", selectorText(&by.Pods)),
-					observed("NetworkPolicy", by.Meta, "spec.ingress", count(len(*by.Ingress), "rule")),
+					observed("NetworkPolicy", by.Meta, "spec.ingress", model.Count(len(*by.Ingress), "rule")),
 					observed("Pod", pod.Meta, "metadata.labels", pairs(pod.Labels)),
 				},
 				Fix: patched("Allow the clients that should come in.", "NetworkPolicy", by.Meta, "json", []any{object{"op": "add", "path": path, "value": op}}),

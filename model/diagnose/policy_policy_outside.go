@@ -40,7 +40,7 @@ var policyOutside = Rule{
 				Cause:    fmt.Sprintf("The Service is of type %s; who comes through a node's port or the load balancer is no Pod. (If the network plugin enforces policies.)", s.Service.Type),
 				Evidence: []Fact{
 					observed("Service", s.Service.Meta, "spec.type", s.Service.Type),
-					observed("NetworkPolicy", by.Meta, "spec.ingress", count(len(*by.Ingress), "rule")+", none for addresses or everybody"),
+					observed("NetworkPolicy", by.Meta, "spec.ingress", model.Count(len(*by.Ingress), "rule")+", none for addresses or everybody"),
 				},
 				Fix: patched("Allow everybody at this port, or the ranges that clients come from (ipBlock).", "NetworkPolicy", by.Meta, "json", []any{object{
 					"op": "add", "path": "/spec/ingress/-", "value": object{"ports": []any{object{"protocol": p.Protocol, "port": target}}},

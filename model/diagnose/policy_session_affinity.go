@@ -3,6 +3,8 @@ package diagnose
 import (
 	"fmt"
 	"strconv"
+
+	"svctour/model"
 )
 
 // One client address, one Pod.
@@ -18,7 +20,7 @@ var sessionAffinity = Rule{
 		}
 		f := Finding{
 			Severity: Info, Confidence: Certain,
-			Headline: fmt.Sprintf("A client's address stays with one of the %s for %d s after its last connection", count(len(s.ready), "Pod"), affinitySeconds(s.Service.AffinitySeconds)),
+			Headline: fmt.Sprintf("A client's address stays with one of the %s for %d s after its last connection", model.Count(len(s.ready), "Pod"), affinitySeconds(s.Service.AffinitySeconds)),
 			Cause:    "sessionAffinity is ClientIP: connections are not spread, and those who share an address share the Pod.",
 			Evidence: []Fact{
 				observed("Service", s.Service.Meta, "spec.sessionAffinity", "ClientIP"),

@@ -3,6 +3,8 @@ package diagnose
 import (
 	"fmt"
 	"strings"
+
+	"svctour/model"
 )
 
 // Topology hints were asked for and are not there.
@@ -38,7 +40,7 @@ var topologyHints = Rule{
 		f := Finding{
 			Severity: Warning, Confidence: Certain,
 			Headline: "topology-mode Auto is set, but the endpoints have no hints: zones are ignored",
-			Cause:    fmt.Sprintf("The EndpointSlice controller could not share %s out over %s by their CPUs.", count(len(s.ready), "endpoint"), count(len(zones), "zone")),
+			Cause:    fmt.Sprintf("The EndpointSlice controller could not share %s out over %s by their CPUs.", model.Count(len(s.ready), "endpoint"), model.Count(len(zones), "zone")),
 			Evidence: []Fact{observed("Service", s.Service.Meta, "metadata.annotations[service.kubernetes.io/topology-mode]", mode), observed("Service", s.Service.Meta, "endpoints with hints", "0")},
 			Fix: patched("Prefer the client's own zone without conditions.", "Service", s.Service.Meta, "merge", object{
 				"metadata": object{"annotations": object{"service.kubernetes.io/topology-mode": nil, "service.kubernetes.io/topology-aware-hints": nil}},

@@ -32,7 +32,7 @@ var trafficDistribution = Rule{
 			Cause:    "Every endpoint is as near as any other.",
 			Evidence: []Fact{
 				observed("Service", how.Meta, "spec.trafficDistribution", how.TrafficDistribution),
-				{Object: count(len(s.snapshot.Nodes), "Node"), Field: "metadata.labels[topology.kubernetes.io/zone]", Value: zone, Kind: model.Observed},
+				{Object: model.Count(len(s.snapshot.Nodes), "Node"), Field: "metadata.labels[topology.kubernetes.io/zone]", Value: zone, Kind: model.Observed},
 			},
 			Fix: Fix{Explain: "Label the nodes with their zones, or leave the field away."},
 		}}

@@ -41,7 +41,7 @@ var targetPortSomePods = Rule{
 				}
 				f := Finding{
 					Severity: Warning, Confidence: Certain,
-					Headline: fmt.Sprintf("%d of %s of %s have no port %s: a rollout changes it", missing, count(len(s.ready), "ready Pod"), owner, p.TargetPort),
+					Headline: fmt.Sprintf("%d of %s of %s have no port %s: a rollout changes it", missing, model.Count(len(s.ready), "ready Pod"), owner, p.TargetPort),
 					Cause:    "The Pods without a port of this name get no connections.",
 					Evidence: []Fact{
 						observed("Service", s.Service.Meta, fmt.Sprintf("spec.ports[%d].targetPort", i), p.TargetPort),

@@ -107,7 +107,7 @@ func (s *Subject) rightPort(pod *model.Pod, p *model.ServicePort) string {
 			continue
 		}
 		all = append(all, port)
-		if d := distance(port.Name, p.TargetPort); port.Name != "" && !numeric(p.TargetPort) && d < least {
+		if d := model.Distance(port.Name, p.TargetPort); port.Name != "" && !numeric(p.TargetPort) && d < least {
 			best, least = port.Name, d
 		}
 	}

@@ -142,12 +142,12 @@ func ProbedFrom(client *model.Pod, service *model.Service, b Backend, a FromClie
 			f.Headline = fmt.Sprintf("Pod %s reaches %s, but not by the name %s.%s", client.Name, address, service.Name, service.Namespace)
 			f.Cause = "Its name servers do not answer, or give another address."
 		}
-		f.Fix = command("Look at its resolv.conf.", "kubectl exec -n %s %s -- cat /etc/resolv.conf", client.Namespace, client.Name)
+		f.Fix = command("Look at its resolv.conf.", "exec -n %s %s -- cat /etc/resolv.conf", client.Namespace, client.Name)
 	case a.Backend == Open:
 		f.Rule, f.Lane = "client-not-translated", LaneProxy
 		f.Headline = fmt.Sprintf("Pod %s reaches %s, but not %s: node %s does not translate", client.Name, backend, address, client.Node)
 		f.Cause = "kube-proxy's rules on the client's node are stale or missing, or conntrack holds an old answer."
-		f.Fix = command("See whether kube-proxy runs there, and what it says.", "kubectl get pods -n kube-system -o wide --field-selector=spec.nodeName=%s", client.Node)
+		f.Fix = command("See whether kube-proxy runs there, and what it says.", "get pods -n kube-system -o wide --field-selector=spec.nodeName=%s", client.Node)
 	default:
 		f.Rule, f.Lane = "client-cannot-reach", LanePolicy
 		f.Headline = fmt.Sprintf("Pod %s reaches neither %s nor %s", client.Name, name, backend)

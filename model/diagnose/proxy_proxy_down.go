@@ -40,7 +40,7 @@ var proxyDown = Rule{
 			Headline: fmt.Sprintf("kube-proxy is not ready on %s: the rules there are stale", names(down)),
 			Cause:    "Clients on such a node do not see changes of Services and endpoints.",
 			Evidence: []Fact{{Object: "DaemonSet kube-system/kube-proxy", Field: "nodes without a ready Pod", Value: names(down), Kind: model.Observed}},
-			Fix:      command("See why it does not run.", "kubectl get pods -n kube-system -l k8s-app=kube-proxy -o wide"),
+			Fix:      command("See why it does not run.", "get pods -n kube-system -l k8s-app=kube-proxy -o wide"),
 		}}
 	},
 }

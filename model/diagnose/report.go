@@ -64,11 +64,15 @@ type Fact struct {
 // Fix is what to do.
 type Fix struct {
 	Explain string `json:"explain"`
-	// Command does it with kubectl; "" when no single command can.
+	// Command does it, as it is typed; "" when no single command can.
 	Command string `json:"command,omitempty"`
-	// Patch changes Target; nil when the fix is no patch of an API object.
-	Patch  *Patch     `json:"patch,omitempty"`
+	// Args are the arguments of kubectl when Command is one call of it, else nil.
+	Args []string `json:"-"`
+	// Target is the one object that Command changes; nil when it changes none,
+	// or not one alone.
 	Target *model.Ref `json:"target,omitempty"`
+	// Patch is the change of Target; nil when it is none by a patch.
+	Patch *Patch `json:"patch,omitempty"`
 }
 
 // Patch is a change of one object.

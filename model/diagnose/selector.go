@@ -164,7 +164,7 @@ func podsHave(n int) string {
 	if n == 1 {
 		return "1 Pod has"
 	}
-	return count(n, "Pod") + " have"
+	return model.Count(n, "Pod") + " have"
 }
 
 // escape keeps a cluster's text from being taken for a format.
@@ -180,7 +180,7 @@ func comparePair(key, value string, labels map[string]string) *miss {
 	case is && strings.TrimSpace(value) == have:
 		return &miss{rank: 1, change: map[string]string{key: have}, reason: fmt.Sprintf("%%s %s=%s, without the space", e(key), e(have))}
 	case is && near(have, value):
-		return &miss{rank: 2 + distance(have, value), change: map[string]string{key: have}, reason: fmt.Sprintf("%%s %s=%s", e(key), e(have))}
+		return &miss{rank: 2 + model.Distance(have, value), change: map[string]string{key: have}, reason: fmt.Sprintf("%%s %s=%s", e(key), e(have))}
 	}
 	if other, is := labels[value]; is && other == key {
 		return &miss{rank: 6, change: map[string]string{value: key}, reason: fmt.Sprintf("%%s %s=%s: key and value are swapped", e(value), e(key))}
@@ -191,7 +191,7 @@ func comparePair(key, value string, labels map[string]string) *miss {
 		var m *miss
 		switch {
 		case other == value && (near(otherKey, key) || strings.EqualFold(otherKey, key)):
-			m = &miss{rank: 3 + distance(otherKey, key), change: map[string]string{otherKey: other}, reason: fmt.Sprintf("%%s %s=%s: another key", e(otherKey), e(other))}
+			m = &miss{rank: 3 + model.Distance(otherKey, key), change: map[string]string{otherKey: other}, reason: fmt.Sprintf("%%s %s=%s: another key", e(otherKey), e(other))}
 		case other == value && slices.Contains(appKeys, key) && slices.Contains(appKeys, otherKey):
 			m = &miss{rank: 5, change: map[string]string{otherKey: other}, reason: fmt.Sprintf("%%s the value under another key, %s=%s", e(otherKey), e(other))}
 		case other == value:
@@ -217,7 +217,7 @@ func near(a, b string) bool {
 	if min(len(a), len(b)) >= 3 {
 		limit = 2
 	}
-	return min(len(a), len(b)) > 1 && abs(len(a)-len(b)) <= limit && distance(a, b) <= limit && distance(a, b) < max(len(a), len(b))
+	return min(len(a), len(b)) > 1 && abs(len(a)-len(b)) <= limit && model.Distance(a, b) <= limit && model.Distance(a, b) < max(len(a), len(b))
 }
 
 func abs(n int) int { return max(n, -n) }

@@ -3,6 +3,8 @@ package diagnose
 import (
 	"fmt"
 	"strings"
+
+	"svctour/model"
 )
 
 // The workload may not or cannot make its Pods.
@@ -21,10 +23,10 @@ var podsNotCreated = Rule{
 		}
 		f := Finding{
 			Severity: Error, Confidence: Likely,
-			Headline: fmt.Sprintf("%s %s wants %s and has none", w.kind, w.meta.Name, count(int(w.replicas), "Pod")),
+			Headline: fmt.Sprintf("%s %s wants %s and has none", w.kind, w.meta.Name, model.Count(int(w.replicas), "Pod")),
 			Cause:    "Nothing has created the Pods yet.",
 			Evidence: []Fact{observed(w.kind, w.meta, "spec.replicas", fmt.Sprint(w.replicas))},
-			Fix:      command("Its events say why.", "kubectl describe %s %s -n %s", strings.ToLower(w.kind), w.meta.Name, w.meta.Namespace),
+			Fix:      command("Its events say why.", "describe %s %s -n %s", strings.ToLower(w.kind), w.meta.Name, w.meta.Namespace),
 		}
 		for _, c := range w.conditions {
 			if c.Type == "ReplicaFailure" && c.Status == "True" {

@@ -28,11 +28,11 @@ var scaledToZero = Rule{
 		if w.kind == "DaemonSet" {
 			f.Headline = fmt.Sprintf("DaemonSet %s runs on no node: there is no Pod to answer", w.meta.Name)
 			f.Evidence[1] = observed(w.kind, w.meta, "status.desiredNumberScheduled", "0")
-			f.Fix = command("See which nodes its nodeSelector and tolerations allow.", "kubectl describe daemonset %s -n %s", w.meta.Name, w.meta.Namespace)
+			f.Fix = command("See which nodes its nodeSelector and tolerations allow.", "describe daemonset %s -n %s", w.meta.Name, w.meta.Namespace)
 			return []Finding{f}
 		}
 		f.Fix = patched("Scale it up; look also at what scaled it down.", w.kind, w.meta, "merge", spec(object{"replicas": 1}))
-		f.Fix.Command = fmt.Sprintf("kubectl scale %s %s -n %s --replicas=1", strings.ToLower(w.kind), word(w.meta.Name), word(w.meta.Namespace))
+		f.Fix = f.Fix.by("scale %s %s -n %s --replicas=1", strings.ToLower(w.kind), w.meta.Name, w.meta.Namespace)
 		return []Finding{f}
 	},
 }

@@ -24,7 +24,7 @@ var selectorMatchesNothing = Rule{
 				observed("Service", s.Service.Meta, "spec.selector", pairs(s.Service.Selector)),
 				{Object: "Namespace " + s.Namespace, Field: "Pods", Value: fmt.Sprint(len(s.all[s.Namespace])), Kind: model.Observed},
 			},
-			Fix: command("Compare with the labels that there are.", "kubectl get pods -n %s --show-labels", s.Namespace),
+			Fix: command("Compare with the labels that there are.", "get pods -n %s --show-labels", s.Namespace),
 		}
 		for _, d := range s.deployments(s.Namespace) { // by its name, at least
 			if d.Name == s.Name && len(d.Selector) > 0 {

@@ -27,7 +27,7 @@ var selectorOtherNamespace = Rule{
 				continue
 			}
 			found := s.matching(namespace, s.Service.Selector)
-			closer := distance(namespace, s.Namespace) < distance(best, s.Namespace)
+			closer := model.Distance(namespace, s.Namespace) < model.Distance(best, s.Namespace)
 			if len(found) > 0 && (best == "" || closer) {
 				best, pods = namespace, found
 			}
@@ -43,8 +43,10 @@ var selectorOtherNamespace = Rule{
 				observed("Service", s.Service.Meta, "spec.selector", pairs(s.Service.Selector)),
 				observed("Pod", pods[0].Meta, "metadata.labels", pairs(pods[0].Labels)),
 			},
-			Fix: command(fmt.Sprintf("Make the Service in %s, and ask for %s.%s.", best, s.Name, best),
-				"kubectl get service %s -n %s -o json | jq 'del(.metadata.namespace,.metadata.uid,.metadata.resourceVersion,.spec.clusterIP,.spec.clusterIPs,.spec.ports[].nodePort)' | kubectl apply -n %s -f -", s.Name, s.Namespace, best),
+			Fix: Fix{
+				Explain: fmt.Sprintf("Make the Service in %s, and ask for %s.%s.", best, s.Name, best),
+				Command: fmt.Sprintf("kubectl get service %s -n %s -o json | jq 'del(.metadata.namespace,.metadata.uid,.metadata.resourceVersion,.spec.clusterIP,.spec.clusterIPs,.spec.ports[].nodePort)' | kubectl apply -n %s -f -", model.ShellWord(s.Name), model.ShellWord(s.Namespace), model.ShellWord(best)),
+			},
 		}}
 	},
 }

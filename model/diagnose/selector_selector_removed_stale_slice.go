@@ -34,7 +34,7 @@ var selectorRemovedStaleSlice = Rule{
 					observed("EndpointSlice", slice.Meta, "endpoints[].addresses", strings.Join(addresses, ",")),
 					observed("Service", s.Service.Meta, "spec.selector", "none"),
 				},
-				Fix: command("Delete the slice, or give the Service its selector back.", "kubectl delete endpointslice %s -n %s", slice.Name, slice.Namespace),
+				Fix: command("Delete the slice, or give the Service its selector back.", "delete endpointslice %s -n %s", slice.Name, slice.Namespace).changing("EndpointSlice", slice.Meta),
 			}}
 		}
 		return nil

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"svctour/model"
 )
 
 // The selector matches several workloads that all can answer.
@@ -28,7 +30,7 @@ var selectorSeveral = Rule{
 		return []Finding{{
 			Severity: Info, Confidence: Certain,
 			Headline: fmt.Sprintf("Selector %s matches the Pods of %s", pairs(s.Service.Selector), names(list)),
-			Cause:    fmt.Sprintf("Connections are spread over all of them: %d of %s belong to %s.", owners[list[0]], count(len(s.ready), "ready Pod"), list[0]),
+			Cause:    fmt.Sprintf("Connections are spread over all of them: %d of %s belong to %s.", owners[list[0]], model.Count(len(s.ready), "ready Pod"), list[0]),
 			Evidence: []Fact{observed("Service", s.Service.Meta, "spec.selector", pairs(s.Service.Selector)), observed("Service", s.Service.Meta, "owners of the ready Pods", names(list))},
 			Fix:      Fix{Explain: "If that is not a canary, give each workload a label of its own and select it."},
 		}}

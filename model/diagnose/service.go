@@ -55,36 +55,6 @@ func portsText(s *model.Service) string {
 	return text
 }
 
-// distance is the least number of letters to insert, delete, replace or swap
-// with their neighbour to make b of a; texts so long that nobody mistypes them
-// are far apart.
-func distance(a, b string) int {
-	const longest = 253
-	if len(a) > longest || len(b) > longest {
-		return longest
-	}
-	before, last := []int(nil), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row := make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(b)]
-}
-
 // byClusterIP finds a Service by a cluster IP.
 func (d *Doctor) byClusterIP() map[string]*model.Service {
 	if d.clusterIPs == nil {

@@ -28,7 +28,7 @@ var externalNameMissing = Rule{
 				observed("Service", s.Service.Meta, "spec.externalName", s.Service.ExternalName),
 				{Object: "Namespace " + namespace, Field: "Services named " + name, Value: "0", Kind: model.Observed},
 			},
-			Fix: command("See which Services there are.", "kubectl get services -n %s", namespace),
+			Fix: command("See which Services there are.", "get services -n %s", namespace),
 		}
 		if near := s.nearService(namespace, name); near != nil {
 			f.Fix = patched("Lead to the one that is there.", "Service", s.Service.Meta, "merge", spec(object{"externalName": fmt.Sprintf("%s.%s.svc.%s", near.Name, near.Namespace, s.domain())}))

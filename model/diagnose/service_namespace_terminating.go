@@ -22,7 +22,7 @@ var namespaceTerminating = Rule{
 			Headline: fmt.Sprintf("Namespace %s is being deleted, and the Service with it", s.Namespace),
 			Cause:    "Its objects go one after the other, and none can be made.",
 			Evidence: []Fact{observed("Namespace", namespace.Meta, "status.phase", orElse(namespace.Phase, model.None))},
-			Fix:      command("See what keeps it; use another namespace.", "kubectl describe namespace %s", s.Namespace),
+			Fix:      command("See what keeps it; use another namespace.", "describe namespace %s", s.Namespace),
 		}}
 	},
 }

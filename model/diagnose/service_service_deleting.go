@@ -18,7 +18,7 @@ var serviceDeleting = Rule{
 			Headline: "The Service is being deleted, and a finalizer keeps it",
 			Cause:    "It goes when the controller of its finalizer has done its work.",
 			Evidence: []Fact{observed("Service", s.Service.Meta, "metadata.deletionTimestamp", s.Service.Deleting.UTC().Format(time.RFC3339))},
-			Fix:      command("See which finalizer, and whether its controller runs.", "kubectl get service %s -n %s -o jsonpath='{.metadata.finalizers}'", s.Name, s.Namespace),
+			Fix:      command("See which finalizer, and whether its controller runs.", "get service %s -n %s -o jsonpath={.metadata.finalizers}", s.Name, s.Namespace),
 		}}
 	},
 }

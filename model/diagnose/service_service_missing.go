@@ -21,7 +21,7 @@ var serviceMissing = Rule{
 			Headline: fmt.Sprintf("There is no Service %s in namespace %s", s.Name, s.Namespace),
 			Cause:    "Its name does not resolve, and nothing forwards to it.",
 			Evidence: []Fact{{Object: "Namespace " + s.Namespace, Field: "Services named " + s.Name, Value: "0", Kind: model.Observed}},
-			Fix:      command("See which Services there are.", "kubectl get services -n %s", s.Namespace),
+			Fix:      command("See which Services there are.", "get services -n %s", s.Namespace),
 		}
 		for _, w := range s.workloads(s.Namespace) {
 			if w.Kind == "StatefulSet" && w.Service == s.Name {
@@ -33,7 +33,7 @@ var serviceMissing = Rule{
 		}
 		best := 3
 		for _, other := range s.snapshot.Services {
-			switch d := distance(other.Name, s.Name); {
+			switch d := model.Distance(other.Name, s.Name); {
 			case other.Name == s.Name:
 				f.Cause = fmt.Sprintf("Namespace %s has one of this name: short names are looked up in the client's own namespace.", other.Namespace)
 				f.Fix = Fix{Explain: fmt.Sprintf("Ask for %s.%s.", other.Name, other.Namespace)}

@@ -17,7 +17,7 @@ var serviceNoClusterIP = Rule{
 			Headline: "The Service has no cluster IP",
 			Cause:    "Its name has no address, and no rule is about it.",
 			Evidence: []Fact{observed("Service", s.Service.Meta, "spec.clusterIP", "")},
-			Fix:      command("See what the API server says.", "kubectl describe service %s -n %s", s.Name, s.Namespace),
+			Fix:      command("See what the API server says.", "describe service %s -n %s", s.Name, s.Namespace),
 		}}
 	},
 }

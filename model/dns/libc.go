@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"svctour/model"
 )
 
 // Libc is the C library of a Pod's program. Its resolver decides what is asked,
@@ -117,9 +119,9 @@ func (l Libc) plan(conf ResolvConf, name string) []candidate {
 		return []candidate{{asIs, "its final dot says that it is complete: only as it is"}}
 	}
 	var out []candidate
-	few := fmt.Sprintf("%s, fewer than ndots:%d", counted(dots, "dot"), ndots)
+	few := fmt.Sprintf("%s, fewer than ndots:%d", model.Count(dots, "dot"), ndots)
 	if early := dots >= ndots; early {
-		why := fmt.Sprintf("%s, ndots:%d reached: as it is", counted(dots, "dot"), ndots)
+		why := fmt.Sprintf("%s, ndots:%d reached: as it is", model.Count(dots, "dot"), ndots)
 		if l == Musl {
 			return []candidate{{asIs, why + " only (musl does not search then)"}}
 		}
@@ -153,13 +155,6 @@ func (l Libc) plan(conf ResolvConf, name string) []candidate {
 		out = append(out, candidate{asIs, "as it is, after the search domains"})
 	}
 	return out
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // rest are the names after the i-th.

@@ -247,7 +247,7 @@ func (l *lookup) cost(name string, plan []candidate) {
 		}
 	}
 	l.out.note("%d queries, %d of them for names of the search list: %s has %s, fewer than ndots:%d. With a final dot, %s, it would be %s.",
-		n, n-own, name, counted(strings.Count(name, "."), "dot"), l.out.ResolvConf.Ndots(), asIs, countedQueries(own))
+		n, n-own, name, model.Count(strings.Count(name, "."), "dot"), l.out.ResolvConf.Ndots(), asIs, countedQueries(own))
 }
 
 func countedQueries(n int) string {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -173,19 +172,17 @@ func (t *Target) portOf(svc *model.Service) *model.ServicePort {
 // noService is the error for a Service that does not exist, with names that
 // may have been meant.
 func noService(s *model.Snapshot, namespace, name string) error {
-	var near []string
+	var here, elsewhere []string
 	for _, svc := range s.Services {
 		switch {
 		case svc.Name == name:
-			near = append(near, svc.Name+"."+svc.Namespace)
-		case svc.Namespace == namespace && distance(svc.Name, name) <= 1+len(name)/4:
-			near = append(near, svc.Name)
+			elsewhere = append(elsewhere, svc.Name+"."+svc.Namespace)
+		case svc.Namespace == namespace:
+			here = append(here, svc.Name)
 		}
 	}
-	sort.Strings(near)
-	if len(near) > 5 {
-		near = near[:5]
-	}
+	near := append(model.Nearest(name+"."+namespace, elsewhere), model.Suggest(name, here)...)
+	near = near[:min(len(near), 5)]
 	hint := ""
 	if len(near) > 0 {
 		hint = fmt.Sprintf("; did you mean %s?", strings.Join(quoted(near), " or "))
@@ -202,25 +199,4 @@ func quoted(list []string) []string {
 		out[i] = strconv.Quote(s)
 	}
 	return out
-}
-
-// distance is the Levenshtein distance of two short names.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diagonal = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }

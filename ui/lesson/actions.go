@@ -2,9 +2,9 @@ package lesson
 
 import (
 	"fmt"
-	"strings"
 
 	"svctour/lessons"
+	"svctour/model/diagnose"
 	"svctour/ui/layout"
 	"svctour/ui/shell"
 )
@@ -96,7 +96,7 @@ func noUndo(undo bool) string {
 // fixAction offers the fix of the first finding.
 func (l *Screen) fixAction() shell.Action {
 	a := shell.Action{ID: "fix", Keys: []string{"f"}, Title: "fix", Help: "show what the doctor's fix changes, and apply it", Quiet: true}
-	if l.fix() == "" {
+	if l.fix() == nil {
 		a.Why = "there is no fix by one command"
 	} else {
 		a.Quiet = false
@@ -104,17 +104,13 @@ func (l *Screen) fixAction() shell.Action {
 	return a
 }
 
-// fix is the command of the first finding, "" unless it is one of kubectl's.
-func (l *Screen) fix() string {
+// fix is that of the first finding; nil without a command.
+func (l *Screen) fix() *diagnose.Fix {
 	report := l.live.Report()
-	if !l.doctor || report == nil || len(report.Findings) == 0 {
-		return ""
+	if !l.doctor || report == nil || len(report.Findings) == 0 || report.Findings[0].Fix.Args == nil {
+		return nil
 	}
-	command := report.Findings[0].Fix.Command
-	if !strings.HasPrefix(command, "kubectl ") || strings.ContainsAny(command, "\n|") {
-		return ""
-	}
-	return command
+	return &report.Findings[0].Fix
 }
 
 // goAction is what ⏎ does: the one thing that leads on.
@@ -193,7 +189,9 @@ func (l *Screen) Do(id string, n int) shell.Intent {
 			return l.live.Diagnose()
 		}
 	case "fix":
-		return shell.Fix{Line: l.fix()}
+		if fix := l.fix(); fix != nil {
+			return shell.Fix{Fix: *fix}
+		}
 	case "undo":
 		return shell.Undo{}
 	case "contents":

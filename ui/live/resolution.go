@@ -87,17 +87,7 @@ func answerLine(r *dns.Resolution, t *theme.Theme) frame.Line {
 		}
 	}
 	names := len(paired(r.Queries))
-	return append(row, sp(fmt.Sprintf("   asked by %s, %s, %s", who, count(names, "name"), count(len(r.Queries), "query")), t.Muted))
-}
-
-func count(n int, noun string) string {
-	if n != 1 {
-		if stem, ok := strings.CutSuffix(noun, "y"); ok {
-			noun = stem + "ie"
-		}
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
+	return append(row, sp(fmt.Sprintf("   asked by %s, %s, %s", who, model.Count(names, "name"), model.Count(len(r.Queries), "query")), t.Muted))
 }
 
 // nameQueries is the queries for one name: a resolver sends A and AAAA together.

@@ -111,9 +111,9 @@ type (
 	MakeClient struct{ Invoke lessons.Invocation }
 	// Prompt opens the kubectl prompt with a line that waits for Enter.
 	Prompt struct{ Line string }
-	// Fix shows what a command changes, and makes the change after a yes. Where
-	// that cannot be shown the command waits at the prompt.
-	Fix struct{ Line string }
+	// Fix shows what a fix of the doctor's changes, and makes the change after a
+	// yes. Where that cannot be shown its command waits at the prompt.
+	Fix struct{ Fix diagnose.Fix }
 	// Undo takes the last Fix back.
 	Undo struct{}
 	// Save keeps the progress of a lesson.
