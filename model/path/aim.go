@@ -280,7 +280,7 @@ func (q *query) walk() {
 	if why := q.unroutable(); why != "" {
 		q.trace.Outcomes = []Outcome{{
 			Probability: 1, Verdict: None,
-			Hops: []Hop{{Node: q.node, Hook: q.firstHook(), What: why, Chance: 1, Evidence: model.Derived}},
+			Hops: []Hop{{Node: q.node, Hook: q.firstHook(), Action: HopEnd, What: why, Chance: 1, Evidence: model.Derived}},
 		}}
 		return
 	}

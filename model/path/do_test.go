@@ -2,6 +2,7 @@ package path
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -248,6 +249,37 @@ func TestHops(t *testing.T) {
 	for i := range max(len(got), len(want)) {
 		if i >= len(got) || i >= len(want) || got[i] != want[i] {
 			t.Fatalf("hop %d differs:\n%s\nwant:\n%s", i, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+// What kube-proxy wrote beside a rule, or beside the element of a map, is told
+// in every mode that has it.
+func TestHopComments(t *testing.T) {
+	s := changed(nil)
+	for _, c := range []struct{ mode, target, chain, want string }{
+		{ModeIPTables, "web", "KUBE-SERVICES", "default/web cluster IP"},
+		{ModeIPTables, "empty.other", "KUBE-SERVICES", "other/empty:http has no endpoints"},
+		{ModeNFTables, "np", "external-ASNVMIOD-default/np/tcp/http", "masquerade"},
+		{ModeNFTables, "empty.other", "service-endpoints-check", "other/empty:http"},
+		{ModeIPVS, "web", "PREROUTING", "kubernetes service portals"},
+	} {
+		from := "pod/tmp"
+		if c.target == "np" {
+			from = "outside"
+		}
+		trace, err := Do(s, Request{Target: c.target, From: from, Mode: c.mode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, h := range trace.Outcomes[0].Hops {
+			if h.Comment != "" {
+				got = append(got, h.Chain+": "+h.Comment)
+			}
+		}
+		if !slices.Contains(got, c.chain+": "+c.want) {
+			t.Errorf("%s, %s: comments %q, want %q in %s", c.mode, c.target, got, c.want, c.chain)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 // not within their network (Amazon VPC CNI, "SNAT for Pods"). No API object
 // tells: where the plugin is not known, this is an assumption.
 func (q *query) pluginHop() *Hop {
-	hop := &Hop{Node: q.node, Hook: "POSTROUTING", What: "network plugin: source becomes node's address", Chance: 1, Evidence: model.Derived}
+	hop := &Hop{Node: q.node, Hook: "POSTROUTING", Action: HopMasquerade, What: "network plugin: source becomes node's address", Chance: 1, Evidence: model.Derived}
 	if !q.pluginKnown() {
 		hop.What, hop.Evidence = "network plugin (assumed): source becomes node's address", model.Unknown
 	}
@@ -75,7 +75,7 @@ func (q *query) outsidePods(ip netip.Addr, place Place) bool {
 func (q *query) onward(other string, services []*model.Service, locate Locate) {
 	first := q.trace.Outcomes[0].Hops
 	first = append(first[:len(first)-1:len(first)-1], Hop{
-		Node: q.node, Hook: first[len(first)-1].Hook, What: "no rule here changes it: route to " + other, Chance: 1, Evidence: model.Derived,
+		Node: q.node, Hook: first[len(first)-1].Hook, Action: HopRoute, What: "no rule here changes it: route to " + other, Chance: 1, Evidence: model.Derived,
 	})
 	q.deciding = other
 	program := compileMode(q.trace.Mode, q.snapshot, other, FamilyOf(q.address), services)
@@ -101,7 +101,7 @@ func (q *query) onward(other string, services []*model.Service, locate Locate) {
 		if o.Verdict == DNAT && q.fromPodNetwork() {
 			o.Masquerade = o.Masquerade || first[len(first)-1].Evidence != model.Unknown
 			o.Hops = append(o.Hops, Hop{
-				Node: q.node, Hook: "POSTROUTING", What: "reply: conntrack sends it on to the client's own address", Chance: 1, Evidence: first[len(first)-1].Evidence,
+				Node: q.node, Hook: "POSTROUTING", Action: HopReply, What: "reply: conntrack sends it on to the client's own address", Chance: 1, Evidence: first[len(first)-1].Evidence,
 			})
 		}
 	}

@@ -95,6 +95,26 @@ type Destination struct {
 	Node string `json:"node,omitempty"`
 }
 
+// HopAction is what a hop does to the packet.
+type HopAction string
+
+const (
+	HopJump       HopAction = "jump"       // the rule hands it to the chain To
+	HopReturn     HopAction = "return"     // the rule hands it back to the chain before
+	HopMark       HopAction = "mark"       // the rule sets the mark that asks for masquerade
+	HopUnmark     HopAction = "unmark"     // the rule clears that mark
+	HopDNAT       HopAction = "dnat"       // its destination becomes To
+	HopMasquerade HopAction = "masquerade" // its source becomes the node's address, by a rule or by the network plugin
+	HopAccept     HopAction = "accept"     // the rule lets it pass the base chain
+	HopReject     HopAction = "reject"     // it is answered with an ICMP error
+	HopDrop       HopAction = "drop"       // it is discarded
+	HopRoute      HopAction = "route"      // the routing decision sends it on
+	HopDeliver    HopAction = "deliver"    // the routing decision hands it to the node itself
+	HopArrive     HopAction = "arrive"     // it reaches the endpoint
+	HopReply      HopAction = "reply"      // the answer is translated back
+	HopEnd        HopAction = "end"        // it goes no further: What says why
+)
+
 // Hop is one thing that happens to the packet, in order.
 type Hop struct {
 	Node  string `json:"node"`
@@ -102,7 +122,12 @@ type Hop struct {
 	Table string `json:"table,omitempty"` // nat, filter; kube-proxy in nftables mode; ipvs for what IPVS does
 	Chain string `json:"chain,omitempty"` // chain the rule stands in, or the virtual server
 	Rule  string `json:"rule,omitempty"`  // the rule's text, without "-A CHAIN", or the real server's as ipvsadm prints it
-	What  string `json:"what"`            // in words: "jump KUBE-SVC-…", "set mark 0x4000: masquerade later", "DNAT to 10.244.1.5:80", "route to node-b"
+	// Comment is what kube-proxy wrote beside the rule, or beside the element of
+	// a map that decided: "default/web:http cluster IP".
+	Comment string    `json:"comment,omitempty"`
+	Action  HopAction `json:"action"`
+	To      string    `json:"to,omitempty"` // of a jump the chain, of a DNAT the new destination, "ip:port"
+	What    string    `json:"what"`         // in words: "jump KUBE-SVC-…", "set mark 0x4000: masquerade later", "DNAT to 10.244.1.5:80", "route to node-b"
 	// Chance is the probability that this rule is taken by a packet that reaches it; 1 when it is certain.
 	Chance   float64        `json:"chance"`
 	Evidence model.Evidence `json:"evidence"`
@@ -127,5 +152,5 @@ type Passed struct {
 // (https://www.netfilter.org/documentation/HOWTO/packet-filtering-HOWTO-6.html).
 func (h *Hop) Same(other *Hop) bool {
 	return h.Node == other.Node && h.Hook == other.Hook && h.Table == other.Table && h.Chain == other.Chain &&
-		h.Rule == other.Rule && h.What == other.What && h.Chance == other.Chance && h.Evidence == other.Evidence
+		h.Rule == other.Rule && h.Action == other.Action && h.What == other.What && h.Chance == other.Chance && h.Evidence == other.Evidence
 }

@@ -168,6 +168,8 @@ type walk struct {
 	room  [8]frame // of a stack that is no deeper
 	hops  *hopList
 	len   int
+
+	comment string // of the map's element that the current rule found
 }
 
 // frame is a position in a chain.
@@ -185,7 +187,7 @@ type hopList struct {
 	before *hopList
 }
 
-func (w *walker) add(k *walk, h Hop) {
+func (w *walker) add(k *walk, h Hop) *Hop {
 	h.Mark, h.Sofar = k.mark, k.chance
 	if len(w.spare) == 0 {
 		w.spare = make([]hopList, 16)
@@ -195,6 +197,7 @@ func (w *walker) add(k *walk, h Hop) {
 	at.Hop, at.before = h, k.hops
 	k.hops = at
 	k.len++
+	return &at.Hop
 }
 
 func (w *walk) branch() *walk {
@@ -334,10 +337,10 @@ func (w *walker) route(k *walk) {
 		return
 	}
 	place := w.locate(k.destination)
-	what := "route to " + k.destination.Addr().String()
+	did, what := HopRoute, "route to "+k.destination.Addr().String()
 	switch {
 	case w.program.isLocal(k.destination.Addr()):
-		what = "deliver to this node itself"
+		did, what = HopDeliver, "deliver to this node itself"
 	case place.Node == w.program.Node && place.Node != "":
 		what = "stays on this node"
 	case place.Node != "":
@@ -352,7 +355,7 @@ func (w *walker) route(k *walk) {
 	case k.server != nil:
 		next = "OUTPUT"
 	}
-	w.add(k, Hop{Node: w.program.Node, Hook: next, What: what, Chance: 1, Evidence: model.Derived})
+	w.add(k, Hop{Node: w.program.Node, Hook: next, Action: did, What: what, Chance: 1, Evidence: model.Derived})
 }
 
 // giveUp ends a packet that goes round in circles; when too many do, all that
@@ -405,14 +408,14 @@ func (w *walker) finish(k *walk, verdict Verdict) {
 
 // unmatched says that kube-proxy leaves the packet alone.
 func (w *walker) unmatched(k *walk) {
-	what, hook := "no rule of kube-proxy changes it: routed as it is", "FORWARD"
+	did, what, hook := HopRoute, "no rule of kube-proxy changes it: routed as it is", "FORWARD"
 	if w.flow.Local {
 		hook = "OUTPUT"
 	}
 	if w.program.isLocal(k.destination.Addr()) {
-		what, hook = "no rule of kube-proxy changes it: delivered to the node itself", "INPUT"
+		did, what, hook = HopDeliver, "no rule of kube-proxy changes it: delivered to the node itself", "INPUT"
 	}
-	w.add(k, Hop{Node: w.program.Node, Hook: hook, What: what, Chance: 1, Evidence: model.Derived})
+	w.add(k, Hop{Node: w.program.Node, Hook: hook, Action: did, What: what, Chance: 1, Evidence: model.Derived})
 }
 
 // arrive adds what happens beyond the first node's rules: the other node, if
@@ -435,7 +438,7 @@ func (w *walker) arrive(k *walk, place Place) {
 		on = "FORWARD"
 		what += "; nothing is translated on this node"
 	}
-	w.add(k, Hop{Node: where, Hook: on, What: what, Chance: 1, Evidence: model.Derived})
+	w.add(k, Hop{Node: where, Hook: on, Action: HopArrive, What: what, Chance: 1, Evidence: model.Derived})
 
 	who := "conntrack"
 	if k.server != nil {
@@ -445,7 +448,7 @@ func (w *walker) arrive(k *walk, place Place) {
 	if k.masquerade {
 		back += " and sends it on to the client's own address"
 	}
-	w.add(k, Hop{Node: w.program.Node, Hook: "POSTROUTING", What: back, Chance: 1, Evidence: model.Derived})
+	w.add(k, Hop{Node: w.program.Node, Hook: "POSTROUTING", Action: HopReply, What: back, Chance: 1, Evidence: model.Derived})
 }
 
 // conntrack is the entry that the connection gets on the first node, as

@@ -34,7 +34,7 @@ func (w *walker) schedule(k *walk) bool {
 	}
 	k.server = v
 	if len(v.Real) == 0 {
-		w.serverHop(k, v.String(), "reject: no real server, and IPVS refuses the client", 1)
+		w.serverHop(k, v.String(), HopReject, "reject: no real server, and IPVS refuses the client", 1)
 		w.finish(k, Reject)
 		return false
 	}
@@ -58,7 +58,7 @@ func (w *walker) schedule(k *walk) bool {
 // deliver sends a packet to one of n real servers.
 func (w *walker) deliver(k *walk, real netip.AddrPort, n int) {
 	k.destination, k.dnat = real, true
-	w.serverHop(k, realServer(real, 1), "DNAT to "+real.String()+": IPVS, "+k.server.Scheduler, 1/float64(n))
+	w.serverHop(k, realServer(real, 1), HopDNAT, "DNAT to "+real.String()+": IPVS, "+k.server.Scheduler, 1/float64(n))
 	w.route(k)
 	if k.at.point == "INPUT" {
 		k.hooks = nil
@@ -68,11 +68,15 @@ func (w *walker) deliver(k *walk, real netip.AddrPort, n int) {
 	}
 }
 
-func (w *walker) serverHop(k *walk, rule, what string, chance float64) {
-	w.add(k, Hop{
+func (w *walker) serverHop(k *walk, rule string, did HopAction, what string, chance float64) {
+	hop := Hop{
 		Node: w.program.Node, Hook: k.at.point, Table: ipvsHook, Chain: k.server.name(),
-		Rule: rule, What: what, Chance: chance, Evidence: model.Derived,
-	})
+		Rule: rule, Action: did, What: what, Chance: chance, Evidence: model.Derived,
+	}
+	if did == HopDNAT {
+		hop.To = k.destination.String()
+	}
+	w.add(k, hop)
 }
 
 // server finds the virtual server for a destination; nil when there is none.
@@ -90,7 +94,7 @@ func (p *Program) server(to netip.AddrPort, protocol string) *VirtualServer {
 func (w *walker) dummy(k *walk) {
 	if to := k.destination.Addr(); w.program.bound(to) {
 		w.add(k, Hop{
-			Node: w.program.Node, Hook: "INPUT", What: fmt.Sprintf("deliver to this node itself: %s is on its device kube-ipvs0", to),
+			Node: w.program.Node, Hook: "INPUT", Action: HopDeliver, What: fmt.Sprintf("deliver to this node itself: %s is on its device kube-ipvs0", to),
 			Chance: 1, Evidence: model.Derived,
 		})
 	}

@@ -1,6 +1,7 @@
 package path
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -211,33 +212,34 @@ func (w *walker) act(k *walk, chain *Chain, r *Rule) bool {
 		return w.jump(k, chain, r, r.Chain, r.Action == ActionGoto)
 	case ActionVMap:
 		e := w.lookup(k, r)
+		k.comment = e.Comment
 		if e.Action == ActionDrop {
 			return w.drop(k, chain, r)
 		}
 		return w.jump(k, chain, r, e.Chain, true)
 	case ActionReturn:
 		if len(k.stack) > 1 && k.stack[len(k.stack)-1].chain.Name == "KUBE-POSTROUTING" && k.dnat {
-			w.hop(k, chain, r, "not marked: the source stays (RETURN)")
+			w.hop(k, chain, r, HopReturn, "not marked: the source stays (RETURN)")
 		}
 		w.leave(k, true)
 	case ActionMarkOr:
 		k.mark |= r.Set
-		w.hop(k, chain, r, fmt.Sprintf("set mark %#x: masquerade later", r.Set))
+		w.hop(k, chain, r, HopMark, fmt.Sprintf("set mark %#x: masquerade later", r.Set))
 	case ActionMarkXor:
 		k.mark ^= r.Set
-		w.hop(k, chain, r, fmt.Sprintf("clear mark %#x", r.Set))
+		w.hop(k, chain, r, HopUnmark, fmt.Sprintf("clear mark %#x", r.Set))
 	case ActionMasquerade:
 		k.masquerade = true
 		k.mark ^= r.Set // nftables: the same rule clears the mark
-		w.hop(k, chain, r, "masquerade: source becomes node's address")
+		w.hop(k, chain, r, HopMasquerade, "masquerade: source becomes node's address")
 		w.passed(k)
 	case ActionDNAT:
 		w.rewrite(k, chain, r, r.To)
 	case ActionAccept:
-		w.hop(k, chain, r, "accept")
+		w.hop(k, chain, r, HopAccept, "accept")
 		w.passed(k)
 	case ActionReject:
-		w.hop(k, chain, r, "reject: the client is refused at once")
+		w.hop(k, chain, r, HopReject, "reject: the client is refused at once")
 		w.finish(k, Reject)
 		return true
 	case ActionDrop:
@@ -267,12 +269,12 @@ func (w *walker) choose(k *walk, chain *Chain, r *Rule) bool {
 
 func (w *walker) rewrite(k *walk, chain *Chain, r *Rule, to netip.AddrPort) {
 	k.destination, k.dnat = to, true
-	w.hop(k, chain, r, "DNAT to "+to.String())
+	w.hop(k, chain, r, HopDNAT, "DNAT to "+to.String()).To = to.String()
 	w.passed(k)
 }
 
 func (w *walker) drop(k *walk, chain *Chain, r *Rule) bool {
-	w.hop(k, chain, r, "drop: the client waits in vain")
+	w.hop(k, chain, r, HopDrop, "drop: the client waits in vain")
 	w.finish(k, Drop)
 	return true
 }
@@ -280,7 +282,7 @@ func (w *walker) drop(k *walk, chain *Chain, r *Rule) bool {
 func (w *walker) jump(k *walk, chain *Chain, r *Rule, to string, leaving bool) bool {
 	target := w.program.Chain(k.at.table, to)
 	if target == nil || len(k.stack) >= maxDepth {
-		w.hop(k, chain, r, "jump to a chain that is not there")
+		w.hop(k, chain, r, HopEnd, "jump to a chain that is not there")
 		w.finish(k, None)
 		return true
 	}
@@ -288,7 +290,7 @@ func (w *walker) jump(k *walk, chain *Chain, r *Rule, to string, leaving bool) b
 	if to == r.Chain {
 		what = w.text(r).jump
 	}
-	w.hop(k, chain, r, what)
+	w.hop(k, chain, r, HopJump, what).To = to
 	if leaving { // a goto does not come back: its caller's end is its own
 		k.stack = k.stack[:len(k.stack)-1]
 	}
@@ -296,7 +298,8 @@ func (w *walker) jump(k *walk, chain *Chain, r *Rule, to string, leaving bool) b
 	return false
 }
 
-func (w *walker) hop(k *walk, chain *Chain, r *Rule, what string) {
+// hop adds what a rule did, and gives it for what only some actions have.
+func (w *walker) hop(k *walk, chain *Chain, r *Rule, did HopAction, what string) *Hop {
 	chance := r.Probability
 	switch {
 	case len(r.More().Choices) > 0:
@@ -304,9 +307,11 @@ func (w *walker) hop(k *walk, chain *Chain, r *Rule, what string) {
 	case chance == 0:
 		chance = 1
 	}
-	w.add(k, Hop{
+	comment := cmp.Or(r.Comment, k.comment)
+	k.comment = ""
+	return w.add(k, Hop{
 		Node: w.program.Node, Hook: k.at.point, Table: k.at.table, Chain: chain.Name,
-		Rule: w.text(r).rule, What: what, Chance: chance, Evidence: model.Derived,
+		Rule: w.text(r).rule, Comment: comment, Action: did, What: what, Chance: chance, Evidence: model.Derived,
 	})
 }
 

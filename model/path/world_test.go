@@ -109,7 +109,7 @@ func requireWhole(t testing.TB, outcomes []Outcome) {
 		}
 		for _, h := range o.Hops {
 			assumed := strings.Contains(h.What, "(assumed)") || strings.Contains(h.What, "reply: conntrack sends it on")
-			if h.What == "" || h.Chance <= 0 || h.Chance > 1 || h.Evidence != model.Derived && !(assumed && h.Evidence == model.Unknown) {
+			if h.What == "" || h.Action == "" || (h.Action == HopJump || h.Action == HopDNAT) != (h.To != "") || h.Chance <= 0 || h.Chance > 1 || h.Evidence != model.Derived && !(assumed && h.Evidence == model.Unknown) {
 				t.Errorf("hop %+v", h)
 			}
 		}

@@ -227,7 +227,7 @@ func verdict(o *path.Outcome) string {
 }
 
 func accepted(o *path.Outcome) bool {
-	return o.Verdict == path.None && slices.ContainsFunc(o.Hops, func(h path.Hop) bool { return h.What == "accept" })
+	return o.Verdict == path.None && slices.ContainsFunc(o.Hops, func(h path.Hop) bool { return h.Action == path.HopAccept })
 }
 
 // chains writes the chains of an outcome as the vectors do: those visited, each
@@ -244,22 +244,17 @@ func chains(o *path.Outcome) string {
 				parts, seen = append(parts, start), map[string]bool{start: true}
 			}
 		}
-		target, jumps := strings.CutPrefix(h.What, "jump ")
-		switch {
-		case jumps && !seen[target]:
-			parts, seen[target] = append(parts, target), true
-		case strings.HasPrefix(h.What, "DNAT to "):
-			parts = append(parts, "DNAT "+strings.TrimPrefix(h.What, "DNAT to "))
-		case strings.Contains(h.What, "(RETURN)"):
+		switch h.Action {
+		case path.HopJump:
+			if !seen[h.To] {
+				parts, seen[h.To] = append(parts, h.To), true
+			}
+		case path.HopDNAT:
+			parts = append(parts, "DNAT "+h.To)
+		case path.HopReturn:
 			parts[len(parts)-1] += " RETURN"
-		case strings.HasPrefix(h.What, "masquerade"):
-			parts = append(parts, "MASQUERADE")
-		case h.What == "accept":
-			parts = append(parts, "ACCEPT")
-		case strings.HasPrefix(h.What, "reject"):
-			parts = append(parts, "REJECT")
-		case strings.HasPrefix(h.What, "drop"):
-			parts = append(parts, "DROP")
+		case path.HopMasquerade, path.HopAccept, path.HopReject, path.HopDrop:
+			parts = append(parts, strings.ToUpper(string(h.Action)))
 		}
 	}
 	return strings.Join(parts, " > ")

@@ -80,7 +80,11 @@ func TestSharedTailNeedsTheSameRules(t *testing.T) {
 	hop := func(chain, what string) path.Hop {
 		return path.Hop{Node: "n", Hook: "POSTROUTING", Chain: chain, What: what}
 	}
-	dnat := func(ip string) path.Hop { return hop("KUBE-SEP-"+ip, "DNAT to "+ip) }
+	dnat := func(ip string) path.Hop {
+		h := hop("KUBE-SEP-"+ip, "DNAT to "+ip)
+		h.Action = path.HopDNAT
+		return h
+	}
 	same := []path.Outcome{
 		{Hops: []path.Hop{dnat("a"), hop("", "stays"), hop("KUBE-POSTROUTING", "return"), hop("", "reply")}},
 		{Hops: []path.Hop{dnat("b"), hop("", "route to n2"), hop("KUBE-POSTROUTING", "return"), hop("", "reply")}},

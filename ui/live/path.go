@@ -132,7 +132,7 @@ func sharedTail(outcomes []path.Outcome, head int) [][]int {
 			if rewritten && (h.Chain != "" || k == len(o.Hops)-1) {
 				tails[i] = append(tails[i], k)
 			}
-			rewritten = rewritten || strings.HasPrefix(h.What, "DNAT")
+			rewritten = rewritten || h.Action == path.HopDNAT
 		}
 	}
 	for i, tail := range tails {
@@ -242,26 +242,15 @@ func (d *pathDrawing) hopLine(h path.Hop) frame.Line {
 	if h.Chance > 0 && h.Chance < 1 {
 		row = append(row, sp(Fraction(h.Chance)+" ", t.Strong))
 	}
-	if chain, ok := strings.CutPrefix(h.What, "jump "); ok {
-		row = append(row, sp(t.Glyph.Arrow+" ", t.Muted), sp(chain, t.Code))
+	if h.Action == path.HopJump {
+		row = append(row, sp(t.Glyph.Arrow+" ", t.Muted), sp(h.To, t.Code))
 	} else {
 		row = append(row, sp(h.What, t.Text))
 	}
-	if comment := comment(h.Rule); comment != "" && !d.v.Rules && row.Width()+3+len(comment) <= d.w {
+	if comment, _, _ := strings.Cut(h.Comment, ";"); comment != "" && !d.v.Rules && row.Width()+3+len(comment) <= d.w {
 		row = append(row, sp("   "+comment, t.Muted))
 	}
 	return row
-}
-
-// comment is what kube-proxy wrote beside a rule.
-func comment(rule string) string {
-	_, rest, ok := strings.Cut(rule, `--comment "`)
-	if !ok {
-		return ""
-	}
-	text, _, _ := strings.Cut(rest, `"`)
-	text, _, _ = strings.Cut(text, ";")
-	return text
 }
 
 // branch is the row of one outcome.

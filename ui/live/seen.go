@@ -171,7 +171,7 @@ func (s *Seen) grew(h *path.Hop) uint64 {
 // dnatHop is the hop that rewrites the destination; nil when there is none.
 func dnatHop(o path.Outcome) *path.Hop {
 	for i := range o.Hops {
-		if h := &o.Hops[i]; h.Rule != "" && strings.HasPrefix(h.What, "DNAT") {
+		if h := &o.Hops[i]; h.Rule != "" && h.Action == path.HopDNAT {
 			return h
 		}
 	}
