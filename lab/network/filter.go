@@ -2,7 +2,6 @@ package network
 
 import (
 	"net/netip"
-	"strings"
 	"time"
 
 	"svctour/model/path"
@@ -24,7 +23,8 @@ type base struct{ table, chain string }
 
 // filtering are the chains that every packet passes at a hook, translating
 // those that only the first packet of a connection does. Names of chains that
-// a program lacks are passed over.
+// a program lacks are passed over. Of two that translate, kube-proxy's comes
+// before that of host ports.
 var (
 	filtering = map[hook][]base{
 		prerouting: {{path.NFTTable, "filter-prerouting-pre-dnat"}},
@@ -34,9 +34,9 @@ var (
 	}
 	beforeOutput = []base{{path.NFTTable, "filter-output-pre-dnat"}}
 	translating  = map[hook][]base{
-		prerouting:  {{"nat", "PREROUTING"}, {path.NFTTable, "nat-prerouting"}},
-		output:      {{"nat", "OUTPUT"}, {path.NFTTable, "nat-output"}},
-		postrouting: {{"nat", "POSTROUTING"}, {path.NFTTable, "nat-postrouting"}},
+		prerouting:  {{path.NFTTable, "nat-prerouting"}, {"nat", "PREROUTING"}},
+		output:      {{path.NFTTable, "nat-output"}, {"nat", "OUTPUT"}},
+		postrouting: {{path.NFTTable, "nat-postrouting"}, {"nat", "POSTROUTING"}},
 	}
 )
 
@@ -132,32 +132,47 @@ const (
 	reject
 )
 
-// passage is a packet at a hook of a node.
+// passage is a packet on its way through a node. It is what the rules see of
+// both: path.Rule.Match decides here as it does in the walk.
 type passage struct {
+	path.PacketInfo
 	node   *Node
 	packet *packet
 	tuple  tuple // as the packet is now
-	state  string
-	dnat   bool // of its connection
 	now    time.Time
 
 	to         netip.AddrPort // set by DNAT
 	masquerade bool
 }
 
-// pass runs the chains of a hook.
+// IsLocal, Set and Seen are what rules ask of the node (path.Kernel).
+func (g *passage) IsLocal(address netip.Addr) bool { return g.node.local(address) }
+
+func (g *passage) Set(name string) *path.Set { return g.node.rules.sets[name] }
+
+func (g *passage) Seen(list string, client netip.Addr, seconds int32) bool {
+	return g.node.remembers(list, client, time.Duration(seconds)*time.Second, g.now)
+}
+
+// pass runs the chains of a hook. The first that translates the packet is the
+// last that a connection meets there (net/netfilter/nf_nat_core.c, nf_nat_inet_fn).
 func (g *passage) pass(chains []base) verdict {
+	g.Source, g.Destination, g.Interface = g.tuple.source.Addr(), g.tuple.dest, g.packet.in
 	for _, b := range chains {
 		state := g.node.rules.tables[b.table][b.chain]
 		if state == nil {
 			continue
 		}
+		to, masquerade := g.to, g.masquerade
 		decided, ended := g.chain(b.table, state, 0)
 		if !ended {
 			state.policy.add(g.packet)
 		}
 		if ended && decided != accept {
 			return decided
+		}
+		if g.to != to || g.masquerade != masquerade {
+			break
 		}
 	}
 	return accept
@@ -172,38 +187,27 @@ func (g *passage) chain(table string, state *chainState, depth int) (decided ver
 		return drop, true
 	}
 	chain := state.chain
-	for i := chain.Next(0, g.tuple.dest); i < len(chain.Rules); i = chain.Next(i+1, g.tuple.dest) {
+	for i := chain.Next(0, g.Destination); i < len(chain.Rules); i = chain.Next(i+1, g.Destination) {
 		r := chain.Rules[i]
-		if !g.matches(r) {
+		if r.Match(&g.PacketInfo, g) != path.Matched || r.Random() && !g.node.network.random.chance(r.Probability) {
 			continue
 		}
 		state.rules[i].add(g.packet)
-		if r.More().Recent != "" && r.More().RecentSeconds == 0 {
-			g.node.remember(r.More().Recent, g.tuple.source.Addr(), g.now)
+		more, choice := r.More(), 0
+		if more.Recent != "" && more.RecentSeconds == 0 {
+			g.node.remember(more.Recent, g.Source, g.now)
 		}
-		action, target, to := r.Action, r.Chain, r.To
-		if len(r.More().Choices) > 0 {
-			choice := r.More().Choices[g.node.network.random.below(len(r.More().Choices))]
-			target, to = choice.Chain, choice.To
+		if n := len(more.Choices); n > 0 {
+			choice = g.node.network.random.below(n)
 		}
-		if action == path.ActionVMap {
-			action = path.ActionGoto
-			if r.More().Lookup != "" {
-				element := g.lookup(r)
-				if element == nil {
-					continue
-				}
-				action, target = element.Action, element.Chain
-			}
-		}
-		switch action {
+		switch effect := r.Apply(&g.PacketInfo, g, choice); effect.Action {
 		case path.ActionJump, path.ActionGoto:
-			if next := g.node.rules.tables[table][target]; next != nil {
+			if next := g.node.rules.tables[table][effect.Chain]; next != nil {
 				if decided, ended = g.chain(table, next, depth+1); ended {
 					return decided, true
 				}
 			}
-			if action == path.ActionGoto {
+			if effect.Action == path.ActionGoto {
 				return accept, false
 			}
 		case path.ActionReturn:
@@ -214,111 +218,15 @@ func (g *passage) chain(table string, state *chainState, depth int) (decided ver
 			return drop, true
 		case path.ActionReject:
 			return reject, true
-		case path.ActionMarkOr:
-			g.packet.mark |= r.Set
-		case path.ActionMarkXor:
-			g.packet.mark ^= r.Set
 		case path.ActionDNAT:
-			g.to = to
+			g.to = effect.To
 			return accept, true
 		case path.ActionMasquerade:
-			g.packet.mark ^= r.Set
 			g.masquerade = true
 			return accept, true
 		}
 	}
 	return accept, false
-}
-
-func (g *passage) lookup(r *path.Rule) *path.Element {
-	set := g.node.rules.sets[r.More().Lookup]
-	if set == nil {
-		return nil
-	}
-	key := path.Key{Protocol: protocolName(g.tuple.protocol), Port: g.tuple.dest.Port()}
-	if !r.More().PortOnly {
-		key.Address = g.tuple.dest.Addr()
-	}
-	return set.Find(key)
-}
-
-// matches says whether a rule matches the packet.
-func (g *passage) matches(r *path.Rule) bool {
-	t, n := &g.tuple, g.node
-	if r.Protocol != "" && r.Protocol != protocolName(t.protocol) || r.Port != 0 && (r.Port != t.dest.Port() || t.protocol == protocolICMP) {
-		return false
-	}
-	if r.Destination.IsValid() && r.Destination.Contains(t.dest.Addr()) == r.NotDest {
-		return false
-	}
-	if r.Source.IsValid() && r.Source.Contains(t.source.Addr()) == r.NotSource {
-		return false
-	}
-	if r.More().Interface != "" && comesInBy(r.More().Interface, g.packet.in) == r.More().NotInterf {
-		return false
-	}
-	if r.SourceLocal && !n.local(t.source.Addr()) || r.DestLocal && !n.local(t.dest.Addr()) {
-		return false
-	}
-	if r.Mark != 0 && (g.packet.mark&r.Mark == r.Mark) == r.NotMark {
-		return false
-	}
-	if r.More().CTState != "" && g.inState(r.More().CTState) == r.More().NotCTState {
-		return false
-	}
-	if r.More().Recent != "" && r.More().RecentSeconds > 0 && !n.remembers(r.More().Recent, t.source.Addr(), time.Duration(r.More().RecentSeconds)*time.Second, g.now) {
-		return false
-	}
-	if r.NFT && !g.inSets(r) {
-		return false
-	}
-	return r.Probability <= 0 || r.Probability >= 1 || n.network.random.float() < r.Probability
-}
-
-// inSets tests what only nftables rules have.
-func (g *passage) inSets(r *path.Rule) bool {
-	t, sets := &g.tuple, g.node.rules.sets
-	if r.More().DestinationSet != "" {
-		if set := sets[r.More().DestinationSet]; set == nil || set.Find(path.Key{Address: t.dest.Addr()}) == nil {
-			return false
-		}
-	}
-	if len(r.More().Destinations) > 0 && !anyContains(r.More().Destinations, t.dest.Addr()) || anyContains(r.More().NotSources, t.source.Addr()) {
-		return false
-	}
-	if r.More().Hairpin != "" {
-		key := path.Key{Source: t.source.Addr(), Address: t.dest.Addr(), Protocol: protocolName(t.protocol), Port: t.dest.Port()}
-		if set := sets[r.More().Hairpin]; !g.dnat || set == nil || set.Find(key) == nil {
-			return false
-		}
-	}
-	return true
-}
-
-func anyContains(prefixes []netip.Prefix, address netip.Addr) bool {
-	for _, prefix := range prefixes {
-		if prefix.Contains(address) {
-			return true
-		}
-	}
-	return false
-}
-
-func comesInBy(pattern, name string) bool {
-	if prefix, ok := strings.CutSuffix(pattern, "+"); ok {
-		return name != "" && strings.HasPrefix(name, prefix)
-	}
-	return name == pattern
-}
-
-// inState tests -m conntrack --ctstate.
-func (g *passage) inState(states string) bool {
-	for state := range strings.SplitSeq(states, ",") {
-		if state == g.state || state == "DNAT" && g.dnat {
-			return true
-		}
-	}
-	return false
 }
 
 // recentLimit is how many addresses a list of -m recent keeps, and for how

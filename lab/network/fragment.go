@@ -73,7 +73,7 @@ func (f fragments) whole(p *packet, now time.Time) *packet {
 	}
 	delete(f, key)
 	out := newPacket(data)
-	out.mark, out.in = p.mark, p.in
+	out.in = p.in
 	return out
 }
 

@@ -48,7 +48,7 @@ type Network struct {
 	life   context.Context
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
-	random *lockedRandom
+	random random
 	pods   netip.Prefix
 	wire   netip.Prefix // the nodes' network, with the gateway's address
 
@@ -240,16 +240,22 @@ func (n *Network) sweep() {
 	}
 }
 
+// random is what decides by chance.
+type random interface {
+	chance(p float64) bool // true with probability p
+	below(n int) int       // from 0 to n-1
+}
+
 // lockedRandom may be used from everywhere.
 type lockedRandom struct {
 	mu   sync.Mutex
 	rand *rand.Rand
 }
 
-func (r *lockedRandom) float() float64 {
+func (r *lockedRandom) chance(p float64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.rand.Float64()
+	return r.rand.Float64() < p
 }
 
 func (r *lockedRandom) below(n int) int {

@@ -30,8 +30,7 @@ type packet struct {
 	data []byte
 	head int // bytes of the IP header
 
-	mark uint32
-	in   string // the interface it came in by on this node, "" if a process of the node sent it
+	in string // the interface it came in by on this node, "" if a process of the node sent it
 }
 
 // newPacket takes the bytes of an IPv4 packet; nil if they are none.

@@ -33,13 +33,13 @@ type exit struct {
 
 // receive takes a packet that came by an interface: hook PREROUTING.
 func (n *Node) receive(p *packet, in string) {
-	p.mark, p.in = 0, in
+	p.in = in
 	n.handle(p, false)
 }
 
 // send takes a packet of the node's own stack: hook OUTPUT.
 func (n *Node) send(p *packet) {
-	p.mark, p.in = 0, ""
+	p.in = ""
 	n.handle(p, true)
 }
 
@@ -111,7 +111,7 @@ func (n *Node) route(p *packet, own bool) (*packet, exit) {
 		}
 		if w.to.IsValid() {
 			w.entry.tuples[reply].source = w.to
-			w.entry.dnat, w.dnat = true, true
+			w.entry.dnat = true
 		}
 	}
 	w.translateDestination()
@@ -164,7 +164,7 @@ func (n *Node) admit(w *way, to exit) verdict {
 	if decided := w.pass(filtering[hook]); decided != accept || n.policy == nil || !w.fresh {
 		return decided
 	}
-	flow := Flow{Source: w.entry.tuples[original].source, Destination: w.entry.tuples[reply].source, Protocol: protocolName(w.tuple.protocol)}
+	flow := Flow{Source: w.entry.tuples[original].source, Destination: w.entry.tuples[reply].source, Protocol: w.Protocol}
 	source, dest := flow.Source.Addr(), flow.Destination.Addr()
 	if source == dest { // a Pod may always talk to itself
 		return accept
@@ -216,7 +216,7 @@ func (n *Node) answer(w *way, code byte, delay time.Duration) (*packet, exit) {
 // track finds or makes a packet's connection; false drops the packet.
 func (n *Node) track(w *way) bool {
 	now := w.now
-	w.state = "INVALID"
+	w.State, w.Protocol = "INVALID", protocolName(w.packet.protocol())
 	w.tuple = tuple{protocol: w.packet.protocol(), source: netip.AddrPortFrom(w.packet.source(), 0), dest: netip.AddrPortFrom(w.packet.destination(), 0)}
 	if w.packet.icmpError() {
 		n.trackError(w)
@@ -242,9 +242,9 @@ func (n *Node) track(w *way) bool {
 	}
 	e.seen(w.packet, direction, now)
 	w.entry, w.direction = e, direction
-	w.state, w.dnat = "NEW", e.dnat
+	w.State, w.DNAT = "NEW", e.dnat
 	if e.replied {
-		w.state = "ESTABLISHED"
+		w.State = "ESTABLISHED"
 	}
 	return true
 }
@@ -265,7 +265,7 @@ func (n *Node) trackError(w *way) {
 	if e == nil {
 		return
 	}
-	w.state = "RELATED"
+	w.State = "RELATED"
 	from, to := e.tuples[direction], e.tuples[1-direction]
 	rewrite(quoted, head, 12, 0, to.source)
 	rewrite(quoted, head, 16, 2, to.dest)

@@ -70,8 +70,9 @@ func walkAll(p *Program, f Flow, locate Locate, explain bool) []Outcome {
 	}
 	f.Protocol = strings.ToLower(f.Protocol)
 	w := &walker{program: p, flow: f, locate: locate, explain: explain, texts: map[*Rule]ruleText{}}
-	first := &walk{chance: 1, destination: f.Destination}
+	first := &walk{chance: 1, PacketInfo: PacketInfo{Source: f.Source, Destination: f.Destination, Protocol: f.Protocol, Interface: f.Interface, State: "NEW"}}
 	if f.Local {
+		first.Interface = ""
 		first.hooks = w.hooks("OUTPUT")
 	} else {
 		first.hooks = w.hooks("PREROUTING")
@@ -152,15 +153,26 @@ type walker struct {
 	spare    []hopList
 }
 
+// IsLocal is Kernel's.
+func (w *walker) IsLocal(address netip.Addr) bool { return w.program.isLocal(address) }
+
+// Set is Kernel's.
+func (w *walker) Set(name string) *Set {
+	if w.program.Mode == ModeNFTables {
+		return w.program.Tables[0].Set(name)
+	}
+	return w.program.IPSet(name)
+}
+
+// Seen is Kernel's: the flow names the only list that has its source.
+func (w *walker) Seen(list string, _ netip.Addr, _ int32) bool { return list == w.flow.Sticky }
+
 // walk is the state of one packet on its way.
 type walk struct {
-	chance      float64
-	destination netip.AddrPort
-	mark        uint32
-	dnat        bool
-	masquerade  bool
-	assumed     bool           // masquerade by the network plugin, which may not be
-	server      *VirtualServer // of IPVS, which chose the destination
+	PacketInfo
+	chance     float64
+	masquerade bool
+	assumed    bool // masquerade by the network plugin, which may not be
 
 	hooks []hook // still to pass
 	at    hook
@@ -168,8 +180,6 @@ type walk struct {
 	room  [8]frame // of a stack that is no deeper
 	hops  *hopList
 	len   int
-
-	comment string // of the map's element that the current rule found
 }
 
 // frame is a position in a chain.
@@ -188,7 +198,7 @@ type hopList struct {
 }
 
 func (w *walker) add(k *walk, h Hop) *Hop {
-	h.Mark, h.Sofar = k.mark, k.chance
+	h.Mark, h.Sofar = k.Mark, k.chance
 	if len(w.spare) == 0 {
 		w.spare = make([]hopList, 16)
 	}
@@ -221,7 +231,7 @@ func (w *walker) run(k *walk) {
 			return
 		}
 		from := top.next
-		top.next = top.chain.next(from, k.destination)
+		top.next = top.chain.next(from, k.Destination)
 		if w.explain {
 			k.passGroup(top.chain, top.next-from)
 		}
@@ -231,13 +241,13 @@ func (w *walker) run(k *walk) {
 		}
 		r := top.chain.Rules[top.next]
 		top.next++
-		if why := w.misses(k, r); why != matched {
+		if why := r.Match(&k.PacketInfo, w); why != Matched {
 			if w.explain {
 				w.pass(k, top.chain, r, why)
 			}
 			continue
 		}
-		if r.Probability > 0 && r.Probability < 1 {
+		if r.Random() {
 			missed := k.branch()
 			missed.chance *= 1 - r.Probability
 			if w.explain {
@@ -272,7 +282,7 @@ func (w *walker) enter(k *walk) bool {
 }
 
 func verdictOf(k *walk) Verdict {
-	if k.dnat {
+	if k.DNAT {
 		return DNAT
 	}
 	return None
@@ -317,7 +327,7 @@ func (w *walker) passed(k *walk) {
 	case k.at.point == "PREROUTING" && k.at.nat():
 		w.route(k)
 		w.dummy(k)
-		if w.program.isLocal(k.destination.Addr()) {
+		if w.program.isLocal(k.Destination.Addr()) {
 			k.hooks = w.hooks("INPUT")
 		} else {
 			k.hooks = w.hooks("FORWARD")
@@ -325,21 +335,22 @@ func (w *walker) passed(k *walk) {
 	case k.at.point == "OUTPUT" && k.at.nat():
 		w.route(k)
 	case k.at.point == "POSTROUTING":
-		if w.flow.Local && w.program.isLocal(k.destination.Addr()) {
-			k.hooks = w.hooks("INPUT") // over the loopback device, in the same connection
+		if w.flow.Local && w.program.isLocal(k.Destination.Addr()) {
+			k.Interface = "lo" // in the same connection
+			k.hooks = w.hooks("INPUT")
 		}
 	}
 }
 
 // route records the routing decision that follows the nat rules.
 func (w *walker) route(k *walk) {
-	if !k.dnat {
+	if !k.DNAT {
 		return
 	}
-	place := w.locate(k.destination)
-	did, what := HopRoute, "route to "+k.destination.Addr().String()
+	place := w.locate(k.Destination)
+	did, what := HopRoute, "route to "+k.Destination.Addr().String()
 	switch {
-	case w.program.isLocal(k.destination.Addr()):
+	case w.program.isLocal(k.Destination.Addr()):
 		did, what = HopDeliver, "deliver to this node itself"
 	case place.Node == w.program.Node && place.Node != "":
 		what = "stays on this node"
@@ -350,9 +361,9 @@ func (w *walker) route(k *walk) {
 	switch {
 	case w.flow.Local:
 		next = "OUTPUT"
-	case w.program.isLocal(k.destination.Addr()):
+	case w.program.isLocal(k.Destination.Addr()):
 		next = "INPUT"
-	case k.server != nil:
+	case k.Server != nil:
 		next = "OUTPUT"
 	}
 	w.add(k, Hop{Node: w.program.Node, Hook: next, Action: did, What: what, Chance: 1, Evidence: model.Derived})
@@ -374,14 +385,14 @@ func (w *walker) giveUp(k *walk) {
 func (w *walker) finish(k *walk, verdict Verdict) {
 	out := Outcome{Probability: k.chance, Verdict: verdict}
 	if verdict == DNAT {
-		place := w.locate(k.destination)
+		place := w.locate(k.Destination)
 		if place.Plugin != nil && !k.masquerade {
 			w.add(k, *place.Plugin)
 			known := place.Plugin.Evidence != model.Unknown
 			k.masquerade, k.assumed = known, !known
 		}
 		out.Destination = &Destination{
-			IP: k.destination.Addr().String(), Port: int32(k.destination.Port()), Pod: place.Pod, Node: place.Node,
+			IP: k.Destination.Addr().String(), Port: int32(k.Destination.Port()), Pod: place.Pod, Node: place.Node,
 		}
 		w.arrive(k, place)
 		out.Conntrack = w.conntrack(k)
@@ -412,7 +423,7 @@ func (w *walker) unmatched(k *walk) {
 	if w.flow.Local {
 		hook = "OUTPUT"
 	}
-	if w.program.isLocal(k.destination.Addr()) {
+	if w.program.isLocal(k.Destination.Addr()) {
 		did, what, hook = HopDeliver, "no rule of kube-proxy changes it: delivered to the node itself", "INPUT"
 	}
 	w.add(k, Hop{Node: w.program.Node, Hook: hook, Action: did, What: what, Chance: 1, Evidence: model.Derived})
@@ -422,7 +433,7 @@ func (w *walker) unmatched(k *walk) {
 // any, and the way back. Only the first packet of a connection meets nat rules;
 // conntrack translates the rest, in both directions, where the entry was made.
 func (w *walker) arrive(k *walk, place Place) {
-	target := k.destination.String()
+	target := k.Destination.String()
 	if place.Pod != "" {
 		target = "Pod " + place.Pod + " at " + target
 	}
@@ -432,7 +443,7 @@ func (w *walker) arrive(k *walk, place Place) {
 	}
 	on, what := "POSTROUTING", "arrives at "+target
 	switch {
-	case w.program.isLocal(k.destination.Addr()):
+	case w.program.isLocal(k.Destination.Addr()):
 		on = "INPUT"
 	case place.Node != "" && place.Node != w.program.Node:
 		on = "FORWARD"
@@ -441,7 +452,7 @@ func (w *walker) arrive(k *walk, place Place) {
 	w.add(k, Hop{Node: where, Hook: on, Action: HopArrive, What: what, Chance: 1, Evidence: model.Derived})
 
 	who := "conntrack"
-	if k.server != nil {
+	if k.Server != nil {
 		who = "IPVS"
 	}
 	back := "reply: " + who + " puts back the source " + w.flow.Destination.String()
@@ -462,7 +473,7 @@ func (w *walker) conntrack(k *walk) *Conntrack {
 	entry := &Conntrack{
 		Protocol: w.flow.Protocol,
 		Original: Tuple{Source: source, Destination: w.flow.Destination.Addr().String(), DestinationPort: w.flow.Destination.Port()},
-		Reply:    Tuple{Source: k.destination.Addr().String(), SourcePort: k.destination.Port(), Destination: source},
+		Reply:    Tuple{Source: k.Destination.Addr().String(), SourcePort: k.Destination.Port(), Destination: source},
 	}
 	if k.masquerade || k.assumed {
 		entry.Reply.Destination = ""

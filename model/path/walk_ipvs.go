@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"svctour/model"
 )
@@ -27,12 +26,12 @@ const ipvsHook = "ipvs"
 // The shares are those of many connections: scheduler rr takes real servers in
 // turn, not at random, and kube-proxy gives them the same weight.
 func (w *walker) schedule(k *walk) bool {
-	v := w.program.server(k.destination, w.flow.Protocol)
-	if v == nil || k.server != nil {
+	v := w.program.server(k.Destination, w.flow.Protocol)
+	if v == nil || k.Server != nil {
 		w.passed(k)
 		return true
 	}
-	k.server = v
+	k.Server = v
 	if len(v.Real) == 0 {
 		w.serverHop(k, v.String(), HopReject, "reject: no real server, and IPVS refuses the client", 1)
 		w.finish(k, Reject)
@@ -57,8 +56,8 @@ func (w *walker) schedule(k *walk) bool {
 
 // deliver sends a packet to one of n real servers.
 func (w *walker) deliver(k *walk, real netip.AddrPort, n int) {
-	k.destination, k.dnat = real, true
-	w.serverHop(k, realServer(real, 1), HopDNAT, "DNAT to "+real.String()+": IPVS, "+k.server.Scheduler, 1/float64(n))
+	k.Destination, k.DNAT = real, true
+	w.serverHop(k, realServer(real, 1), HopDNAT, "DNAT to "+real.String()+": IPVS, "+k.Server.Scheduler, 1/float64(n))
 	w.route(k)
 	if k.at.point == "INPUT" {
 		k.hooks = nil
@@ -70,11 +69,11 @@ func (w *walker) deliver(k *walk, real netip.AddrPort, n int) {
 
 func (w *walker) serverHop(k *walk, rule string, did HopAction, what string, chance float64) {
 	hop := Hop{
-		Node: w.program.Node, Hook: k.at.point, Table: ipvsHook, Chain: k.server.name(),
+		Node: w.program.Node, Hook: k.at.point, Table: ipvsHook, Chain: k.Server.name(),
 		Rule: rule, Action: did, What: what, Chance: chance, Evidence: model.Derived,
 	}
 	if did == HopDNAT {
-		hop.To = k.destination.String()
+		hop.To = k.Destination.String()
 	}
 	w.add(k, hop)
 }
@@ -92,66 +91,10 @@ func (p *Program) server(to netip.AddrPort, protocol string) *VirtualServer {
 
 // dummy says why a packet to a Service is delivered to the node that it meets first.
 func (w *walker) dummy(k *walk) {
-	if to := k.destination.Addr(); w.program.bound(to) {
+	if to := k.Destination.Addr(); w.program.bound(to) {
 		w.add(k, Hop{
 			Node: w.program.Node, Hook: "INPUT", Action: HopDeliver, What: fmt.Sprintf("deliver to this node itself: %s is on its device kube-ipvs0", to),
 			Chance: 1, Evidence: model.Derived,
 		})
 	}
-}
-
-// missesIPVS tests what only rules of ipvs mode have. That a packet came in by a
-// bridge's port is not known, and taken as not so: the rule that asks for it is
-// followed by one that accepts the same packets on every address of the node.
-func (w *walker) missesIPVS(k *walk, r *Rule) reason {
-	m := r.More()
-	switch {
-	case m.MatchSet != "" && !w.inSet(k, m.MatchSet, m.SetFields):
-		return notInSet
-	case m.SourceNotLocal && w.program.isLocal(w.flow.Source):
-		return sourceIsLocal
-	case m.IPVS.IsValid() && (k.server == nil || k.server.Address != m.IPVS || k.server.Protocol != m.IPVSProtocol):
-		return notServed
-	}
-	return matched
-}
-
-// inSet tests -m set --match-set: fields are src or dst for each of the set's
-// dimensions (ipset(8)). The source port is not known.
-func (w *walker) inSet(k *walk, name, fields string) bool {
-	s := w.program.IPSet(name)
-	if s == nil {
-		return false
-	}
-	var key Key
-	var third netip.Addr
-	_, kinds, _ := strings.Cut(s.Type, ":")
-	dimensions := strings.Split(kinds, ",")
-	for i, field := range strings.Split(fields, ",") {
-		if i >= len(dimensions) {
-			return false
-		}
-		address, port := k.destination.Addr(), k.destination.Port()
-		if field == "src" {
-			address, port = w.flow.Source, 0
-		}
-		switch {
-		case dimensions[i] == "port":
-			key.Port = port
-			if len(dimensions) > 1 {
-				key.Protocol = w.flow.Protocol
-			}
-		case i == 0:
-			key.Address = address
-		default:
-			third = address
-		}
-	}
-	if s.Type != "hash:ip,port,net" {
-		key.Source = third
-		return s.Find(key) != nil
-	}
-	return slices.ContainsFunc(s.Elements, func(e *Element) bool {
-		return e.Address == key.Address && e.Protocol == key.Protocol && e.Port == key.Port && e.Net.Contains(third)
-	})
 }

@@ -1,131 +1,18 @@
 package path
 
 import (
-	"cmp"
 	"fmt"
-	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
 	"svctour/model"
 )
 
-// reason is why a rule does not match a packet.
-type reason uint8
-
-const (
-	matched reason = iota
-	elsewhere
-	otherSource
-	otherInterface
-	sourceNotLocal
-	destinationNotLocal
-	otherMark
-	otherState
-	notSeen
-	notHairpin
-	notInMap
-	notDrawn
-	notInSet
-	notServed
-	sourceIsLocal
-)
-
-// misses tests one rule, apart from its probability.
-func (w *walker) misses(k *walk, r *Rule) reason {
-	to := k.destination.Addr()
-	switch {
-	case r.Protocol != "" && r.Protocol != w.flow.Protocol || r.Port != 0 && r.Port != k.destination.Port():
-		return elsewhere
-	case r.Destination.IsValid() && r.Destination.Contains(to) == r.NotDest:
-		return elsewhere
-	case r.Source.IsValid() && r.Source.Contains(w.flow.Source) == r.NotSource:
-		return otherSource
-	case r.More().Interface != "" && w.comesInBy(r.More().Interface) == r.More().NotInterf:
-		return otherInterface
-	case r.SourceLocal && !w.program.isLocal(w.flow.Source):
-		return sourceNotLocal
-	case r.DestLocal && !w.program.isLocal(to):
-		return destinationNotLocal
-	case r.Mark != 0 && (k.mark&r.Mark == r.Mark) == r.NotMark:
-		return otherMark
-	case r.More().CTState != "" && inState(k, r.More().CTState) == r.More().NotCTState:
-		return otherState
-	case r.More().Recent != "" && r.More().RecentSeconds > 0 && r.More().Recent != w.flow.Sticky:
-		return notSeen
-	case r.NFT:
-		return w.missesSets(k, r)
-	case r.more != nil && w.program.Mode == ModeIPVS:
-		return w.missesIPVS(k, r)
-	}
-	return matched
-}
-
-// missesSets tests what only nftables rules have.
-func (w *walker) missesSets(k *walk, r *Rule) reason {
-	to := k.destination.Addr()
-	in := func(set string, key Key) *Element {
-		if s := w.program.Tables[0].Set(set); s != nil {
-			return s.Find(key)
-		}
-		return nil
-	}
-	contains := func(p netip.Prefix) bool { return p.Contains(to) }
-	switch {
-	case r.More().DestinationSet != "" && in(r.More().DestinationSet, Key{Address: to}) == nil:
-		return elsewhere
-	case len(r.More().Destinations) > 0 && !slices.ContainsFunc(r.More().Destinations, contains):
-		return elsewhere
-	case slices.ContainsFunc(r.More().NotSources, func(p netip.Prefix) bool { return p.Contains(w.flow.Source) }):
-		return otherSource
-	case r.More().Hairpin != "" && (!k.dnat || in(r.More().Hairpin, Key{Source: w.flow.Source, Address: to, Protocol: w.flow.Protocol, Port: k.destination.Port()}) == nil):
-		return notHairpin
-	case r.More().Lookup != "" && w.lookup(k, r) == nil:
-		return notInMap
-	}
-	return matched
-}
-
-// lookup asks a rule's verdict map for the packet; nil when it has nothing.
-func (w *walker) lookup(k *walk, r *Rule) *Element {
-	s := w.program.Tables[0].Set(r.More().Lookup)
-	if s == nil {
-		return nil
-	}
-	key := Key{Address: k.destination.Addr(), Protocol: w.flow.Protocol, Port: k.destination.Port()}
-	if r.More().PortOnly {
-		key.Address = netip.Addr{}
-	}
-	return s.Find(key)
-}
-
-// comesInBy tests -i. Packets of the node's own processes have no interface.
-func (w *walker) comesInBy(pattern string) bool {
-	if w.flow.Local || w.flow.Interface == "" {
-		return false
-	}
-	if prefix, ok := strings.CutSuffix(pattern, "+"); ok {
-		return strings.HasPrefix(w.flow.Interface, prefix)
-	}
-	return w.flow.Interface == pattern
-}
-
-// inState tests --ctstate for the first packet of a connection.
-func inState(k *walk, states string) bool {
-	for state := range strings.SplitSeq(states, ",") {
-		if state == "NEW" || state == "DNAT" && k.dnat {
-			return true
-		}
-	}
-	return false
-}
-
 // maxPassed bounds the rules that are kept one by one between two hops.
 const maxPassed = 64
 
 // pass keeps a rule that did not match, and why.
-func (w *walker) pass(k *walk, chain *Chain, r *Rule, why reason) {
+func (w *walker) pass(k *walk, chain *Chain, r *Rule, why Reason) {
 	if why == elsewhere || k.passes() >= maxPassed {
 		k.passGroup(chain, 1)
 		return
@@ -156,7 +43,7 @@ func (k *walk) passGroup(chain *Chain, rules int) {
 }
 
 // why puts a reason into words.
-func (w *walker) why(k *walk, r *Rule, why reason) string {
+func (w *walker) why(k *walk, r *Rule, why Reason) string {
 	source := "the source " + w.flow.Source.String()
 	if !w.flow.Source.IsValid() {
 		source = "the source, which is not known,"
@@ -180,7 +67,7 @@ func (w *walker) why(k *walk, r *Rule, why reason) string {
 	case sourceIsLocal:
 		return source + " is an address of this node"
 	case destinationNotLocal:
-		return "the destination " + k.destination.Addr().String() + " is not an address of this node"
+		return "the destination " + k.Destination.Addr().String() + " is not an address of this node"
 	case otherMark:
 		return fmt.Sprintf("mark %#x%s set", r.Mark, isnot(r.NotMark))
 	case otherState:
@@ -203,115 +90,96 @@ func (w *walker) why(k *walk, r *Rule, why reason) string {
 
 // act carries out a rule that matched; true when the packet's way is over.
 func (w *walker) act(k *walk, chain *Chain, r *Rule) bool {
-	if len(r.More().Choices) > 0 {
-		return w.choose(k, chain, r)
+	n := len(r.More().Choices)
+	if n == 0 {
+		return w.do(k, chain, r, r.Apply(&k.PacketInfo, w, 0))
 	}
-	switch r.Action {
-	case ActionNone:
-	case ActionJump, ActionGoto:
-		return w.jump(k, chain, r, r.Chain, r.Action == ActionGoto)
-	case ActionVMap:
-		e := w.lookup(k, r)
-		k.comment = e.Comment
-		if e.Action == ActionDrop {
-			return w.drop(k, chain, r)
+	k.chance /= float64(n)
+	for i := n - 1; i > 0 && w.steps <= maxSteps; i-- { // k takes the first choice
+		w.steps++
+		if other := k.branch(); !w.do(other, chain, r, r.Apply(&other.PacketInfo, w, i)) {
+			w.pending = append(w.pending, other)
 		}
-		return w.jump(k, chain, r, e.Chain, true)
+	}
+	return w.do(k, chain, r, r.Apply(&k.PacketInfo, w, 0))
+}
+
+// do follows what a rule did; true when the packet's way is over.
+func (w *walker) do(k *walk, chain *Chain, r *Rule, e Effect) bool {
+	at := ruleAt{chain, r, e.Comment}
+	switch e.Action {
+	case ActionJump, ActionGoto:
+		return w.jump(k, at, e)
 	case ActionReturn:
-		if len(k.stack) > 1 && k.stack[len(k.stack)-1].chain.Name == "KUBE-POSTROUTING" && k.dnat {
-			w.hop(k, chain, r, HopReturn, "not marked: the source stays (RETURN)")
+		if len(k.stack) > 1 && k.stack[len(k.stack)-1].chain.Name == "KUBE-POSTROUTING" && k.DNAT {
+			w.hop(k, at, HopReturn, "not marked: the source stays (RETURN)")
 		}
 		w.leave(k, true)
 	case ActionMarkOr:
-		k.mark |= r.Set
-		w.hop(k, chain, r, HopMark, fmt.Sprintf("set mark %#x: masquerade later", r.Set))
+		w.hop(k, at, HopMark, fmt.Sprintf("set mark %#x: masquerade later", r.Set))
 	case ActionMarkXor:
-		k.mark ^= r.Set
-		w.hop(k, chain, r, HopUnmark, fmt.Sprintf("clear mark %#x", r.Set))
+		w.hop(k, at, HopUnmark, fmt.Sprintf("clear mark %#x", r.Set))
 	case ActionMasquerade:
 		k.masquerade = true
-		k.mark ^= r.Set // nftables: the same rule clears the mark
-		w.hop(k, chain, r, HopMasquerade, "masquerade: source becomes node's address")
+		w.hop(k, at, HopMasquerade, "masquerade: source becomes node's address")
 		w.passed(k)
 	case ActionDNAT:
-		w.rewrite(k, chain, r, r.To)
+		w.hop(k, at, HopDNAT, "DNAT to "+e.To.String()).To = e.To.String()
+		w.passed(k)
 	case ActionAccept:
-		w.hop(k, chain, r, HopAccept, "accept")
+		w.hop(k, at, HopAccept, "accept")
 		w.passed(k)
 	case ActionReject:
-		w.hop(k, chain, r, HopReject, "reject: the client is refused at once")
+		w.hop(k, at, HopReject, "reject: the client is refused at once")
 		w.finish(k, Reject)
 		return true
 	case ActionDrop:
-		return w.drop(k, chain, r)
+		w.hop(k, at, HopDrop, "drop: the client waits in vain")
+		w.finish(k, Drop)
+		return true
 	}
 	return false
 }
 
-// choose follows each of a rule's choices; k takes the first.
-func (w *walker) choose(k *walk, chain *Chain, r *Rule) bool {
-	k.chance /= float64(len(r.More().Choices))
-	take := func(k *walk, c Choice) bool {
-		if r.Action == ActionDNAT {
-			w.rewrite(k, chain, r, c.To)
-			return false
-		}
-		return w.jump(k, chain, r, c.Chain, true)
-	}
-	for i := len(r.More().Choices) - 1; i > 0 && w.steps <= maxSteps; i-- {
-		w.steps++
-		if other := k.branch(); !take(other, r.More().Choices[i]) {
-			w.pending = append(w.pending, other)
-		}
-	}
-	return take(k, r.More().Choices[0])
-}
-
-func (w *walker) rewrite(k *walk, chain *Chain, r *Rule, to netip.AddrPort) {
-	k.destination, k.dnat = to, true
-	w.hop(k, chain, r, HopDNAT, "DNAT to "+to.String()).To = to.String()
-	w.passed(k)
-}
-
-func (w *walker) drop(k *walk, chain *Chain, r *Rule) bool {
-	w.hop(k, chain, r, HopDrop, "drop: the client waits in vain")
-	w.finish(k, Drop)
-	return true
-}
-
-func (w *walker) jump(k *walk, chain *Chain, r *Rule, to string, leaving bool) bool {
-	target := w.program.Chain(k.at.table, to)
+// jump enters the chain of a jump or goto; true when it is not there.
+func (w *walker) jump(k *walk, at ruleAt, e Effect) bool {
+	target := w.program.Chain(k.at.table, e.Chain)
 	if target == nil || len(k.stack) >= maxDepth {
-		w.hop(k, chain, r, HopEnd, "jump to a chain that is not there")
+		w.hop(k, at, HopEnd, "jump to a chain that is not there")
 		w.finish(k, None)
 		return true
 	}
-	what := "jump " + to
-	if to == r.Chain {
-		what = w.text(r).jump
+	what := "jump " + e.Chain
+	if e.Chain == at.rule.Chain {
+		what = w.text(at.rule).jump
 	}
-	w.hop(k, chain, r, HopJump, what).To = to
-	if leaving { // a goto does not come back: its caller's end is its own
+	w.hop(k, at, HopJump, what).To = e.Chain
+	if e.Action == ActionGoto { // it does not come back: its caller's end is its own
 		k.stack = k.stack[:len(k.stack)-1]
 	}
 	k.stack = append(k.stack, frame{chain: target, hops: k.hops})
 	return false
 }
 
+// ruleAt is a rule, where it stands, and what is written beside it.
+type ruleAt struct {
+	chain   *Chain
+	rule    *Rule
+	comment string
+}
+
 // hop adds what a rule did, and gives it for what only some actions have.
-func (w *walker) hop(k *walk, chain *Chain, r *Rule, did HopAction, what string) *Hop {
-	chance := r.Probability
-	switch {
-	case len(r.More().Choices) > 0:
-		chance = 1 / float64(len(r.More().Choices))
+func (w *walker) hop(k *walk, at ruleAt, did HopAction, what string) *Hop {
+	chance := at.rule.Probability
+	switch n := len(at.rule.More().Choices); {
+	case n > 0:
+		chance = 1 / float64(n)
 	case chance == 0:
 		chance = 1
 	}
-	comment := cmp.Or(r.Comment, k.comment)
-	k.comment = ""
 	return w.add(k, Hop{
-		Node: w.program.Node, Hook: k.at.point, Table: k.at.table, Chain: chain.Name,
-		Rule: w.text(r).rule, Comment: comment, Action: did, What: what, Chance: chance, Evidence: model.Derived,
+		Node: w.program.Node, Hook: k.at.point, Table: k.at.table, Chain: at.chain.Name,
+		Rule: w.text(at.rule).rule, Comment: at.comment, Action: did, What: what, Chance: chance, Evidence: model.Derived,
 	})
 }
 
