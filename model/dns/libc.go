@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"svctour/model"
 )
@@ -35,7 +36,9 @@ const (
 	Silent   Outcome = "timeout"
 )
 
-func (o Outcome) answered() bool { return o == Found || o == NoData || o == NoName }
+// Answered says whether a resolver takes the outcome for an answer and asks no
+// other server (glibc 2.36, resolv/res_send.c; musl 1.2.3, src/network/res_msend.c).
+func (o Outcome) Answered() bool { return o == Found || o == NoData || o == NoName }
 
 // Sent is one query that a resolver sends.
 type Sent struct {
@@ -58,25 +61,55 @@ type Course struct {
 // candidate is a name to try.
 type candidate struct{ name, why string }
 
+// Question is one that a resolver puts to one nameserver.
+type Question struct {
+	Server int    // index of the nameserver in resolv.conf
+	Name   string // fully qualified, with the final dot
+	Type   string // A, AAAA, or the type that was asked for
+}
+
+// Round are the questions that a resolver sends at once. It goes on as soon as
+// each type has an answer (Outcome.Answered), or each question an outcome, or
+// after Wait.
+type Round struct {
+	Questions []Question
+	Wait      time.Duration
+}
+
+// Asker sends a round and gives the outcome of each question, in their order: in
+// a program from the network, in a prediction from a snapshot.
+type Asker func(Round) []Outcome
+
+// OneByOne is an Asker that knows the outcome of every question by itself; answer
+// must be consistent.
+func OneByOne(answer func(server int, name, kind string) Outcome) Asker {
+	return func(r Round) []Outcome {
+		out := make([]Outcome, len(r.Questions))
+		for i, q := range r.Questions {
+			out[i] = answer(q.Server, q.Name, q.Type)
+		}
+		return out
+	}
+}
+
 // course is a look-up on its way.
 type course struct {
 	Course
 	conf  ResolvConf
 	types []string
-	ask   func(server int, name, kind string) Outcome
+	ask   Asker
 }
 
 // Lookup walks the search list for a name as getaddrinfo does with no flags
-// (types A and AAAA), or res_search (one type). ask answers a question put to a
-// nameserver; it must be consistent. A name without a valid length has no
-// queries.
+// (types A and AAAA), or res_search (one type), a round of ask after the other. A
+// name without a valid length has no queries.
 //
 // glibc (2.36, sysdeps/posix/getaddrinfo.c, resolv/res_query.c) goes on after
 // NXDOMAIN, NODATA and SERVFAIL, and takes the answer if one of the two types
 // has one. musl (1.2, src/network/lookup_name.c) asks all nameservers at once,
 // never searches for a name with ndots dots, and stops at the first name that
 // exists, even without addresses.
-func (l Libc) Lookup(conf ResolvConf, name string, types []string, ask func(server int, name, kind string) Outcome) Course {
+func (l Libc) Lookup(conf ResolvConf, name string, types []string, ask Asker) Course {
 	c := &course{conf: conf, types: types, ask: ask}
 	switch {
 	case len(name) > 255: // no message can carry it, with or without a domain
@@ -91,11 +124,24 @@ func (l Libc) Lookup(conf ResolvConf, name string, types []string, ask func(serv
 
 func (c *course) servers() int { return min(max(1, len(c.conf.Nameservers)), maxNameservers) }
 
-// send asks one question, and says whether its outcome is known.
-func (c *course) send(server int, name, kind, why string) Outcome {
-	o := c.ask(server, name, kind)
-	c.Sent = append(c.Sent, Sent{Server: server, Name: name, Type: kind, Outcome: o, Why: why})
-	return o
+// send asks a round of questions about one name. One that ends in two dots, as
+// musl's search domain "." makes it, is malformed on the wire: no server answers.
+func (c *course) send(r Round, why string) []Outcome {
+	var outcomes []Outcome
+	if strings.HasSuffix(r.Questions[0].Name, "..") {
+		outcomes = slices.Repeat([]Outcome{Silent}, len(r.Questions))
+	} else {
+		outcomes = c.ask(r)
+	}
+	for i, q := range r.Questions {
+		c.Sent = append(c.Sent, Sent{Server: q.Server, Name: q.Name, Type: q.Type, Outcome: outcomes[i], Why: why})
+	}
+	return outcomes
+}
+
+// timeout is option timeout in seconds, 5 unless told (resolv.conf(5)).
+func (c *course) timeout(most int) time.Duration {
+	return time.Duration(c.conf.decimal("timeout", 5, most)) * time.Second
 }
 
 // decimal is a resolver option of the form name:n, between 0 and most.
@@ -247,14 +293,17 @@ func (c *course) glibcQuery(p candidate) Outcome {
 	last, why := Silent, p.why
 	for range max(1, c.conf.decimal("attempts", 2, 5)) {
 		for server := range c.servers() {
-			best, unknown := Outcome(""), false
+			round := Round{Wait: c.glibcWait(server)}
 			for _, kind := range c.types {
-				o := c.send(server, p.name, kind, why)
+				round.Questions = append(round.Questions, Question{server, p.name, kind})
+			}
+			best, unknown := Outcome(""), false
+			for _, o := range c.send(round, why) {
 				unknown = unknown || o == ""
 				switch {
-				case o.answered() && (best == "" || o == Found || o == NoData && best == NoName):
+				case o.Answered() && (best == "" || o == Found || o == NoData && best == NoName):
 					best = o
-				case !o.answered():
+				case !o.Answered():
 					last = o
 				}
 			}
@@ -268,6 +317,16 @@ func (c *course) glibcQuery(p candidate) Outcome {
 		}
 	}
 	return last
+}
+
+// glibcWait is how long a server may take: option timeout, doubled for each
+// server and shared among them (res_send.c, send_dg; 30 s at most).
+func (c *course) glibcWait(server int) time.Duration {
+	wait := c.timeout(30) << server
+	if server > 0 {
+		wait /= time.Duration(c.servers())
+	}
+	return max(wait, time.Second)
 }
 
 // musl is name_from_dns_search.
@@ -294,53 +353,37 @@ func (c *course) musl(name string) {
 // muslQuery is name_from_dns over __res_msend: every type to every server at
 // once; a failing server is asked again at once, twice a type; the whole is
 // repeated, option attempts times (2 unless told, 10 at most; once more where
-// attempts does not divide the time-out). A name that ends
-// in two dots, as search domain "." makes it, is malformed on the wire.
+// attempts does not divide the time-out, which is 60 s at most).
 func (c *course) muslQuery(p candidate) Outcome {
 	got := make([]Outcome, len(c.types))
-	why := p.why
-	for range max(1, c.conf.decimal("attempts", 2, 10)) {
-		type question struct{ kind, server int }
-		var failing []question
+	attempts := max(1, c.conf.decimal("attempts", 2, 10))
+	wait, why := c.timeout(60)/time.Duration(attempts), p.why
+	for range attempts {
+		round := Round{Wait: wait}
 		for i, kind := range c.types {
-			if got[i].answered() {
-				continue
-			}
 			for server := range c.servers() {
-				o := Silent
-				if strings.HasSuffix(p.name, "..") {
-					c.Sent = append(c.Sent, Sent{Server: server, Name: p.name, Type: kind, Outcome: o, Why: why})
-				} else {
-					o = c.send(server, p.name, kind, why)
-				}
-				switch {
-				case o == "":
-					got[i] = ""
-				case o.answered() && !got[i].answered():
-					got[i] = o
-				case o == ServFail:
-					failing = append(failing, question{i, server})
-				}
-				if !got[i].answered() && o != "" {
-					got[i] = o
+				if !got[i].Answered() {
+					round.Questions = append(round.Questions, Question{server, p.name, kind})
 				}
 			}
 		}
+		failing := c.muslRound(round, got, why)
 		if slices.Contains(got, "") {
 			return ""
 		}
-		failing = slices.DeleteFunc(failing, func(q question) bool { return got[q.kind].answered() })
 		for i := 0; i < 2*len(c.types) && len(failing) > 0; i++ {
 			q := failing[i%len(failing)]
-			c.send(q.server, p.name, c.types[q.kind], "again: SERVFAIL before")
+			if still := c.muslRound(Round{Questions: []Question{q}, Wait: wait}, got, "again: SERVFAIL before"); len(still) == 0 {
+				failing = slices.DeleteFunc(failing, func(other Question) bool { return other == q })
+			}
 		}
-		if !slices.ContainsFunc(got, func(o Outcome) bool { return !o.answered() }) {
+		if !slices.ContainsFunc(got, func(o Outcome) bool { return !o.Answered() }) {
 			break
 		}
 		why = "again: no answer before"
 	}
 	switch {
-	case slices.ContainsFunc(got, func(o Outcome) bool { return !o.answered() }):
+	case slices.ContainsFunc(got, func(o Outcome) bool { return !o.Answered() }):
 		return ServFail
 	case slices.Contains(got, NoName):
 		return NoName
@@ -348,4 +391,21 @@ func (c *course) muslQuery(p candidate) Outcome {
 		return Found
 	}
 	return NoData
+}
+
+// muslRound asks a round, notes in got what each type has, the first answer of a
+// server or the last failure, and gives the questions that ended with SERVFAIL.
+func (c *course) muslRound(round Round, got []Outcome, why string) []Question {
+	var failing []Question
+	for i, o := range c.send(round, why) {
+		q := round.Questions[i]
+		kind := slices.Index(c.types, q.Type)
+		if o == ServFail {
+			failing = append(failing, q)
+		}
+		if o == "" || !got[kind].Answered() {
+			got[kind] = o
+		}
+	}
+	return slices.DeleteFunc(failing, func(q Question) bool { return got[slices.Index(c.types, q.Type)].Answered() })
 }

@@ -136,9 +136,9 @@ func FuzzLookup(f *testing.F) {
 			if again := ParseResolvConf(conf.String(), libc); libc == Glibc && !slices.Equal(again.Search, conf.Search) {
 				t.Errorf("search %q reads back as %q", conf.Search, again.Search)
 			}
-			course := libc.Lookup(conf, name, []string{"A", "AAAA"}, func(_ int, name, _ string) Outcome {
+			course := libc.Lookup(conf, name, []string{"A", "AAAA"}, OneByOne(func(_ int, name, _ string) Outcome {
 				return []Outcome{NoName, NoData, ServFail, Refused, Silent}[len(name)%5]
-			})
+			}))
 			// Every name of the plan, every server, type and attempt, and musl's repeats.
 			if most := (len(conf.Search) + 1) * 3 * 2 * 10 * 3; len(course.Sent) > most {
 				t.Errorf("%d queries, more than %d", len(course.Sent), most)
@@ -173,6 +173,6 @@ func TestClusterFirstWithHostNet(t *testing.T) {
 func BenchmarkLookupLong(b *testing.B) {
 	conf := ParseResolvConf("search "+strings.Repeat("a ", 2000)+"\noptions attempts:5 ndots:9\nnameserver 10.0.0.1\nnameserver 10.0.0.2\nnameserver 10.0.0.3\n", Glibc)
 	for b.Loop() {
-		Glibc.Lookup(conf, "web", []string{"A", "AAAA"}, func(int, string, string) Outcome { return ServFail })
+		Glibc.Lookup(conf, "web", []string{"A", "AAAA"}, OneByOne(func(int, string, string) Outcome { return ServFail }))
 	}
 }

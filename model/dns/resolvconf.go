@@ -155,30 +155,9 @@ func (c ResolvConf) Ndots() int {
 // dots as it is and then with each search domain; others with each search
 // domain and then as they are.
 func Candidates(conf ResolvConf, name string) []string {
-	if strings.HasSuffix(name, ".") {
-		return []string{name}
-	}
-	asIs := name + "."
-	out := []string{}
-	early := strings.Count(name, ".") >= conf.Ndots()
-	if early {
-		out = append(out, asIs)
-	}
-	root := false // a search domain "." is the name as it is
-	for _, domain := range conf.Search {
-		domain = strings.TrimSuffix(domain, ".")
-		if domain == "" {
-			root = true
-			if early {
-				continue
-			}
-			out = append(out, asIs)
-			continue
-		}
-		out = append(out, name+"."+domain+".")
-	}
-	if !early && !root {
-		out = append(out, asIs)
+	var out []string
+	for _, c := range Glibc.plan(conf, name) {
+		out = append(out, c.name)
 	}
 	return out
 }

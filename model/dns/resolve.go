@@ -174,7 +174,7 @@ func (l *lookup) search(name string) {
 	}
 	plan := l.out.Libc.plan(conf, name)
 	l.name, l.searched = name, plan[0].name != strings.TrimSuffix(name, ".")+"."
-	course := l.out.Libc.Lookup(conf, name, l.types, l.question)
+	course := l.out.Libc.Lookup(conf, name, l.types, OneByOne(l.question))
 	last := "" // the latest name
 	for _, sent := range course.Sent {
 		query := Query{Name: sent.Name, Type: sent.Type, Server: l.serverName(sent.Server), Answers: []Record{}, Why: sent.Why}
@@ -265,7 +265,7 @@ func (l *lookup) otherLibc(conf ResolvConf, name string, ours Course) {
 		other = Glibc
 	}
 	notes := l.out.Notes
-	theirs := other.Lookup(ParseResolvConf(l.out.ResolvConf.String(), other), name, l.types, l.question)
+	theirs := other.Lookup(ParseResolvConf(l.out.ResolvConf.String(), other), name, l.types, OneByOne(l.question))
 	l.out.Notes = notes
 	if a, b := asked(ours.Sent), asked(theirs.Sent); !slices.Equal(a, b) || ours.End != theirs.End {
 		names := "no name"

@@ -243,7 +243,7 @@ func (w *resolverWorld) compare(t *testing.T, libc dns.Libc, program string, c r
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", c.name, err, out)
 	}
-	course := libc.Lookup(dns.ParseResolvConf(c.conf, libc), c.name, []string{"A", "AAAA"}, c.answer)
+	course := libc.Lookup(dns.ParseResolvConf(c.conf, libc), c.name, []string{"A", "AAAA"}, dns.OneByOne(c.answer))
 	for i, server := range w.servers {
 		server.settle(t)
 		var want []string

@@ -22,6 +22,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // lab is two hosts: one that serves HTTP and names, and one to run tools on.
 func lab(t *testing.T) *network.Stack {
 	t.Helper()
+	return labOf(t, answer)
+}
+
+// labOf is lab with a server of names of its own.
+func labOf(t *testing.T, answer dns.HandlerFunc) *network.Stack {
+	t.Helper()
 	n, err := network.New(network.Options{Gateway: netip.MustParseAddr("172.18.0.1")})
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +60,7 @@ func lab(t *testing.T) *network.Stack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resolver := &dns.Server{PacketConn: packets, Handler: dns.HandlerFunc(answer)}
+	resolver := &dns.Server{PacketConn: packets, Handler: answer}
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = resolver.ActivateAndServe() }()
 	t.Cleanup(func() { _ = web.Close(); <-done; _ = packets.Close(); <-ended })

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -29,16 +28,11 @@ const MuslLoader = "/lib/ld-musl-x86_64.so.1"
 // then with the servers and search domains of /etc/resolv.conf.
 type Resolver struct {
 	Conf names.ResolvConf
-	// Timeout is how long one server may take, Attempts how often each is
-	// asked (resolv.conf(5): 5 s and 2).
-	Timeout  time.Duration
-	Attempts int
-	// Musl keeps musl's rules: a name with ndots dots is not searched for, a
-	// name without records ends the search, all servers are asked at once.
-	Musl bool
+	// Libc is the library of the container's image, whose rules are kept.
+	Libc names.Libc
 
 	network process.Network
-	hosts   map[string][]netip.Addr
+	hosts   map[string][]netip.Addr // by the names as the library compares them
 }
 
 // The ways in which a look-up fails, as getaddrinfo(3) tells them apart.
@@ -51,43 +45,21 @@ var (
 	ErrTemporary = errors.New("Temporary failure in name resolution")
 )
 
-// NewResolver reads the process' resolv.conf and hosts. Without a resolv.conf
-// the server is the process' own host, as resolv.conf(5) has it.
+// NewResolver reads the process' resolv.conf and hosts. Without a nameserver the
+// server is the process' own host, as resolv.conf(5) has it.
 func NewResolver(p *process.Process) *Resolver {
-	r := &Resolver{Timeout: 5 * time.Second, Attempts: 2, network: p.Net, hosts: map[string][]netip.Addr{}}
-	_, err := p.Files.Stat(MuslLoader)
-	r.Musl = err == nil
-	text, _ := afero.ReadFile(p.Files, "/etc/resolv.conf")
-	for line := range strings.Lines(string(text)) {
-		line, _, _ = strings.Cut(line, "#")
-		fields := strings.Fields(line)
-		if len(fields) < 2 || strings.HasPrefix(fields[0], ";") {
-			continue
-		}
-		switch fields[0] {
-		case "nameserver":
-			if _, err := netip.ParseAddr(fields[1]); err == nil && len(r.Conf.Nameservers) < 3 {
-				r.Conf.Nameservers = append(r.Conf.Nameservers, fields[1])
-			}
-		case "search", "domain":
-			r.Conf.Search = fields[1:]
-		case "options":
-			r.Conf.Options = append(r.Conf.Options, fields[1:]...)
-		}
+	r := &Resolver{Libc: names.Glibc, network: p.Net, hosts: map[string][]netip.Addr{}}
+	if _, err := p.Files.Stat(MuslLoader); err == nil {
+		r.Libc = names.Musl
 	}
+	text, _ := afero.ReadFile(p.Files, "/etc/resolv.conf")
+	r.Conf = names.ParseResolvConf(string(text), r.Libc)
+	r.Conf.Nameservers = slices.DeleteFunc(r.Conf.Nameservers, func(text string) bool {
+		_, err := netip.ParseAddr(text)
+		return err != nil
+	})
 	if len(r.Conf.Nameservers) == 0 {
 		r.Conf.Nameservers = []string{"127.0.0.1"}
-	}
-	for _, option := range r.Conf.Options {
-		name, value, _ := strings.Cut(option, ":")
-		n, err := strconv.Atoi(value)
-		switch {
-		case err != nil || n < 1:
-		case name == "timeout":
-			r.Timeout = time.Duration(min(n, 30)) * time.Second
-		case name == "attempts":
-			r.Attempts = min(n, 5)
-		}
 	}
 	text, _ = afero.ReadFile(p.Files, "/etc/hosts")
 	for line := range strings.Lines(string(text)) {
@@ -98,11 +70,20 @@ func NewResolver(p *process.Process) *Resolver {
 		}
 		if address, err := netip.ParseAddr(fields[0]); err == nil {
 			for _, name := range fields[1:] {
-				r.hosts[strings.ToLower(name)] = append(r.hosts[strings.ToLower(name)], address)
+				r.hosts[r.hostsKey(name)] = append(r.hosts[r.hostsKey(name)], address)
 			}
 		}
 	}
 	return r
+}
+
+// hostsKey is a name in /etc/hosts as the library compares it: glibc without
+// regard to case, musl byte by byte.
+func (r *Resolver) hostsKey(name string) string {
+	if r.Libc == names.Musl {
+		return name
+	}
+	return strings.ToLower(name)
 }
 
 // servers are the name servers.
@@ -121,41 +102,112 @@ func (r *Resolver) Addresses(ctx context.Context, host string) ([]netip.Addr, er
 	if address, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{address}, nil
 	}
-	if known := r.hosts[strings.ToLower(strings.TrimSuffix(host, "."))]; len(known) > 0 {
+	if known := r.hosts[r.hostsKey(host)]; len(known) > 0 {
 		if four := slices.DeleteFunc(slices.Clone(known), func(a netip.Addr) bool { return !a.Is4() }); len(four) > 0 {
 			return four, nil
 		}
 	}
-	if _, valid := dns.IsDomainName(host); !valid || host == "" {
+	if host == "" {
 		return nil, ErrNotFound
 	}
-	if r.Musl {
-		return r.musl(ctx, host)
+	latest, last := "", (*dns.Msg)(nil) // a name, and the answer of type A about it
+	course := r.Libc.Lookup(r.Conf, host, []string{"A", "AAAA"}, func(round names.Round) []names.Outcome {
+		answers, outcomes := r.ask(ctx, round)
+		if name := round.Questions[0].Name; name != latest || answers["A"] != nil {
+			latest, last = name, answers["A"]
+		}
+		return outcomes
+	})
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case course.End == names.ServFail:
+		return nil, ErrTemporary
+	case course.End == names.NoName:
+		return nil, ErrNotFound
 	}
-	return r.glibc(ctx, host)
+	addresses := addressesIn(last)
+	if len(addresses) == 0 {
+		return nil, ErrNoData
+	}
+	if r.Libc != names.Musl {
+		slices.SortStableFunc(addresses, func(a, b netip.Addr) int { return r.common(b) - r.common(a) })
+	}
+	return addresses, nil
 }
 
-// glibc goes on after NXDOMAIN, after no data and after SERVFAIL, and remembers
-// the last two (res_nsearch).
-func (r *Resolver) glibc(ctx context.Context, host string) ([]netip.Addr, error) {
-	failure := ErrNotFound
-	for _, name := range names.Candidates(r.Conf, host) {
-		addresses, err := r.both(ctx, name)
-		switch {
-		case len(addresses) > 0:
-			slices.SortStableFunc(addresses, func(a, b netip.Addr) int { return r.common(b) - r.common(a) })
-			return addresses, nil
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case errors.Is(err, errNoServer):
-			return nil, ErrTemporary
-		case errors.Is(err, ErrTemporary):
-			failure = ErrTemporary
-		case errors.Is(err, ErrNoData) && failure == ErrNotFound:
-			failure = ErrNoData
+// ask sends a round of questions. It gives the first answer of each type, and
+// the outcome of each question; of none when the context has ended.
+func (r *Resolver) ask(ctx context.Context, round names.Round) (map[string]*dns.Msg, []names.Outcome) {
+	type reply struct {
+		question int
+		message  *dns.Msg
+	}
+	sent, cancel := context.WithCancel(ctx)
+	defer cancel()
+	replies := make(chan reply, len(round.Questions))
+	servers, open := r.servers(), map[string]bool{}
+	for i, q := range round.Questions {
+		open[q.Type] = true
+		go func() {
+			question := new(dns.Msg).SetQuestion(dns.Fqdn(q.Name), dns.StringToType[q.Type])
+			message, err := Exchange(sent, r.network, servers[q.Server], question, false, round.Wait)
+			if err != nil {
+				message = nil
+			}
+			replies <- reply{i, message}
+		}()
+	}
+	outcomes, answers := make([]names.Outcome, len(round.Questions)), map[string]*dns.Msg{}
+	for range round.Questions {
+		got := <-replies
+		kind := round.Questions[got.question].Type
+		outcomes[got.question] = outcomeOf(got.message)
+		if open[kind] && outcomes[got.question].Answered() {
+			answers[kind] = got.message
+			delete(open, kind)
+		}
+		if len(open) == 0 {
+			cancel() // the others are not waited for
 		}
 	}
-	return nil, failure
+	if ctx.Err() != nil {
+		return nil, make([]names.Outcome, len(round.Questions))
+	}
+	return answers, outcomes
+}
+
+// outcomeOf is what an answer means to the search; nil is none.
+func outcomeOf(message *dns.Msg) names.Outcome {
+	switch {
+	case message == nil:
+		return names.Silent
+	case message.Rcode == dns.RcodeNameError:
+		return names.NoName
+	case message.Rcode == dns.RcodeServerFailure:
+		return names.ServFail
+	case message.Rcode != dns.RcodeSuccess:
+		return names.Refused
+	case len(message.Answer) == 0:
+		return names.NoData
+	}
+	return names.Found
+}
+
+// addressesIn are the addresses of an answer of type A; nil has none.
+func addressesIn(message *dns.Msg) []netip.Addr {
+	if message == nil {
+		return nil
+	}
+	var out []netip.Addr
+	for _, record := range message.Answer {
+		if a, is := record.(*dns.A); is {
+			if address, ok := netip.AddrFromSlice(a.A.To4()); ok {
+				out = append(out, address)
+			}
+		}
+	}
+	return out
 }
 
 // common is how many bits an address has in common with the one it is reached
@@ -171,139 +223,6 @@ func (r *Resolver) common(to netip.Addr) int {
 		}
 	}
 	return 0
-}
-
-// musl searches only for names with less than ndots dots, and ends at the first
-// name that exists (name_from_dns_search in musl 1.2).
-func (r *Resolver) musl(ctx context.Context, host string) ([]netip.Addr, error) {
-	list := names.Candidates(r.Conf, host)
-	if strings.Count(host, ".") >= r.Conf.Ndots() {
-		list = list[:1]
-	}
-	for _, name := range list {
-		addresses, err := r.both(ctx, name)
-		switch {
-		case len(addresses) > 0:
-			return addresses, nil
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case errors.Is(err, errNoServer), errors.Is(err, ErrTemporary):
-			return nil, ErrTemporary
-		case !errors.Is(err, ErrNotFound):
-			return nil, err
-		}
-	}
-	return nil, ErrNotFound
-}
-
-// both asks for A and AAAA at once, as the libraries do, and gives the first.
-func (r *Resolver) both(ctx context.Context, name string) ([]netip.Addr, error) {
-	other := make(chan struct{})
-	go func() {
-		defer close(other)
-		_, _, _ = r.Query(ctx, name, dns.TypeAAAA) // for the server to see
-	}()
-	answer, _, err := r.Query(ctx, name, dns.TypeA)
-	<-other
-	if err != nil {
-		return nil, err
-	}
-	var out []netip.Addr
-	for _, record := range answer.Answer {
-		if a, is := record.(*dns.A); is {
-			if address, ok := netip.AddrFromSlice(a.A.To4()); ok {
-				out = append(out, address)
-			}
-		}
-	}
-	switch {
-	case len(out) > 0:
-		return out, nil
-	case answer.Rcode == dns.RcodeNameError:
-		return nil, ErrNotFound
-	case answer.Rcode == dns.RcodeSuccess:
-		return nil, ErrNoData
-	}
-	return nil, ErrTemporary
-}
-
-var errNoServer = errors.New("no servers could be reached")
-
-// Query asks the servers one question about a fully qualified name, and returns
-// the first answer that is not SERVFAIL, NOTIMP or REFUSED, and whose it is. If
-// there is no such answer, the last of them.
-func (r *Resolver) Query(ctx context.Context, name string, kind uint16) (*dns.Msg, netip.AddrPort, error) {
-	question := new(dns.Msg).SetQuestion(dns.Fqdn(name), kind)
-	if r.Musl {
-		return r.atOnce(ctx, question)
-	}
-	var last *dns.Msg
-	var from netip.AddrPort
-	for range r.Attempts {
-		for _, server := range r.servers() {
-			answer, err := Exchange(ctx, r.network, server, question, false, r.Timeout)
-			switch {
-			case ctx.Err() != nil:
-				return nil, netip.AddrPort{}, ctx.Err()
-			case err != nil:
-			case answer.Rcode == dns.RcodeSuccess || answer.Rcode == dns.RcodeNameError:
-				return answer, server, nil
-			default:
-				last, from = answer, server
-			}
-		}
-	}
-	if last == nil {
-		return nil, netip.AddrPort{}, errNoServer
-	}
-	return last, from, nil
-}
-
-// atOnce asks all servers at the same time, as often as there are attempts
-// within the time-out (res_msend.c).
-func (r *Resolver) atOnce(ctx context.Context, question *dns.Msg) (*dns.Msg, netip.AddrPort, error) {
-	type reply struct {
-		answer *dns.Msg
-		server netip.AddrPort
-	}
-	servers := r.servers()
-	var last reply
-	for range r.Attempts {
-		replies := make(chan reply, len(servers))
-		round, cancel := context.WithCancel(ctx)
-		for _, server := range servers {
-			go func() {
-				answer, err := Exchange(round, r.network, server, question.Copy(), false, r.Timeout/time.Duration(r.Attempts))
-				if err != nil {
-					answer = nil
-				}
-				replies <- reply{answer, server}
-			}()
-		}
-		var good reply
-		for range servers {
-			got := <-replies
-			switch {
-			case got.answer == nil || good.answer != nil:
-			case got.answer.Rcode == dns.RcodeSuccess || got.answer.Rcode == dns.RcodeNameError:
-				good = got
-				cancel()
-			default:
-				last = got
-			}
-		}
-		cancel()
-		if good.answer != nil {
-			return good.answer, good.server, nil
-		}
-		if ctx.Err() != nil {
-			return nil, netip.AddrPort{}, ctx.Err()
-		}
-	}
-	if last.answer == nil {
-		return nil, netip.AddrPort{}, errNoServer
-	}
-	return last.answer, last.server, nil
 }
 
 // Exchange sends a question to a server, over UDP and, if the answer is cut
@@ -351,7 +270,7 @@ func (r *Resolver) Dial(ctx context.Context, network, address string) (net.Conn,
 // LookupError words a failed look-up as gai_strerror(3) of the container's
 // library does.
 func (r *Resolver) LookupError(err error) string {
-	if !r.Musl {
+	if r.Libc != names.Musl {
 		return err.Error()
 	}
 	switch {
