@@ -22,6 +22,10 @@ type Change struct {
 	Subject string
 	// ID is stable over snapshots: a UID, or namespace/service/address for an endpoint.
 	ID string
+	// Name is the object's; of an endpoint its Service's, in the same namespace.
+	Name string
+	// Address is the IP of a Pod or an endpoint; "" when it has none yet.
+	Address string
 	// Text says in words what the object was before it went, or is now.
 	Text string
 }
@@ -40,28 +44,34 @@ func Diff(before, after *Snapshot, namespace string) []Change {
 	return out
 }
 
-func diffStates(subject string, before, after map[string]string) []Change {
+// state is an object as far as a Change tells of it.
+type state struct{ name, address, text string }
+
+func diffStates(subject string, before, after map[string]state) []Change {
 	var out []Change
-	for id, text := range after {
+	add := func(kind ChangeKind, id string, s state) {
+		out = append(out, Change{Kind: kind, Subject: subject, ID: id, Name: s.name, Address: s.address, Text: s.text})
+	}
+	for id, now := range after {
 		old, existed := before[id]
 		switch {
 		case !existed:
-			out = append(out, Change{Added, subject, id, text})
-		case old != text:
-			out = append(out, Change{Changed, subject, id, text})
+			add(Added, id, now)
+		case old != now:
+			add(Changed, id, now)
 		}
 	}
-	for id, text := range before {
+	for id, old := range before {
 		if _, exists := after[id]; !exists {
-			out = append(out, Change{Removed, subject, id, text})
+			add(Removed, id, old)
 		}
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
 	return out
 }
 
-func serviceStates(s *Snapshot, namespace string) map[string]string {
-	states := map[string]string{}
+func serviceStates(s *Snapshot, namespace string) map[string]state {
+	states := map[string]state{}
 	if s == nil {
 		return states
 	}
@@ -77,40 +87,40 @@ func serviceStates(s *Snapshot, namespace string) map[string]string {
 		for _, in := range svc.Ingress {
 			ingress = append(ingress, in.IP+in.Hostname)
 		}
-		states[svc.UID] = strings.Join([]string{
+		states[svc.UID] = state{name: svc.Name, text: strings.Join([]string{
 			svc.Name, svc.Type, strings.Join(svc.ClusterIPs, ","), strings.Join(ports, ","),
 			strings.Join(ingress, ","), fmt.Sprint(svc.Selector), svc.InternalTrafficPolicy, svc.ExternalTrafficPolicy,
-		}, " ")
+		}, " ")}
 	}
 	return states
 }
 
-func deploymentStates(s *Snapshot, namespace string) map[string]string {
-	states := map[string]string{}
+func deploymentStates(s *Snapshot, namespace string) map[string]state {
+	states := map[string]state{}
 	if s == nil {
 		return states
 	}
 	for _, d := range s.Deployments {
 		if d.Namespace == namespace {
-			states[d.UID] = fmt.Sprintf("%s %d/%d", d.Name, d.Ready, d.Replicas)
+			states[d.UID] = state{name: d.Name, text: fmt.Sprintf("%s %d/%d", d.Name, d.Ready, d.Replicas)}
 		}
 	}
 	return states
 }
 
-func podStates(s *Snapshot, namespace string) map[string]string {
-	states := map[string]string{}
+func podStates(s *Snapshot, namespace string) map[string]state {
+	states := map[string]state{}
 	if s == nil {
 		return states
 	}
 	for _, pod := range s.PodsIn(namespace) {
-		states[pod.UID] = strings.TrimSpace(strings.Join([]string{pod.Name, pod.IP(), pod.Status()}, " "))
+		states[pod.UID] = state{pod.Name, pod.IP(), strings.TrimSpace(strings.Join([]string{pod.Name, pod.IP(), pod.Status()}, " "))}
 	}
 	return states
 }
 
-func endpointStates(s *Snapshot, namespace string) map[string]string {
-	states := map[string]string{}
+func endpointStates(s *Snapshot, namespace string) map[string]state {
+	states := map[string]state{}
 	if s == nil {
 		return states
 	}
@@ -121,7 +131,7 @@ func endpointStates(s *Snapshot, namespace string) map[string]string {
 		for i := range slice.Endpoints {
 			e := &slice.Endpoints[i]
 			for _, address := range e.Addresses {
-				states[namespace+"/"+slice.Service()+"/"+address] = address + " " + e.State()
+				states[namespace+"/"+slice.Service()+"/"+address] = state{slice.Service(), address, address + " " + e.State()}
 			}
 		}
 	}

@@ -122,22 +122,18 @@ func client(s *model.Snapshot, r Request) (*model.Pod, string, []string, error) 
 		pod := &model.Pod{Meta: model.Meta{Namespace: r.Namespace}}
 		return pod, "namespace/" + r.Namespace, []string{fmt.Sprintf("From a Pod of namespace %s with the default dnsPolicy; none is running there.", r.Namespace)}, nil
 	}
-	kind, rest, _ := strings.Cut(r.From, "/")
-	if kind != "pod" && kind != "pods" && kind != "po" || rest == "" {
+	from, err := model.ParseClient(r.From, r.Namespace)
+	if err != nil || from.Kind != model.ClientPod {
 		return nil, "", nil, fmt.Errorf("from %q: want pod/NAME or pod/NAMESPACE/NAME; nodes and clients outside use other DNS servers", r.From)
 	}
-	namespace, name, ok := strings.Cut(rest, "/")
-	if !ok {
-		namespace, name = r.Namespace, rest
-	}
 	if why, missing := s.Sync.Missing["pods"]; missing {
-		return nil, "", nil, fmt.Errorf("from Pod %q: Pods cannot be read: %s", namespace+"/"+name, why)
+		return nil, "", nil, fmt.Errorf("from Pod %q: Pods cannot be read: %s", from.Namespace+"/"+from.Name, why)
 	}
-	pod := s.Pod(namespace, name)
+	pod := s.Pod(from.Namespace, from.Name)
 	if pod == nil {
-		return nil, "", nil, fmt.Errorf("from: no Pod %q in namespace %q", name, namespace)
+		return nil, "", nil, fmt.Errorf("from: no Pod %q in namespace %q", from.Name, from.Namespace)
 	}
-	return pod, "pod/" + pod.Key(), nil, nil
+	return pod, from.String(), nil, nil
 }
 
 // choose picks a running Pod of a namespace, ready ones first.

@@ -223,31 +223,24 @@ func (q *query) nodeOf(ip netip.Addr) string {
 
 // start finds where the packet comes from.
 func (q *query) start() error {
-	from := q.request.From
-	if from == "" {
-		return q.choose()
+	from, err := model.ParseClient(q.request.From, q.request.Namespace)
+	if err != nil {
+		return err
 	}
-	kind, name, _ := strings.Cut(from, "/")
-	switch kind {
-	case "pod", "pods", "po":
-		namespace, pod, ok := strings.Cut(name, "/")
-		if !ok {
-			namespace, pod = q.request.Namespace, name
+	switch from.Kind {
+	case model.ClientPod:
+		return q.fromPod(from)
+	case model.ClientNode:
+		if len(q.snapshot.Nodes) > 0 && q.snapshot.Node(from.Name) == nil {
+			return fmt.Errorf("from %q: no Node %q", q.request.From, from.Name)
 		}
-		return q.fromPod(namespace, pod)
-	case "node", "nodes", "no":
-		if name == "" {
-			return fmt.Errorf("from %q: want node/NAME", from)
-		}
-		if len(q.snapshot.Nodes) > 0 && q.snapshot.Node(name) == nil {
-			return fmt.Errorf("from %q: no Node %q", from, name)
-		}
-		q.fromNode(name)
+		q.fromNode(from)
 		return nil
-	case "outside":
-		return q.fromOutside(name)
+	case model.ClientOutside:
+		q.fromOutside(from)
+		return nil
 	}
-	return fmt.Errorf("from %q: want pod/NAME, pod/NAMESPACE/NAME, node/NAME or outside", from)
+	return q.choose()
 }
 
 // choose picks a client: a ready Pod of the namespace that is no endpoint of
@@ -255,7 +248,8 @@ func (q *query) start() error {
 func (q *query) choose() error {
 	if q.target.Node != "" || q.target.Address.IsValid() && q.nodeOf(q.target.Address) != "" {
 		q.note("From outside the cluster, because a node's port was asked for.")
-		return q.fromOutside("")
+		q.fromOutside(model.Client{Kind: model.ClientOutside})
+		return nil
 	}
 	best, score := (*model.Pod)(nil), 0
 	for _, pod := range q.snapshot.Pods {
@@ -281,11 +275,11 @@ func (q *query) choose() error {
 	}
 	if best != nil {
 		q.note("From Pod %s, chosen because no client was named.", best.Key())
-		return q.fromPod(best.Namespace, best.Name)
+		return q.fromPod(model.Client{Kind: model.ClientPod, Namespace: best.Namespace, Name: best.Name})
 	}
 	if node := q.firstNode(); node != "" {
 		q.note("From node %s, because no running Pod can be the client.", node)
-		q.fromNode(node)
+		q.fromNode(model.Client{Kind: model.ClientNode, Name: node})
 		return nil
 	}
 	if _, missing := q.snapshot.Sync.Missing["pods"]; missing {
@@ -328,14 +322,14 @@ func (q *query) firstNode() string {
 	return ""
 }
 
-func (q *query) fromPod(namespace, name string) error {
+func (q *query) fromPod(from model.Client) error {
 	if why, missing := q.snapshot.Sync.Missing["pods"]; missing {
-		return fmt.Errorf("from Pod %q: Pods cannot be read: %s", namespace+"/"+name, why)
+		return fmt.Errorf("from Pod %q: Pods cannot be read: %s", from.Namespace+"/"+from.Name, why)
 	}
-	pod := q.snapshot.Pod(namespace, name)
+	pod := q.snapshot.Pod(from.Namespace, from.Name)
 	switch {
 	case pod == nil:
-		return fmt.Errorf("from: no Pod %q in namespace %q", name, namespace)
+		return fmt.Errorf("from: no Pod %q in namespace %q", from.Name, from.Namespace)
 	case pod.Node == "":
 		return fmt.Errorf("from Pod %q: it is on no node yet", pod.Key())
 	case pod.Ended():
@@ -344,27 +338,21 @@ func (q *query) fromPod(namespace, name string) error {
 		return fmt.Errorf("from Pod %q: it has no address yet", pod.Key())
 	}
 	q.client, q.node = pod, pod.Node
-	q.trace.From = "pod/" + pod.Key()
+	q.trace.From = from.String()
 	q.flow.Local = pod.HostNetwork
 	return nil
 }
 
-func (q *query) fromNode(name string) {
-	q.node = name
+func (q *query) fromNode(from model.Client) {
+	q.node = from.Name
 	q.flow.Local = true
-	q.trace.From = "node/" + name
+	q.trace.From = from.String()
 }
 
-func (q *query) fromOutside(address string) error {
+func (q *query) fromOutside(from model.Client) {
 	q.outside = true
-	q.trace.From = "outside"
-	if address != "" {
-		q.flow.Source = endpoints.ParseAddr(address)
-		if !q.flow.Source.IsValid() {
-			return fmt.Errorf("from %q: %q is no IP address", q.request.From, address)
-		}
-		q.trace.From = "outside/" + q.flow.Source.String()
-	}
+	q.trace.From = from.String()
+	q.flow.Source = from.Address
 	switch {
 	case q.target.Node != "":
 		q.node = q.target.Node
@@ -374,5 +362,4 @@ func (q *query) fromOutside(address string) error {
 	if q.node == "" {
 		q.node = q.firstNode()
 	}
-	return nil
 }

@@ -57,8 +57,7 @@ func (v *View) endpointRows(t *theme.Theme, w int) frame.Rows {
 		}
 		return note(t, "No EndpointSlice yet: the endpointslice controller has not written one.", w)
 	}
-	prefix := v.Focus.Namespace + "/" + v.Focus.Service + "/"
-	gone := v.gone(func(c *model.Change) bool { return c.Subject == "endpoint" && strings.HasPrefix(c.ID, prefix) })
+	gone := v.gone(func(c *model.Change) bool { return c.Subject == "endpoint" && c.Name == v.Focus.Service })
 	return frame.Stack(
 		v.sliceRows(t, w),
 		frame.List(len(gone), func(i int) frame.Line {

@@ -153,20 +153,17 @@ func externalAddress(svc *model.Service, p model.ServicePort) string {
 }
 
 func (v *View) clientLabel() string {
-	kind, rest, _ := strings.Cut(v.Client, "/")
-	switch kind {
-	case "pod":
-		namespace, name, ok := strings.Cut(rest, "/")
-		if !ok {
-			namespace, name = v.Focus.Namespace, rest
-		}
-		if pod := v.Snapshot.Pod(namespace, name); pod != nil && pod.IP() != "" {
+	client, err := model.ParseClient(v.Client, v.Focus.Namespace)
+	switch {
+	case err != nil:
+	case client.Kind == model.ClientPod:
+		if pod := v.Snapshot.Pod(client.Namespace, client.Name); pod != nil && pod.IP() != "" {
 			return "Pod " + pod.IP()
 		}
-		return "Pod " + shortName(name)
-	case "node":
-		return "node " + rest
-	case "outside":
+		return "Pod " + shortName(client.Name)
+	case client.Kind == model.ClientNode:
+		return "node " + client.Name
+	case client.Kind == model.ClientOutside:
 		return "outside the cluster"
 	}
 	return ""
@@ -194,15 +191,8 @@ func (v *View) podRows(t *theme.Theme, w int) frame.Rows {
 		if v.service != nil {
 			row = line(sp(joint(t, i, total)+"  ", t.Muted))
 		}
-		return append(row, sp("-"+t.Glyph.Gone+" ", t.Bad), sp(goneText(gone[i-pods].Text), t.Removed))
+		return append(row, sp("-"+t.Glyph.Gone+" ", t.Bad), sp(shortName(gone[i-pods].Name)+"  "+gone[i-pods].Address, t.Removed))
 	})
-}
-
-// goneText turns "name IP status" of a Pod that went into a short row.
-func goneText(text string) string {
-	name, rest, _ := strings.Cut(text, " ")
-	ip, _, _ := strings.Cut(rest, " ")
-	return shortName(name) + "  " + ip
 }
 
 func joint(t *theme.Theme, i, total int) string {
