@@ -25,7 +25,8 @@ type Client struct {
 
 // ParseClient reads a client as a person names it: "pod/NAME",
 // "pod/NAMESPACE/NAME", "node/NAME", "outside" or "outside/IP", with kubectl's
-// short names of Pods and nodes. namespace is that of a Pod which names none.
+// short names of Pods and nodes (https://kubernetes.io/docs/reference/kubectl/, Resource
+// types). namespace is that of a Pod which names none.
 func ParseClient(text, namespace string) (Client, error) {
 	if text == "" {
 		return Client{}, nil
@@ -60,7 +61,8 @@ func ParseClient(text, namespace string) (Client, error) {
 	return Client{}, fmt.Errorf("from %q: want pod/NAME, pod/NAMESPACE/NAME, node/NAME or outside", text)
 }
 
-// String is the client as ParseClient reads it, with a Pod's namespace.
+// String is the client as ParseClient reads it, with a Pod's namespace; kinds are
+// written in full (https://kubernetes.io/docs/reference/kubectl/).
 func (c Client) String() string {
 	switch {
 	case c.Kind == ClientPod:

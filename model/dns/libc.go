@@ -80,8 +80,9 @@ type Round struct {
 // a program from the network, in a prediction from a snapshot.
 type Asker func(Round) []Outcome
 
-// OneByOne is an Asker that knows the outcome of every question by itself; answer
-// must be consistent.
+// OneByOne is an Asker that knows the outcome of every question by itself, as
+// from a snapshot; answer must be consistent. That questions do not depend on one
+// another is RFC 1035's (4.1.2).
 func OneByOne(answer func(server int, name, kind string) Outcome) Asker {
 	return func(r Round) []Outcome {
 		out := make([]Outcome, len(r.Questions))
