@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"svctour/cluster"
+	"svctour/cluster/files"
 	"svctour/model"
 	"svctour/model/diagnose"
 	"svctour/model/path"
@@ -124,7 +125,7 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 		if o.Watch || o.Probe {
 			return usageError(errors.New("-f examines files: there is nothing to watch or to probe"))
 		}
-		snapshot, refused, err := cluster.ReadFiles(g.In, o.Files, g.Namespace)
+		snapshot, refused, err := files.Read(g.In, o.Files, g.Namespace)
 		if err != nil {
 			return &exitError{Code: exitUsage, Err: err}
 		}
@@ -288,7 +289,7 @@ func unread(snapshot *model.Snapshot) []diagnose.Unchecked {
 
 // addRefused puts what the API server would refuse before everything else, and
 // what only some would before what else is worth knowing.
-func addRefused(report *diagnose.Report, refused []cluster.Refusal) {
+func addRefused(report *diagnose.Report, refused []files.Refusal) {
 	for _, r := range refused {
 		finding := diagnose.Finding{
 			Rule: "refused", Severity: diagnose.Error, Lane: diagnose.LaneService, Confidence: diagnose.Certain,

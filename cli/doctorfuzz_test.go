@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"svctour/cluster"
+	"svctour/cluster/files"
 	"svctour/model/diagnose"
 )
 
@@ -42,7 +43,7 @@ func hostileFiles() []string {
 func checkHostile(t *testing.T, file string) {
 	t.Helper()
 	began := time.Now()
-	snapshot, refused, err := cluster.ReadFiles(strings.NewReader(file), []string{"-"}, "")
+	snapshot, refused, err := files.Read(strings.NewReader(file), []string{"-"}, "")
 	if err != nil {
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"svctour/cluster"
+	"svctour/cluster/reach"
 	"svctour/model"
 	"svctour/model/diagnose"
 )
@@ -179,7 +180,7 @@ func (p *prober) pods(ctx context.Context, c *candidate, backends []diagnose.Bac
 	for _, backend := range backends {
 		p.g.say("connecting to Pod %s at port %d through the API server's proxy, and if it refuses, to its loopback by a port-forward", backend.Pod.Key(), backend.Number)
 		asking, cancel := context.WithTimeout(ctx, probeTimeout)
-		answer := p.connection.ProbePod(asking, backend.Pod.Namespace, backend.Pod.Name, backend.Number)
+		answer := reach.ProbePod(asking, p.connection, backend.Pod.Namespace, backend.Pod.Name, backend.Number)
 		cancel()
 		if finding := diagnose.Probed(c.service, backend, answer); finding != nil {
 			return finding
@@ -239,11 +240,11 @@ func (p *prober) answers(ctx context.Context, addresses []string) (*model.Pod, [
 			return nil, nil, err
 		}
 		p.g.say("connecting as a client does from "+what, image)
-		return p.connection.AskAlone(ctx, image, addresses)
+		return reach.AskAlone(ctx, p.connection, image, addresses)
 	}
 	p.g.say("running curl, nc or wget in Pod %s, against the Service and one of its Pods", p.client.Key())
-	answers, err := p.connection.AskFrom(ctx, p.client, addresses)
-	if !errors.Is(err, cluster.ErrNoTool) {
+	answers, err := reach.AskFrom(ctx, p.connection, p.client, addresses)
+	if !errors.Is(err, reach.ErrNoTool) {
 		return p.client, answers, err
 	}
 	const what = "an ephemeral container (%s) in Pod %s, which has no shell with curl, nc or wget; it ends at once, and stays listed until the Pod is deleted"
@@ -251,7 +252,7 @@ func (p *prober) answers(ctx context.Context, addresses []string) (*model.Pod, [
 		return nil, nil, err
 	}
 	p.g.say("connecting from "+what, image, p.client.Key())
-	answers, err = p.connection.AskBeside(ctx, p.client, image, addresses)
+	answers, err = reach.AskBeside(ctx, p.connection, p.client, image, addresses)
 	return p.client, answers, err
 }
 
@@ -300,7 +301,7 @@ func (p *prober) remembered(ctx context.Context, candidates []candidate) {
 	p.g.say("listing Pod %s's connections on node %s, by conntrack in its kube-proxy Pod", p.client.Key(), p.client.Node)
 	listing, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	pod, connections, err := p.connection.Connections(listing, p.client.Node, p.client.IP())
+	pod, connections, err := reach.Connections(listing, p.connection, p.client.Node, p.client.IP())
 	for i := range candidates {
 		c := &candidates[i]
 		switch {

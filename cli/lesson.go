@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"svctour/cluster"
+	"svctour/cluster/kubectl"
 	"svctour/lessons"
 	"svctour/model"
 )
@@ -141,5 +142,5 @@ type autoCluster struct {
 
 // Kubectl implements lessons.Cluster.
 func (c autoCluster) Kubectl(ctx context.Context, args []string, stdin string) model.Reply {
-	return c.KubectlIn(ctx, c.namespace, args, stdin)
+	return kubectl.Runner{Connection: c.Connection}.Run(ctx, c.namespace, args, stdin)
 }

@@ -19,9 +19,12 @@ import (
 	"golang.org/x/term"
 
 	"svctour/cluster"
+	"svctour/cluster/kubectl"
+	"svctour/cluster/reach"
 	"svctour/lab"
 	"svctour/lessons"
 	"svctour/model"
+	"svctour/model/path"
 	"svctour/ui"
 	"svctour/ui/shell"
 	"svctour/ui/theme"
@@ -325,18 +328,17 @@ func (s *session) EnsureNamespace(ctx context.Context) (string, error) {
 
 // Kubectl runs in a namespace unless the command names one itself.
 func (s *session) Kubectl(ctx context.Context, namespace string, args []string, stdin string) model.Reply {
-	if namespace == "" { // the tour's is not made yet
-		namespace = s.Namespace()
-	}
-	return s.Connection.KubectlIn(ctx, namespace, args, stdin)
+	return kubectl.Runner{Connection: s.Connection}.Run(ctx, namespace, args, stdin)
 }
 
 // Terminal runs where Kubectl does.
 func (s *session) Terminal(ctx context.Context, namespace string, args []string) (shell.Child, error) {
-	if namespace == "" {
-		namespace = s.Namespace()
-	}
-	return s.Connection.Terminal(ctx, namespace, args)
+	return kubectl.Runner{Connection: s.Connection}.Terminal(ctx, namespace, args)
+}
+
+// Observe reads a node's rules.
+func (s *session) Observe(ctx context.Context, node, mode string, family path.Family) (*path.Observed, error) {
+	return reach.Observe(ctx, s.Connection, node, mode, family)
 }
 
 // Clean removes the tour's namespace and no other of svctour's: a proof of

@@ -14,7 +14,6 @@ import (
 	"io/fs"
 	"maps"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -232,7 +231,3 @@ func prepare(config *rest.Config) {
 	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
 	config.WarningHandler = rest.NoWarnings{} // v1 Endpoints is deprecated, and the terminal is not ours to print on
 }
-
-// kubectlEnv is the environment in which the embedded kubectl means exactly
-// what its arguments say: no aliases and defaults from a kuberc file.
-func kubectlEnv() []string { return append(os.Environ(), "KUBECTL_KUBERC=false") }

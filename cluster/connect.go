@@ -117,6 +117,16 @@ func Connect(ctx context.Context, o Options) (*Connection, error) {
 // context's, or "default".
 func (c *Connection) Namespace() string { return c.namespace }
 
+// Client is the typed client of the connection.
+func (c *Connection) Client() kubernetes.Interface { return c.client }
+
+// REST is how the connection reaches the server, for what opens streams of its
+// own. Its reader leaves it as it is.
+func (c *Connection) REST() *rest.Config { return c.rest }
+
+// Kubeconfig is the path of the options; "" means kubectl's own rules.
+func (c *Connection) Kubeconfig() string { return c.options.Kubeconfig }
+
 // Cluster names the cluster. Version is "" until the server told it.
 func (c *Connection) Cluster() model.Cluster {
 	c.mu.Lock()

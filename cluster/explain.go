@@ -45,7 +45,7 @@ func Explain(err error) string {
 	)
 	switch {
 	case errors.As(err, &none), errors.As(err, &malformed), errors.As(err, &choice):
-		return sentence(err.Error())
+		return Sentence(err.Error())
 	case errors.Is(err, context.Canceled):
 		return "Cancelled."
 	}
@@ -64,9 +64,9 @@ func Explain(err error) string {
 		return s
 	}
 	if strings.Contains(err.Error(), "getting credentials: ") {
-		return sentence("the kubeconfig's credential plugin gave no credentials: " + after(err, "getting credentials: "))
+		return Sentence("the kubeconfig's credential plugin gave no credentials: " + after(err, "getting credentials: "))
 	}
-	return sentence(server + ": " + rootCause(err).Error())
+	return Sentence(server + ": " + rootCause(err).Error())
 }
 
 // explainStatus explains what a server that answered said.
@@ -77,11 +77,11 @@ func explainStatus(server string, err error) string {
 	case apierrors.IsUnauthorized(err):
 		return server + " does not accept these credentials (401 Unauthorized): they are wrong or have expired."
 	case apierrors.IsForbidden(err):
-		return sentence(server + " forbids this (403 Forbidden): " + statusMessage(err))
+		return Sentence(server + " forbids this (403 Forbidden): " + statusMessage(err))
 	}
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
-		return sentence(fmt.Sprintf("%s answers %d: %s", server, status.Status().Code, statusMessage(err)))
+		return Sentence(fmt.Sprintf("%s answers %d: %s", server, status.Status().Code, statusMessage(err)))
 	}
 	return ""
 }
@@ -97,19 +97,19 @@ func explainTLS(server string, err error) string {
 	)
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return sentence(server + " has a certificate that is expired or not valid yet: " + invalid.Detail)
+		return Sentence(server + " has a certificate that is expired or not valid yet: " + invalid.Detail)
 	case errors.As(err, &unknown):
 		return server + " has a certificate signed by an authority that the kubeconfig does not trust."
 	case errors.As(err, &host):
-		return sentence(server + " has a certificate for another name: " + host.Error())
+		return Sentence(server + " has a certificate for another name: " + host.Error())
 	case errors.As(err, &invalid):
-		return sentence(server + " has a certificate that is not valid: " + invalid.Error())
+		return Sentence(server + " has a certificate that is not valid: " + invalid.Error())
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return server + " does not speak TLS: something else answers there."
 	case errors.As(err, &alert) && strings.Contains(alert.Error(), "expired certificate"):
 		return server + " refuses the kubeconfig's client certificate: it has expired."
 	case errors.As(err, &alert):
-		return sentence(server + " ended the TLS handshake: " + alert.Error())
+		return Sentence(server + " ended the TLS handshake: " + alert.Error())
 	}
 	return ""
 }
@@ -124,7 +124,7 @@ func explainNetwork(server string, err error) string {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return fmt.Sprintf("%s cannot be found: DNS knows no host %q.", server, dns.Name)
 	case errors.As(err, &dns):
-		return sentence(fmt.Sprintf("%s cannot be found: looking up host %q: %s", server, dns.Name, dns.Err))
+		return Sentence(fmt.Sprintf("%s cannot be found: looking up host %q: %s", server, dns.Name, dns.Err))
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return server + " cannot be reached: connection refused, nothing listens there."
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
@@ -167,8 +167,8 @@ func after(err error, mark string) string {
 	return text[strings.LastIndex(text, mark)+len(mark):]
 }
 
-// sentence begins s with a capital and ends it with a full stop.
-func sentence(s string) string {
+// Sentence begins s with a capital and ends it with a full stop.
+func Sentence(s string) string {
 	s = strings.TrimSpace(strings.Join(strings.Fields(s), " "))
 	if s == "" {
 		return s

@@ -27,7 +27,8 @@ const pollEvery = 250 * time.Millisecond
 // namespaces to finish terminating before it takes the next name.
 const terminatingPatience = 30 * time.Second
 
-func owned(ns *corev1.Namespace) bool { return ns.Labels[OwnerLabel] == OwnerName }
+// Ours says whether svctour made a namespace.
+func Ours(ns *corev1.Namespace) bool { return ns.Labels[OwnerLabel] == OwnerName }
 
 // EnsureNamespace makes a namespace of svctour's and gives its name: the first
 // of the candidates that is free or already ours. A namespace that somebody
@@ -65,14 +66,14 @@ func (c *Connection) ensureNamespace(ctx context.Context, name string) (bool, er
 			return true, nil
 		}
 		if !apierrors.IsAlreadyExists(err) {
-			return false, c.explained(err)
+			return false, c.FromServer(err)
 		}
 		ns, err := namespaces.Get(ctx, name, metav1.GetOptions{})
 		switch {
 		case apierrors.IsNotFound(err): // gone between the two questions
 		case err != nil:
-			return false, c.explained(err)
-		case !owned(ns):
+			return false, c.FromServer(err)
+		case !Ours(ns):
 			return false, nil
 		case ns.DeletionTimestamp == nil:
 			return true, nil
@@ -89,7 +90,7 @@ func (c *Connection) ensureNamespace(ctx context.Context, name string) (bool, er
 func (c *Connection) Owned(ctx context.Context) ([]string, error) {
 	list, err := c.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: OwnerLabel + "=" + OwnerName})
 	if err != nil {
-		return nil, fmt.Errorf("list svctour's namespaces: %w", c.explained(err))
+		return nil, fmt.Errorf("list svctour's namespaces: %w", c.FromServer(err))
 	}
 	names := make([]string, len(list.Items))
 	for i := range list.Items {
@@ -108,7 +109,7 @@ func (c *Connection) Clean(ctx context.Context, names []string, wait bool) ([]st
 	for _, name := range names {
 		uid, err := c.remove(ctx, name)
 		if err != nil {
-			return removed, fmt.Errorf("remove namespace %q: %w", name, c.explained(err))
+			return removed, fmt.Errorf("remove namespace %q: %w", name, c.FromServer(err))
 		}
 		if uid != "" {
 			removed, uids[name] = append(removed, name), uid
@@ -135,11 +136,11 @@ func (c *Connection) remove(ctx context.Context, name string) (types.UID, error)
 		return "", nil
 	case err != nil:
 		return "", err
-	case !owned(ns):
+	case !Ours(ns):
 		return "", nil
 	}
 	if ns.DeletionTimestamp == nil {
-		c.stopWorkloads(ctx, name)
+		c.StopWorkloads(ctx, name)
 	}
 	// The UID: not another namespace that took the name meanwhile.
 	err = namespaces.Delete(ctx, name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &ns.UID}})
@@ -157,7 +158,7 @@ func (c *Connection) waitGone(ctx context.Context, name string, uid types.UID) e
 		case apierrors.IsNotFound(err) || err == nil && ns.UID != uid:
 			return nil
 		case err != nil && ctx.Err() == nil:
-			return c.explained(err)
+			return c.FromServer(err)
 		}
 		if !pause(ctx, pollEvery) {
 			return ctx.Err()
@@ -165,11 +166,11 @@ func (c *Connection) waitGone(ctx context.Context, name string, uid types.UID) e
 	}
 }
 
-// stopWorkloads begins to end what runs in a namespace, owners first. The
+// StopWorkloads begins to end what runs in a namespace, owners first. The
 // namespace controller would do it too, but only 5 s after the namespace's
 // removal (namespaceDeletionGracePeriod), and then waits for the Pods again; so
 // an error here costs nothing but time.
-func (c *Connection) stopWorkloads(ctx context.Context, namespace string) {
+func (c *Connection) StopWorkloads(ctx context.Context, namespace string) {
 	background := metav1.DeletePropagationBackground
 	how, all := metav1.DeleteOptions{PropagationPolicy: &background}, metav1.ListOptions{}
 	_ = c.client.AppsV1().Deployments(namespace).DeleteCollection(ctx, how, all)
@@ -180,7 +181,7 @@ func (c *Connection) stopWorkloads(ctx context.Context, namespace string) {
 	_ = c.client.CoreV1().Pods(namespace).DeleteCollection(ctx, how, all)
 }
 
-// explained adds which server an error came from, for Explain.
-func (c *Connection) explained(err error) error {
+// FromServer adds which server an error came from, for Explain.
+func (c *Connection) FromServer(err error) error {
 	return &ServerError{Server: c.base.String(), Err: err}
 }

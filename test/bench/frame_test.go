@@ -19,9 +19,12 @@ import (
 
 	"svctour/cli"
 	"svctour/cluster"
+	"svctour/cluster/kubectl"
+	"svctour/cluster/reach"
 	"svctour/lab"
 	"svctour/lessons"
 	"svctour/model"
+	"svctour/model/path"
 	"svctour/ui"
 	"svctour/ui/shell"
 )
@@ -279,10 +282,13 @@ func (s *session) EnsureNamespace(ctx context.Context) (string, error) {
 	return s.Connection.EnsureNamespace(ctx, "tour")
 }
 func (s *session) Kubectl(ctx context.Context, namespace string, args []string, stdin string) model.Reply {
-	return s.Connection.Kubectl(ctx, append([]string{args[0], "--namespace=" + namespace}, args[1:]...), stdin)
+	return kubectl.Runner{Connection: s.Connection}.Run(ctx, namespace, args, stdin)
 }
 func (s *session) Terminal(ctx context.Context, namespace string, args []string) (shell.Child, error) {
-	return s.Connection.Terminal(ctx, namespace, args)
+	return kubectl.Runner{Connection: s.Connection}.Terminal(ctx, namespace, args)
+}
+func (s *session) Observe(ctx context.Context, node, mode string, family path.Family) (*path.Observed, error) {
+	return reach.Observe(ctx, s.Connection, node, mode, family)
 }
 func (s *session) Clean(ctx context.Context) error {
 	_, err := s.Connection.Clean(ctx, []string{"tour"}, true)

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"svctour/cluster"
+	"svctour/cluster/kubectl"
 	"svctour/lab/controlplane"
 )
 
@@ -123,7 +124,7 @@ func TestClean(t *testing.T) {
 const serviceManifest = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n"
 
 func TestKubectl(t *testing.T) {
-	c := connect(t, cluster.Options{})
+	kube := kubectl.Runner{Connection: connect(t, cluster.Options{})}
 	prefix := unique(t)
 	mine := namespace(t, prefix+"-mine", ours)
 	foreign := namespace(t, prefix+"-foreign", nil)
@@ -157,7 +158,7 @@ func TestKubectl(t *testing.T) {
 		{"edit svc theirs -n " + mine, "", -1, "", "terminal of your own"},
 		{"get pods --context=other", "", -1, "", "act on the cluster that is shown"},
 	} {
-		reply := c.Kubectl(t.Context(), strings.Fields(step.line), step.stdin)
+		reply := kube.Run(t.Context(), "", strings.Fields(step.line), step.stdin)
 		if reply.Exit != step.exit || !strings.Contains(reply.Stdout, step.stdout) || !strings.Contains(reply.Stderr, step.stderr) || step.stderr == "" && reply.Stderr != "" {
 			t.Errorf("%s: got %+v, want %+v", step.line, reply, step)
 		}
@@ -165,10 +166,10 @@ func TestKubectl(t *testing.T) {
 			t.Errorf("command %q, want %q", reply.Command, want)
 		}
 	}
-	if reply := c.KubectlIn(t.Context(), mine, strings.Fields("get deploy"), ""); !strings.Contains(reply.Stdout, "web") {
+	if reply := kube.Run(t.Context(), mine, strings.Fields("get deploy"), ""); !strings.Contains(reply.Stdout, "web") {
 		t.Errorf("in its own namespace: %+v", reply)
 	}
-	if reply := c.KubectlIn(t.Context(), mine, strings.Fields("delete deploy web"), ""); reply.Exit != 0 {
+	if reply := kube.Run(t.Context(), mine, strings.Fields("delete deploy web"), ""); reply.Exit != 0 {
 		t.Errorf("in its own namespace: %+v", reply)
 	}
 	if svc, err := server.client.CoreV1().Services(foreign).Get(t.Context(), "theirs", metav1.GetOptions{}); err != nil || svc.DeletionTimestamp != nil {
@@ -178,10 +179,10 @@ func TestKubectl(t *testing.T) {
 
 // A command that never ends is ended, and one that says too much is cut.
 func TestKubectlIsBounded(t *testing.T) {
-	c := connect(t, cluster.Options{})
+	kube := kubectl.Runner{Connection: connect(t, cluster.Options{})}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	reply := c.Kubectl(ctx, strings.Fields("get ns --watch"), "")
+	reply := kube.Run(ctx, "", strings.Fields("get ns --watch"), "")
 	if reply.Exit != -1 || !strings.Contains(reply.Stdout, "kube-system") || !strings.Contains(reply.Stderr, "Stopped: context deadline exceeded.") {
 		t.Errorf("got %+v", reply)
 	}
@@ -195,7 +196,7 @@ func TestKubectlIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	reply = c.Kubectl(t.Context(), []string{"get", "configmaps", "-o", "yaml", "-n", ns}, "")
+	reply = kube.Run(t.Context(), "", []string{"get", "configmaps", "-o", "yaml", "-n", ns}, "")
 	if reply.Exit != 0 || len(reply.Stdout) > 257<<10 || !strings.HasSuffix(reply.Stdout, "… (cut)\n") {
 		t.Errorf("exit %d, %d bytes, ends with %q", reply.Exit, len(reply.Stdout), reply.Stdout[max(0, len(reply.Stdout)-20):])
 	}

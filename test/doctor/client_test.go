@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"svctour/cluster"
+	"svctour/cluster/reach"
 	"svctour/model"
 	"svctour/model/diagnose"
 )
@@ -308,7 +309,7 @@ func (p *place) connected(t *testing.T, name string) {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(45 * time.Second); ; {
-		_, list, err := connection.Connections(t.Context(), pod.Spec.NodeName, pod.Status.PodIP)
+		_, list, err := reach.Connections(t.Context(), connection, pod.Spec.NodeName, pod.Status.PodIP)
 		if slices.ContainsFunc(list, func(c diagnose.Connection) bool { return c.State == "ESTABLISHED" }) {
 			return
 		}

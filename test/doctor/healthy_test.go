@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"svctour/cluster"
+	"svctour/cluster/files"
 	"svctour/model"
 	"svctour/model/diagnose"
 )
@@ -84,14 +84,14 @@ func TestEveryTrafficPolicy(t *testing.T) {
 // charts, neither on the lab nor from the files alone.
 func TestCharts(t *testing.T) {
 	needLab(t)
-	files, err := filepath.Glob("testdata/charts/*.yaml")
-	if err != nil || len(files) < 5 {
-		t.Fatalf("%d files, %v", len(files), err)
+	charts, err := filepath.Glob("testdata/charts/*.yaml")
+	if err != nil || len(charts) < 5 {
+		t.Fatalf("%d files, %v", len(charts), err)
 	}
-	for _, file := range files {
+	for _, file := range charts {
 		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
 		t.Run(name, func(t *testing.T) {
-			snapshot, refused, err := cluster.ReadFiles(strings.NewReader(""), []string{file}, name)
+			snapshot, refused, err := files.Read(strings.NewReader(""), []string{file}, name)
 			if err != nil || len(refused) > 0 {
 				t.Fatalf("%v, refused %v", err, refused)
 			}

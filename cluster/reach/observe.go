@@ -1,4 +1,4 @@
-package cluster
+package reach
 
 import (
 	"bytes"
@@ -15,11 +15,15 @@ import (
 	"k8s.io/client-go/util/exec"
 	"k8s.io/streaming/pkg/httpstream"
 
+	"svctour/cluster"
 	"svctour/model/path"
 )
 
 // maxDump bounds what is read of a node's rules, in bytes: some 300 000 rules.
 const maxDump = 64 << 20
+
+// maxComplaint bounds what is kept of a failing program's stderr, in bytes.
+const maxComplaint = 4 << 10
 
 // Observe reads the rules of one IP family from a node, with their counters
 // where they have any: it runs iptables-save -c (ip6tables-save), or in mode
@@ -28,8 +32,8 @@ const maxDump = 64 << 20
 // too; IPVS's virtual servers stay unseen, because kube-proxy's image has no
 // program that lists them. It changes nothing. The error
 // says for people why the node cannot be looked at.
-func (c *Connection) Observe(ctx context.Context, node, mode string, family path.Family) (*path.Observed, error) {
-	pod, err := c.proxyPod(ctx, node)
+func Observe(ctx context.Context, c *cluster.Connection, node, mode string, family path.Family) (*path.Observed, error) {
+	pod, err := proxyPod(ctx, c, node)
 	if err != nil {
 		return nil, err
 	}
@@ -42,14 +46,14 @@ func (c *Connection) Observe(ctx context.Context, node, mode string, family path
 	case family == path.IPv6:
 		command[0] = "ip6tables-save"
 	}
-	text, err := c.exec(ctx, pod, command)
+	text, err := run(ctx, c, pod, command)
 	if err != nil {
 		return nil, fmt.Errorf("run %s in Pod %q: %w", command[0], pod.Namespace+"/"+pod.Name, err)
 	}
 	if mode != path.ModeIPVS {
 		return parse(text, family)
 	}
-	sets, err := c.exec(ctx, pod, []string{"ipset", "save"})
+	sets, err := run(ctx, c, pod, []string{"ipset", "save"})
 	if err != nil {
 		return nil, fmt.Errorf("run ipset in Pod %q: %w", pod.Namespace+"/"+pod.Name, err)
 	}
@@ -57,12 +61,12 @@ func (c *Connection) Observe(ctx context.Context, node, mode string, family path
 }
 
 // proxyPod finds a kube-proxy Pod that runs on a node.
-func (c *Connection) proxyPod(ctx context.Context, node string) (*corev1.Pod, error) {
-	pods, err := c.client.CoreV1().Pods(metav1.NamespaceSystem).List(ctx, metav1.ListOptions{
+func proxyPod(ctx context.Context, c *cluster.Connection, node string) (*corev1.Pod, error) {
+	pods, err := c.Client().CoreV1().Pods(metav1.NamespaceSystem).List(ctx, metav1.ListOptions{
 		LabelSelector: "k8s-app=kube-proxy", FieldSelector: fields.OneTermEqualSelector("spec.nodeName", node).String(),
 	})
 	if err != nil {
-		return nil, errors.New(Explain(c.explained(err)))
+		return nil, errors.New(cluster.Explain(c.FromServer(err)))
 	}
 	for i := range pods.Items {
 		if pod := &pods.Items[i]; pod.Status.Phase == corev1.PodRunning && pod.DeletionTimestamp == nil && len(pod.Spec.Containers) > 0 {
@@ -72,16 +76,16 @@ func (c *Connection) proxyPod(ctx context.Context, node string) (*corev1.Pod, er
 	return nil, fmt.Errorf("no Pod labelled k8s-app=kube-proxy runs on node %q", node)
 }
 
-// exec runs a command in the first container of a Pod and gives its stdout.
+// run runs a command in the first container of a Pod and gives its stdout.
 // WebSocket comes first and SPDY after it, as in kubectl exec.
-func (c *Connection) exec(ctx context.Context, pod *corev1.Pod, command []string) (string, error) {
-	request := c.client.CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("exec").
+func run(ctx context.Context, c *cluster.Connection, pod *corev1.Pod, command []string) (string, error) {
+	request := c.Client().CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{Container: pod.Spec.Containers[0].Name, Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
-	spdy, err := remotecommand.NewSPDYExecutor(c.rest, "POST", request.URL())
+	spdy, err := remotecommand.NewSPDYExecutor(c.REST(), "POST", request.URL())
 	if err != nil {
 		return "", err
 	}
-	socket, err := remotecommand.NewWebSocketExecutor(c.rest, "GET", request.URL().String())
+	socket, err := remotecommand.NewWebSocketExecutor(c.REST(), "GET", request.URL().String())
 	if err != nil {
 		return "", err
 	}
@@ -92,7 +96,7 @@ func (c *Connection) exec(ctx context.Context, pod *corev1.Pod, command []string
 		return "", err
 	}
 	var stdout dump
-	var stderr boundedBuffer
+	var stderr complaint
 	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &stdout, Stderr: &stderr})
 	var code exec.ExitError
 	var status *apierrors.StatusError
@@ -100,11 +104,22 @@ func (c *Connection) exec(ctx context.Context, pod *corev1.Pod, command []string
 	case err == nil:
 		return stdout.String(), nil
 	case errors.As(err, &status):
-		return "", errors.New(Explain(c.explained(err)))
+		return "", errors.New(cluster.Explain(c.FromServer(err)))
 	case errors.As(err, &code) && stderr.String() != "":
-		return "", fmt.Errorf("exit code %d: %s", code.ExitStatus(), sentence(stderr.String()))
+		return "", fmt.Errorf("exit code %d: %s", code.ExitStatus(), cluster.Sentence(stderr.String()))
 	}
 	return "", err
+}
+
+// complaint keeps the first few lines that a program writes, and drops the rest.
+type complaint struct{ bytes.Buffer }
+
+// Write implements io.Writer; it never fails.
+func (c *complaint) Write(p []byte) (int, error) {
+	if c.Len() < maxComplaint {
+		c.Buffer.Write(p[:min(len(p), maxComplaint-c.Len())])
+	}
+	return len(p), nil
 }
 
 // dump takes maxDump bytes and refuses more.

@@ -1,4 +1,4 @@
-package cluster
+package files
 
 import (
 	"encoding/json"
@@ -165,7 +165,7 @@ metadata:
 		"cut JSON":                 {inJSON("a") + inJSON("b")[:len(inJSON("b"))-3], "error"},
 		"cut in the second":        {inJSON("a") + inJSON("b")[:300], "error"},
 	} {
-		snapshot, _, err := ReadFiles(strings.NewReader(c.file), []string{"-"}, "")
+		snapshot, _, err := Read(strings.NewReader(c.file), []string{"-"}, "")
 		var got []string
 		if err != nil {
 			got = []string{"error"}

@@ -1,4 +1,4 @@
-package cluster
+package reach
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	utilrand "k8s.io/apimachinery/pkg/util/rand"
 
+	"svctour/cluster"
 	"svctour/cluster/convert"
 	"svctour/model"
 	"svctour/model/diagnose"
@@ -70,6 +71,7 @@ const (
 	probeNamespace = "svctour-probe"
 	probeDeadline  = 3 * time.Minute
 	removeTimeout  = 10 * time.Second
+	pollEvery      = 250 * time.Millisecond
 )
 
 // ErrNoTool says that a container has no shell, or none of curl, nc and wget.
@@ -78,7 +80,7 @@ var ErrNoTool = errors.New("it has no shell with curl, nc or wget")
 // AskFrom connects to addresses (host:port) out of the first container of a
 // Pod, by exec, and says how each went. It makes no object. The error is
 // ErrNoTool when the container cannot do it.
-func (c *Connection) AskFrom(ctx context.Context, client *model.Pod, addresses []string) ([]diagnose.Reached, error) {
+func AskFrom(ctx context.Context, c *cluster.Connection, client *model.Pod, addresses []string) ([]diagnose.Reached, error) {
 	if len(client.Containers) == 0 {
 		return nil, errors.New("it has no container")
 	}
@@ -86,7 +88,7 @@ func (c *Connection) AskFrom(ctx context.Context, client *model.Pod, addresses [
 		ObjectMeta: metav1.ObjectMeta{Namespace: client.Namespace, Name: client.Name},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: client.Containers[0].Name}}},
 	}
-	said, err := c.exec(ctx, pod, askCommand(addresses))
+	said, err := run(ctx, c, pod, askCommand(addresses))
 	switch {
 	case err != nil && noShell(err.Error()):
 		return nil, ErrNoTool
@@ -135,7 +137,7 @@ func reached(said string, want int) ([]diagnose.Reached, error) {
 // AskBeside does what AskFrom does in an ephemeral container of the Pod, for
 // one that has no shell. The container ends when it has asked; Kubernetes keeps
 // it in the Pod's list until the Pod is deleted (KEP-277).
-func (c *Connection) AskBeside(ctx context.Context, client *model.Pod, image string, addresses []string) ([]diagnose.Reached, error) {
+func AskBeside(ctx context.Context, c *cluster.Connection, client *model.Pod, image string, addresses []string) ([]diagnose.Reached, error) {
 	name := "svctour-" + utilrand.String(5)
 	container := corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon{
 		Name: name, Image: image, Command: askCommand(addresses), SecurityContext: restricted(), ImagePullPolicy: corev1.PullIfNotPresent,
@@ -144,18 +146,18 @@ func (c *Connection) AskBeside(ctx context.Context, client *model.Pod, image str
 	if err != nil {
 		return nil, err
 	}
-	pods := c.client.CoreV1().Pods(client.Namespace)
+	pods := c.Client().CoreV1().Pods(client.Namespace)
 	if _, err := pods.Patch(ctx, client.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "ephemeralcontainers"); err != nil {
-		return nil, errors.New(Explain(c.explained(err)))
+		return nil, errors.New(cluster.Explain(c.FromServer(err)))
 	}
-	_, answers, err := c.asked(ctx, client.Namespace, client.Name, name, len(addresses))
+	_, answers, err := asked(ctx, c, client.Namespace, client.Name, name, len(addresses))
 	return answers, err
 }
 
 // AskAlone does what AskFrom does in a Pod of its own, in a namespace made for
 // it, which is removed before it returns, also when ctx has ended. The client
 // is the Pod as it was.
-func (c *Connection) AskAlone(ctx context.Context, image string, addresses []string) (client *model.Pod, answers []diagnose.Reached, err error) {
+func AskAlone(ctx context.Context, c *cluster.Connection, image string, addresses []string) (client *model.Pod, answers []diagnose.Reached, err error) {
 	namespace, err := c.EnsureNamespace(ctx, probeNamespace+"-"+utilrand.String(5))
 	if err != nil {
 		return nil, nil, err
@@ -163,14 +165,14 @@ func (c *Connection) AskAlone(ctx context.Context, image string, addresses []str
 	defer func() {
 		removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
 		defer cancel()
-		c.stopWorkloads(removing, namespace)
-		if gone := c.client.CoreV1().Namespaces().Delete(removing, namespace, metav1.DeleteOptions{}); gone != nil {
-			err = errors.Join(err, fmt.Errorf("remove namespace %q (svctour clean does it): %w", namespace, c.explained(gone)))
+		c.StopWorkloads(removing, namespace)
+		if gone := c.Client().CoreV1().Namespaces().Delete(removing, namespace, metav1.DeleteOptions{}); gone != nil {
+			err = errors.Join(err, fmt.Errorf("remove namespace %q (svctour clean does it): %w", namespace, c.FromServer(gone)))
 		}
 	}()
 	no, deadline, grace := false, int64(probeDeadline.Seconds()), int64(0)
-	made, err := c.client.CoreV1().Pods(namespace).Create(ctx, &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "client", Labels: map[string]string{OwnerLabel: OwnerName}},
+	made, err := c.Client().CoreV1().Pods(namespace).Create(ctx, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "client", Labels: map[string]string{cluster.OwnerLabel: cluster.OwnerName}},
 		Spec: corev1.PodSpec{
 			RestartPolicy: corev1.RestartPolicyNever, ActiveDeadlineSeconds: &deadline, TerminationGracePeriodSeconds: &grace,
 			AutomountServiceAccountToken: &no, EnableServiceLinks: &no,
@@ -178,9 +180,9 @@ func (c *Connection) AskAlone(ctx context.Context, image string, addresses []str
 		},
 	}, metav1.CreateOptions{})
 	if err != nil {
-		return nil, nil, errors.New(Explain(c.explained(err)))
+		return nil, nil, errors.New(cluster.Explain(c.FromServer(err)))
 	}
-	pod, answers, err := c.asked(ctx, namespace, made.Name, "client", len(addresses))
+	pod, answers, err := asked(ctx, c, namespace, made.Name, "client", len(addresses))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -200,8 +202,8 @@ func restricted() *corev1.SecurityContext {
 }
 
 // asked waits until a container has ended, and reads what it said.
-func (c *Connection) asked(ctx context.Context, namespace, pod, container string, want int) (*corev1.Pod, []diagnose.Reached, error) {
-	pods := c.client.CoreV1().Pods(namespace)
+func asked(ctx context.Context, c *cluster.Connection, namespace, pod, container string, want int) (*corev1.Pod, []diagnose.Reached, error) {
+	pods := c.Client().CoreV1().Pods(namespace)
 	said := "its container has not started"
 	ended := func() error {
 		if errors.Is(ctx.Err(), context.Canceled) {
@@ -217,7 +219,7 @@ func (c *Connection) asked(ctx context.Context, namespace, pod, container string
 			return nil, nil, ended()
 		}
 		if err != nil {
-			return nil, nil, errors.New(Explain(c.explained(err)))
+			return nil, nil, errors.New(cluster.Explain(c.FromServer(err)))
 		}
 		state := stateOf(got, container)
 		if state.Terminated != nil {
@@ -231,14 +233,16 @@ func (c *Connection) asked(ctx context.Context, namespace, pod, container string
 				said = condition.Message
 			}
 		}
-		if !pause(ctx, pollEvery) {
+		select {
+		case <-ctx.Done():
 			return nil, nil, ended()
+		case <-time.After(pollEvery):
 		}
 	}
 	limit := int64(64 << 10)
 	log, err := pods.GetLogs(pod, &corev1.PodLogOptions{Container: container, LimitBytes: &limit}).Stream(ctx)
 	if err != nil {
-		return nil, nil, errors.New(Explain(c.explained(err)))
+		return nil, nil, errors.New(cluster.Explain(c.FromServer(err)))
 	}
 	defer log.Close()
 	text, err := io.ReadAll(log)
@@ -263,12 +267,12 @@ func stateOf(pod *corev1.Pod, container string) corev1.ContainerState {
 // Connections lists what a node's kernel follows of one client's connections,
 // by conntrack -L in the node's kube-proxy Pod, whose name it gives. It changes
 // nothing.
-func (c *Connection) Connections(ctx context.Context, node, client string) (pod string, list []diagnose.Connection, err error) {
-	proxy, err := c.proxyPod(ctx, node)
+func Connections(ctx context.Context, c *cluster.Connection, node, client string) (pod string, list []diagnose.Connection, err error) {
+	proxy, err := proxyPod(ctx, c, node)
 	if err != nil {
 		return "", nil, err
 	}
-	text, err := c.exec(ctx, proxy, []string{"conntrack", "-L", "--orig-src", client})
+	text, err := run(ctx, c, proxy, []string{"conntrack", "-L", "--orig-src", client})
 	if err != nil {
 		return "", nil, fmt.Errorf("run conntrack in Pod %q: %w", proxy.Namespace+"/"+proxy.Name, err)
 	}

@@ -1,28 +1,51 @@
-package cluster
+package reach
 
 import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
 	"k8s.io/streaming/pkg/httpstream/wsstream"
 
+	"svctour/cluster"
 	"svctour/model/path"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const proxyPods = `{"kind":"PodList","apiVersion":"v1","items":[
  {"metadata":{"name":"kube-proxy-old","namespace":"kube-system"},"spec":{"containers":[{"name":"kube-proxy"}]},"status":{"phase":"Failed"}},
  {"metadata":{"name":"kube-proxy-x","namespace":"kube-system"},"spec":{"containers":[{"name":"kube-proxy"}]},"status":{"phase":"Running"}}]}`
 
+const statusText = `{"kind":"Status","apiVersion":"v1","status":"Failure","message":%q,"reason":%q,"code":%d}`
+
+const serverConfig = `apiVersion: v1
+kind: Config
+current-context: c
+clusters: [{name: c, cluster: {server: %q}}]
+users: [{name: u, user: {token: t}}]
+contexts: [{name: c, context: {cluster: c, user: u}}]
+`
+
+func answer(code int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(code)
+		fmt.Fprint(w, body)
+	}
+}
+
 // execServer answers a list of Pods with list, and every exec by running run,
 // as a kubelet does over WebSocket with v5.channel.k8s.io: channel 1 is stdout,
 // 2 stderr, 3 the status (k8s.io/client-go/tools/remotecommand).
-func execServer(t *testing.T, list http.HandlerFunc, run func(command []string) (stdout, stderr, status string)) *Connection {
+func execServer(t *testing.T, list http.HandlerFunc, run func(command []string) (stdout, stderr, status string)) *cluster.Connection {
 	t.Helper()
-	isolated(t)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/v1/namespaces/kube-system/pods", func(w http.ResponseWriter, r *http.Request) {
 		if q := r.URL.Query(); q.Get("labelSelector") != "k8s-app=kube-proxy" || q.Get("fieldSelector") != "spec.nodeName=node-1" {
@@ -51,7 +74,11 @@ func execServer(t *testing.T, list http.HandlerFunc, run func(command []string) 
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	c, err := Connect(t.Context(), Options{Kubeconfig: serverConfig(t, server.URL, nil)})
+	config := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(config, fmt.Appendf(nil, serverConfig, server.URL), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := cluster.Connect(t.Context(), cluster.Options{Kubeconfig: config})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +102,7 @@ func TestObserve(t *testing.T) {
 	})
 	for _, family := range []path.Family{path.IPv4, path.IPv6} {
 		for mode, rule := range map[string][3]string{"": {"nat", "KUBE-SERVICES", "-j RETURN"}, path.ModeIPVS: {"nat", "KUBE-SERVICES", "-j RETURN"}, path.ModeNFTables: {"kube-proxy", "services", "drop"}} {
-			o, err := c.Observe(t.Context(), "node-1", mode, family)
+			o, err := Observe(t.Context(), c, "node-1", mode, family)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +137,7 @@ func TestObserveSaysWhyItCannot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := execServer(t, test.list, test.run)
-			_, err := c.Observe(t.Context(), "node-1", "", path.IPv4)
+			_, err := Observe(t.Context(), c, "node-1", "", path.IPv4)
 			for _, want := range test.want {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("%v, want %q", err, want)

@@ -1,4 +1,6 @@
-package cluster
+// Package reach looks into a cluster beyond its API objects: the rules of a
+// node, the ports of a Pod, and what a client in the cluster can connect to.
+package reach
 
 import (
 	"context"
@@ -15,15 +17,16 @@ import (
 	"k8s.io/client-go/transport/spdy"
 	"k8s.io/streaming/pkg/httpstream"
 
+	"svctour/cluster"
 	"svctour/model/diagnose"
 )
 
 // ProbePod connects to a port of a Pod in two ways, and makes no object: at the
 // Pod's address, by a GET / through the API server's Pod proxy, and at its
 // loopback, by a port-forward, which the kubelet opens inside of the Pod.
-func (c *Connection) ProbePod(ctx context.Context, namespace, pod string, port int32) diagnose.Answer {
+func ProbePod(ctx context.Context, c *cluster.Connection, namespace, pod string, port int32) diagnose.Answer {
 	var answer diagnose.Answer
-	body, err := c.client.CoreV1().Pods(namespace).ProxyGet("http", pod, strconv.Itoa(int(port)), "/", nil).Stream(ctx)
+	body, err := c.Client().CoreV1().Pods(namespace).ProxyGet("http", pod, strconv.Itoa(int(port)), "/", nil).Stream(ctx)
 	if err == nil {
 		body.Close()
 	}
@@ -49,7 +52,7 @@ func (c *Connection) ProbePod(ctx context.Context, namespace, pod string, port i
 	if answer.Address != diagnose.Refused {
 		return answer
 	}
-	reached, err := c.loopback(ctx, namespace, pod, port)
+	reached, err := loopback(ctx, c, namespace, pod, port)
 	if err != nil {
 		answer.Trouble = err.Error()
 	}
@@ -74,12 +77,12 @@ func words(err error) string {
 }
 
 // loopback connects to a port inside of a Pod.
-func (c *Connection) loopback(ctx context.Context, namespace, pod string, port int32) (diagnose.Reached, error) {
-	transport, upgrader, err := spdy.RoundTripperFor(c.rest)
+func loopback(ctx context.Context, c *cluster.Connection, namespace, pod string, port int32) (diagnose.Reached, error) {
+	transport, upgrader, err := spdy.RoundTripperFor(c.REST())
 	if err != nil {
 		return diagnose.NotTried, fmt.Errorf("forward a port: %w", err)
 	}
-	request := c.client.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("portforward")
+	request := c.Client().CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("portforward")
 	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, request.URL())
 	connection, _, err := dialer.Dial(portforward.PortForwardProtocolV1Name)
 	if err != nil {

@@ -1,4 +1,7 @@
-package cluster
+// Package kubectl runs the embedded kubectl for a person or a lesson, behind a
+// guard: it reads anything of one cluster and writes only into namespaces that
+// svctour made.
+package kubectl
 
 import (
 	"bytes"
@@ -14,30 +17,30 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"svctour/cluster"
 	"svctour/model"
 )
 
 // maxOutput bounds what is kept of each of a command's two outputs, in bytes.
 const maxOutput = 256 << 10
 
-// Kubectl runs the embedded kubectl against this cluster, as a child process
-// of this same program (`svctour kubectl …`), and gives what it printed. A
-// leading "kubectl" in args is ignored. stdin is what the command reads; it
-// never asks on the terminal. Without -n it acts in
-// Namespace(). When ctx ends
-// the child is killed with everything it started.
+// Runner runs the embedded kubectl against one cluster.
+type Runner struct{ Connection *cluster.Connection }
+
+// Run runs the embedded kubectl, as a child process of this same program
+// (`svctour kubectl …`), and gives what it printed. A leading "kubectl" in args
+// is ignored. stdin is what the command reads; it never asks on the terminal.
+// Without -n it acts in namespace, or when that is "" in the connection's. When
+// ctx ends the child is killed with everything it started.
 //
 // Reading commands may read anything; a command that writes is refused unless
 // its namespace is one that svctour made, which is checked on the cluster. A
 // command that is refused or cannot be run gives Exit -1 and a sentence in
 // Stderr. Each output is cut after 256 KiB.
-func (c *Connection) Kubectl(ctx context.Context, args []string, stdin string) model.Reply {
-	return c.KubectlIn(ctx, c.namespace, args, stdin)
-}
-
-// KubectlIn is Kubectl with another default namespace: a command that has no
-// -n of its own acts there.
-func (c *Connection) KubectlIn(ctx context.Context, namespace string, args []string, stdin string) model.Reply {
+func (r Runner) Run(ctx context.Context, namespace string, args []string, stdin string) model.Reply {
+	if namespace == "" {
+		namespace = r.Connection.Namespace()
+	}
 	if len(args) > 0 && args[0] == "kubectl" {
 		args = args[1:]
 	}
@@ -48,35 +51,35 @@ func (c *Connection) KubectlIn(ctx context.Context, namespace string, args []str
 		known.namespace = namespace
 	}
 	if err == nil && known.writes {
-		err = c.allowWrite(ctx, known, stdin)
+		err = r.allowWrite(ctx, known, stdin)
 	}
 	if err != nil {
 		var refused refusal
 		if errors.As(err, &refused) {
-			reply.Stderr = sentence(refused.Error())
+			reply.Stderr = cluster.Sentence(refused.Error())
 		} else {
-			reply.Stderr = Explain(err)
+			reply.Stderr = cluster.Explain(err)
 		}
 		return reply
 	}
 	program, err := os.Executable()
 	if err != nil {
-		reply.Stderr = sentence(fmt.Sprintf("find this program to run kubectl: %v", err))
+		reply.Stderr = cluster.Sentence(fmt.Sprintf("find this program to run kubectl: %v", err))
 		return reply
 	}
-	run(ctx, &reply, program, c.kubectlArgs(namespace, named, args), stdin)
+	run(ctx, &reply, program, r.kubectlArgs(namespace, named, args), stdin)
 	return reply
 }
 
 // kubectlArgs is this program's command line for a kubectl command on this
 // cluster. named says that the command chooses its namespace itself.
-func (c *Connection) kubectlArgs(namespace string, named bool, args []string) []string {
+func (r Runner) kubectlArgs(namespace string, named bool, args []string) []string {
 	full := []string{"kubectl"}
-	if c.options.Kubeconfig != "" {
-		full = append(full, "--kubeconfig="+c.options.Kubeconfig)
+	if kubeconfig := r.Connection.Kubeconfig(); kubeconfig != "" {
+		full = append(full, "--kubeconfig="+kubeconfig)
 	}
-	if c.context != "" {
-		full = append(full, "--context="+c.context)
+	if context := r.Connection.Cluster().Context; context != "" {
+		full = append(full, "--context="+context)
 	}
 	if !named {
 		full = append(full, "--namespace="+namespace)
@@ -85,23 +88,27 @@ func (c *Connection) kubectlArgs(namespace string, named bool, args []string) []
 }
 
 // allowWrite refuses a write outside the namespaces that svctour made.
-func (c *Connection) allowWrite(ctx context.Context, known command, stdin string) error {
+func (r Runner) allowWrite(ctx context.Context, known command, stdin string) error {
 	if known.manifest {
 		if err := inspectManifest(stdin, known.namespace); err != nil {
 			return err
 		}
 	}
-	ns, err := c.client.CoreV1().Namespaces().Get(ctx, known.namespace, metav1.GetOptions{})
+	ns, err := r.Connection.Client().CoreV1().Namespaces().Get(ctx, known.namespace, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		return refuse("namespace %q does not exist: svctour writes only into namespaces that it made", known.namespace)
 	case err != nil:
-		return c.explained(err)
-	case !owned(ns):
+		return r.Connection.FromServer(err)
+	case !cluster.Ours(ns):
 		return refuse("namespace %q was not made by svctour, so svctour does not write into it: use a terminal of your own", known.namespace)
 	}
 	return nil
 }
+
+// environment is one in which the embedded kubectl means exactly what its
+// arguments say: no aliases and defaults from a kuberc file.
+func environment() []string { return append(os.Environ(), "KUBECTL_KUBERC=false") }
 
 // run runs a program to its end and fills in reply.
 func run(ctx context.Context, reply *model.Reply, program string, args []string, stdin string) {
@@ -109,7 +116,7 @@ func run(ctx context.Context, reply *model.Reply, program string, args []string,
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.Env = kubectlEnv()
+	cmd.Env = environment()
 	cmd.WaitDelay = 2 * time.Second // a grandchild may hold the outputs open
 	isolate(cmd)
 	done := make(chan error, 1)
@@ -125,13 +132,13 @@ func run(ctx context.Context, reply *model.Reply, program string, args []string,
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
-		reply.Stderr += sentence(fmt.Sprintf("stopped: %v", ctx.Err()))
+		reply.Stderr += cluster.Sentence(fmt.Sprintf("stopped: %v", ctx.Err()))
 	case err == nil:
 		reply.Exit = 0
 	case errors.As(err, &exit):
 		reply.Exit = exit.ExitCode()
 	default:
-		reply.Stderr += sentence(fmt.Sprintf("run kubectl: %v", err))
+		reply.Stderr += cluster.Sentence(fmt.Sprintf("run kubectl: %v", err))
 	}
 }
 

@@ -1,4 +1,4 @@
-package cluster
+package kubectl
 
 import (
 	"context"
@@ -7,15 +7,20 @@ import (
 	"io"
 	"os"
 	"os/exec"
+
+	"svctour/cluster"
 )
 
 // Terminal is an embedded kubectl that talks with the person: a child that
 // has the terminal to itself until it ends. Run may be called once.
 type Terminal struct{ cmd *exec.Cmd }
 
-// Terminal prepares a kubectl command that needs a terminal, as KubectlIn does
+// Terminal prepares a kubectl command that needs a terminal, as Run does
 // for others and under the same rules. The child is killed when ctx ends.
-func (c *Connection) Terminal(ctx context.Context, namespace string, args []string) (*Terminal, error) {
+func (r Runner) Terminal(ctx context.Context, namespace string, args []string) (*Terminal, error) {
+	if namespace == "" {
+		namespace = r.Connection.Namespace()
+	}
 	if len(args) > 0 && args[0] == "kubectl" {
 		args = args[1:]
 	}
@@ -28,21 +33,21 @@ func (c *Connection) Terminal(ctx context.Context, namespace string, args []stri
 		err = refuse("a manifest on stdin has no place in a command with a terminal")
 	}
 	if err == nil && known.writes {
-		err = c.allowWrite(ctx, known, "")
+		err = r.allowWrite(ctx, known, "")
 	}
 	var refused refusal
 	switch {
 	case errors.As(err, &refused):
-		return nil, errors.New(sentence(refused.Error()))
+		return nil, errors.New(cluster.Sentence(refused.Error()))
 	case err != nil:
-		return nil, errors.New(Explain(err))
+		return nil, errors.New(cluster.Explain(err))
 	}
 	program, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program to run kubectl: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, program, c.kubectlArgs(namespace, named, args)...)
-	cmd.Env = kubectlEnv()
+	cmd := exec.CommandContext(ctx, program, r.kubectlArgs(namespace, named, args)...)
+	cmd.Env = environment()
 	return &Terminal{cmd}, nil
 }
 
@@ -59,7 +64,7 @@ func (t *Terminal) SetStdout(w io.Writer) {
 }
 
 // SetStderr does nothing: this program's stderr may be a file (see
-// RedirectStderr), and the person is to see what went wrong.
+// cluster.RedirectStderr), and the person is to see what went wrong.
 func (t *Terminal) SetStderr(io.Writer) {}
 
 // Run runs the child to its end. While it runs, the terminal's ^C is the

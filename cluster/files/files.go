@@ -1,6 +1,7 @@
 //lint:file-ignore SA1019 v1 Endpoints are read beside the slices, with their deprecation.
 
-package cluster
+// Package files makes a snapshot of manifests and dumps, without a cluster.
+package files
 
 import (
 	"bufio"
@@ -50,14 +51,14 @@ type Refusal struct {
 	Unless string
 }
 
-// ReadFiles makes a snapshot of what files hold: manifests, or a dump as
+// Read makes a snapshot of what files hold: manifests, or a dump as
 // kubectl get -o yaml prints it. "-" is in. Objects without a namespace get
 // the given one, or "default". Kinds that a diagnosis does not read are left
 // out; kinds that no file has are missing in the snapshot's Sync. Where the
 // files hold no Pods, each workload that would make some counts as one ready
 // Pod. What the API server's own validation (pkg/apis/core/validation) refuses
 // is listed, too.
-func ReadFiles(in io.Reader, files []string, namespace string) (*model.Snapshot, []Refusal, error) {
+func Read(in io.Reader, files []string, namespace string) (*model.Snapshot, []Refusal, error) {
 	f := &fileReader{namespace: namespace, pod: convert.Pods(), nodePorts: map[int32]string{}}
 	if f.namespace == "" {
 		f.namespace = metav1.NamespaceDefault
