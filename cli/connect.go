@@ -91,16 +91,16 @@ func explained(err error) error {
 func waitSynced(ctx context.Context, c *cluster.Connection) (*model.Snapshot, error) {
 	waiting, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
-	trouble := ""
+	trouble, seen := "", uint64(0)
 	for {
-		snapshot, err := c.Next(waiting)
+		snapshot, err := c.Next(waiting, seen)
 		switch {
 		case err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
 			return nil, fmt.Errorf("read the cluster: not complete after %s. %s", syncTimeout, trouble)
 		case err != nil:
 			return nil, fmt.Errorf("read the cluster: %w", err)
 		case !snapshot.Sync.Synced:
-			trouble = snapshot.Sync.Err
+			trouble, seen = snapshot.Sync.Err, snapshot.Sequence
 		case snapshot.Sync.Missing["services"] != "":
 			return nil, fmt.Errorf("read the cluster's Services: %s", snapshot.Sync.Missing["services"])
 		default:

@@ -191,7 +191,7 @@ func settled(ctx context.Context, connection *cluster.Connection, snapshot *mode
 	moment, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	for report.Lags() {
-		next, err := connection.Next(moment)
+		next, err := connection.Next(moment, snapshot.Sequence)
 		if moment.Err() != nil {
 			return snapshot, report, ctx.Err()
 		}

@@ -121,7 +121,7 @@ func (p *prober) settle(ctx context.Context) error {
 	settling, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	for {
-		next, err := p.connection.Next(settling)
+		next, err := p.connection.Next(settling, p.snapshot.Sequence)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -282,7 +282,7 @@ func (p *prober) keptOut(ctx context.Context, client *model.Pod, service *model.
 	defer cancel()
 	snapshot := p.snapshot
 	for snapshot.Namespace(client.Namespace) == nil { // its labels are what policies look at
-		next, err := p.connection.Next(seeing)
+		next, err := p.connection.Next(seeing, snapshot.Sequence)
 		if err != nil {
 			break
 		}

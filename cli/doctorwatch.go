@@ -63,7 +63,7 @@ func (w *watch) run(ctx context.Context, connection *cluster.Connection, snapsho
 		if err := w.show(snapshot, report); err != nil {
 			return err
 		}
-		next, err := connection.Next(ctx)
+		next, err := connection.Next(ctx, snapshot.Sequence)
 		switch {
 		case ctx.Err() != nil && w.lost:
 			return &exitError{Code: exitUsage, Err: errors.New(notLive(snapshot.Sync))}

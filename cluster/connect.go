@@ -43,14 +43,9 @@ type Connection struct {
 	work   sync.WaitGroup
 	start  sync.Once
 
-	dirty   chan struct{} // one slot: something changed since the last snapshot
+	feed    *feed
 	kick    chan struct{} // one slot: check at once whether the server answers
 	restart chan struct{} // one slot: list everything anew
-
-	next     chan struct{} // one slot: held while a snapshot is built
-	sequence uint64        // guarded by next
-	last     time.Time     // guarded by next: when the last snapshot was begun
-	pause    time.Duration // guarded by next: from last to the next snapshot
 
 	mu       sync.Mutex
 	version  string
@@ -101,13 +96,12 @@ func Connect(ctx context.Context, o Options) (*Connection, error) {
 		http:      httpClient,
 		client:    client,
 		rest:      t.rest,
-		dirty:     make(chan struct{}, 1),
 		kick:      make(chan struct{}, 1),
 		restart:   make(chan struct{}, 1),
-		next:      make(chan struct{}, 1),
 		statuses:  map[string]status{},
 	}
 	c.ctx, c.cancel = context.WithCancel(klog.NewContext(ctx, logr.Discard()))
+	c.feed = newFeed(o.Interval, c.ctx.Done(), c.build)
 	c.stores = newStores(c.changed)
 	c.watched = c.resources()
 	return c, nil
@@ -156,7 +150,7 @@ func (c *Connection) Close() {
 // begin starts watching, once.
 func (c *Connection) begin() {
 	c.start.Do(func() {
-		signal(c.dirty) // the first snapshot comes at once, however empty
+		c.feed.changed() // the first snapshot comes at once, however empty
 		c.work.Go(func() { c.heartbeat(c.ctx) })
 		c.work.Go(func() { c.watch(c.ctx) })
 	})
@@ -170,7 +164,7 @@ func (c *Connection) changed(e Event) {
 		e.Time = time.Now()
 		c.options.OnEvent(e)
 	}
-	signal(c.dirty)
+	c.feed.changed()
 }
 
 func (c *Connection) setStatus(resource string, change func(*status)) {
@@ -181,7 +175,7 @@ func (c *Connection) setStatus(resource string, change func(*status)) {
 	c.statuses[resource] = after
 	c.mu.Unlock()
 	if after != before {
-		signal(c.dirty)
+		c.feed.changed()
 	}
 }
 

@@ -2,178 +2,146 @@ package cluster
 
 import (
 	"context"
-	"fmt"
-	"maps"
-	"slices"
-	"strconv"
+	"sync"
 	"time"
 
-	"svctour/cluster/convert"
 	"svctour/model"
-	"svctour/model/endpoints"
-	"svctour/model/path"
 )
 
-// Next gives the next snapshot. The first comes at once, before anything was
-// listed (Sync.Synced is false then); after it Next blocks until something
-// changed, and no two snapshots come closer than Options.Interval. What changes
-// while nobody asks is in the next snapshot: intermediate states may be
-// skipped, the last one never is.
+// Next gives a snapshot newer than the one of sequence after; 0 stands for none,
+// and the first comes at once, before anything was listed (Sync.Synced is false
+// then). Otherwise Next blocks until something changed, and no two snapshots
+// come closer than Options.Interval. Any number of readers may ask, each at its
+// own pace: every snapshot is built once, and one that is behind gets the newest.
+// Intermediate states may be skipped, the last one never is.
 //
 // Errors: ctx's own, and ErrClosed after Close. Trouble with the server is no
 // error but part of the snapshot (Sync.Err); watching goes on by itself.
-func (c *Connection) Next(ctx context.Context) (*model.Snapshot, error) {
+func (c *Connection) Next(ctx context.Context, after uint64) (*model.Snapshot, error) {
 	c.begin()
-	select {
-	case c.next <- struct{}{}:
-		defer func() { <-c.next }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-c.ctx.Done():
-		return nil, ErrClosed
+	return c.feed.next(ctx, after)
+}
+
+// feed hands snapshots to any number of readers. Each is built once, by
+// whichever reader is first to wait for it, and kept for the others: nothing is
+// built while no reader waits.
+type feed struct {
+	build    func(sequence uint64, now time.Time) *model.Snapshot
+	interval time.Duration   // the least time between two snapshots
+	closed   <-chan struct{} // no snapshot comes any more
+
+	dirty chan struct{} // one slot: something changed since the newest snapshot was begun
+	turn  chan struct{} // one slot: held by the reader that waits for a change and builds
+
+	mu     sync.Mutex
+	newest *model.Snapshot // nil before the first
+	came   chan struct{}   // closed when a snapshot newer than newest is there
+	due    time.Time       // before it no other snapshot is begun
+}
+
+func newFeed(interval time.Duration, closed <-chan struct{}, build func(uint64, time.Time) *model.Snapshot) *feed {
+	return &feed{
+		build: build, interval: interval, closed: closed,
+		dirty: make(chan struct{}, 1), turn: make(chan struct{}, 1), came: make(chan struct{}),
 	}
-	select {
-	case <-c.dirty:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-c.ctx.Done():
-		return nil, ErrClosed
-	}
-	if wait := time.Until(c.last.Add(c.pause)); wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
+}
+
+// changed says that the next snapshot will differ from the newest.
+func (f *feed) changed() { signal(f.dirty) }
+
+// next gives a snapshot newer than after, see Connection.Next.
+func (f *feed) next(ctx context.Context, after uint64) (*model.Snapshot, error) {
+	for fresh := true; ; fresh = false {
+		ready, came := f.ready(after, fresh)
+		if ready != nil {
+			return ready, nil
+		}
 		select {
-		case <-timer.C:
+		case <-came:
+		case f.turn <- struct{}{}:
+			snapshot, err := f.lead(ctx, after, fresh)
+			<-f.turn
+			return snapshot, err
 		case <-ctx.Done():
-			signal(c.dirty) // not handed out: keep the change for the next call
 			return nil, ctx.Err()
-		case <-c.ctx.Done():
+		case <-f.closed:
 			return nil, ErrClosed
 		}
+	}
+}
+
+// ready gives the newest snapshot when it is newer than after; with fresh only if
+// no newer one may be built at once, so that a reader that comes after a long
+// silence does not get what was true before it. Otherwise came says when to ask
+// again.
+func (f *feed) ready(after uint64, fresh bool) (snapshot *model.Snapshot, came <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	stale := fresh && len(f.dirty) > 0 && !time.Now().Before(f.due)
+	if f.newest == nil || f.newest.Sequence <= after || stale {
+		return nil, f.came
+	}
+	return f.newest, nil
+}
+
+// lead waits for a change and for its time, and builds. It is called by the
+// reader whose turn it is; when that one gives up, another takes the turn.
+func (f *feed) lead(ctx context.Context, after uint64, fresh bool) (*model.Snapshot, error) {
+	for ; ; fresh = false {
+		if ready, _ := f.ready(after, fresh); ready != nil { // it came just before the turn
+			return ready, nil
+		}
 		select {
-		case <-c.dirty: // arrived while waiting: already in what is built now
-		default:
+		case <-f.dirty:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-f.closed:
+			return nil, ErrClosed
 		}
+		if err := f.pace(ctx); err != nil {
+			f.changed() // not built: keep the change for the next
+			return nil, err
+		}
+		f.publish()
 	}
-	c.last = time.Now()
-	c.sequence++
-	snapshot := c.build(c.sequence, c.last)
-	c.pause = max(c.options.Interval, (buildShare+1)*time.Since(c.last))
-	return snapshot, nil
 }
 
-// build makes a snapshot of the stores. A list that did not change is the same
-// list as in the previous snapshot. As soon as one resource can be read in one
-// namespace only, the snapshot holds that namespace alone: Services without
-// their EndpointSlices would look broken.
-func (c *Connection) build(sequence uint64, now time.Time) *model.Snapshot {
-	c.mu.Lock() // before the lists: what was listed by now is in them
-	cluster, statuses := c.cluster(), maps.Clone(c.statuses)
-	sync := model.Sync{Synced: true, Err: c.err, Since: c.since}
-	c.mu.Unlock()
-	s, ns := &c.stores, cluster.Namespace
-	snapshot := model.Snapshot{
-		Sequence:    sequence,
-		Time:        now,
-		Cluster:     cluster,
-		Services:    s.services.list(ns),
-		Slices:      s.slices.list(ns),
-		Endpoints:   s.endpoints.list(ns),
-		Pods:        s.pods.list(ns),
-		Nodes:       s.nodes.list(""),
-		Namespaces:  s.namespaces.list(""),
-		Deployments: s.deployments.list(ns),
-		ReplicaSets: s.replicaSets.list(ns),
-		Proxy:       proxyOf(s.proxy.list(""), s.pods.list("")),
+// pace waits until a snapshot is due.
+func (f *feed) pace(ctx context.Context) error {
+	f.mu.Lock()
+	wait := time.Until(f.due)
+	f.mu.Unlock()
+	if wait <= 0 {
+		return nil
 	}
-	if c.options.Diagnose {
-		snapshot.Workloads = slices.Concat(s.statefulSets.list(ns), s.daemonSets.list(ns), s.jobs.list(ns))
-		snapshot.Policies, snapshot.Events = s.policies.list(ns), s.events.list(ns)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-f.closed:
+		return ErrClosed
 	}
-	for _, r := range s.cidrs.list("") {
-		snapshot.ServiceCIDRs = append(snapshot.ServiceCIDRs, r.ranges...)
-	}
-	var newest uint64
-	for _, r := range c.watched {
-		newest = max(newest, r.sink.revision())
-		st := statuses[r.name]
-		switch {
-		case r.name == serviceCIDRs && snapshot.Proxy.Mode != path.ModeNFTables && st.missing != "":
-		case st.missing != "":
-			if sync.Missing == nil {
-				sync.Missing = map[string]string{}
-			}
-			sync.Missing[r.name] = st.missing
-		case !st.listed:
-			sync.Synced = false
-		case st.unwatched:
-			sync.Unwatched = append(sync.Unwatched, r.name)
-		}
-		if st.problem != "" && sync.Err == "" {
-			sync.Err, sync.Since = st.problem, st.since
-		}
-	}
-	snapshot.Sync = sync
-	if newest > 0 {
-		snapshot.Revision = strconv.FormatUint(newest, 10)
-	}
-	out := model.NewSnapshot(snapshot)
-	out.DNS = dnsOf(s.dns.list(""), out)
-	if read := s.corefile.list(""); len(read) > 0 && read[0].err == nil {
-		out.DNS.Corefile = &read[0].value
-	}
-	return out
 }
 
-// proxyOf says what is known of kube-proxy.
-func proxyOf(configured []*setting[model.Proxy], pods []*model.Pod) model.Proxy {
-	proxy := model.DefaultProxy()
-	if len(configured) > 0 {
-		proxy = configured[0].value
-		if err := configured[0].err; err != nil {
-			proxy.Source = fmt.Sprintf("%s (%v)", proxy.Source, err)
-		}
+// publish builds a snapshot and hands it to all who wait.
+func (f *feed) publish() {
+	select {
+	case <-f.dirty: // came while waiting: already in what is built now
+	default:
 	}
-	proxy.Running = slices.ContainsFunc(pods, isKubeProxy)
-	return proxy
-}
-
-// isKubeProxy recognises a kube-proxy Pod: kubeadm's DaemonSet, the mirror Pods
-// of GKE and AKS, and any other by its container's name.
-func isKubeProxy(p *model.Pod) bool {
-	if p.Namespace != "kube-system" || p.Ended() {
-		return false
+	sequence := uint64(1)
+	if f.newest != nil { // only changed here, so that no lock is needed to read it
+		sequence += f.newest.Sequence
 	}
-	return p.Labels["k8s-app"] == "kube-proxy" || p.Labels["component"] == "kube-proxy" ||
-		slices.ContainsFunc(p.Containers, func(c model.Container) bool { return c.Name == "kube-proxy" })
-}
-
-// dnsOf says what is known of the cluster's DNS. Where kubelets' configuration
-// cannot be read, the Service that every common installer calls kube-dns tells
-// the server's address; what a kubelet hands out is then assumed.
-func dnsOf(configured []*setting[model.DNS], s *model.Snapshot) model.DNS {
-	dns, _ := convert.DNS(nil)
-	if len(configured) > 0 {
-		dns = configured[0].value
-		if err := configured[0].err; err != nil {
-			dns.Source = fmt.Sprintf("%s (%v)", dns.Source, err)
-		}
-	}
-	if len(dns.Servers) == 0 && dns.Evidence == model.Unknown {
-		if service := s.Service("kube-system", "kube-dns"); service != nil && service.ClusterIP() != "" && !service.Headless() {
-			dns.Servers = slices.Clone(service.ClusterIPs)
-			dns.Source = "assumed: Service kube-system/kube-dns and the usual cluster domain"
-		}
-	}
-	if len(dns.Servers) > 0 {
-		dns.Serving = slices.ContainsFunc(s.Services, func(service *model.Service) bool {
-			return slices.Contains(service.ClusterIPs, dns.Servers[0]) && hasReadyEndpoint(s, service)
-		})
-	}
-	return dns
-}
-
-func hasReadyEndpoint(s *model.Snapshot, service *model.Service) bool {
-	_, ready := endpoints.Count(s.ServiceSlices(service.Namespace, service.Name))
-	return ready > 0
+	began := time.Now()
+	snapshot := f.build(sequence, began)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.newest = snapshot
+	f.due = began.Add(max(f.interval, (buildShare+1)*time.Since(began)))
+	close(f.came)
+	f.came = make(chan struct{})
 }

@@ -4,306 +4,244 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"strconv"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"svctour/model"
 )
 
-var discardLog = log.New(io.Discard, "", 0)
-
-// unwatched gives a connection whose stores are fed by the test.
-func unwatched(t testing.TB, o Options) *Connection {
-	t.Helper()
-	o.Kubeconfig = serverConfig(t, "https://127.0.0.1:1", nil)
-	c, err := Connect(context.Background(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.start.Do(func() {})
-	t.Cleanup(c.Close)
-	return c
+// count is what a test knows of the snapshots of a feed.
+type count struct {
+	mu    sync.Mutex
+	built map[uint64]*model.Snapshot
+	began []time.Time
 }
 
-func service(namespace, name string, version int) *corev1.Service {
-	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{
-		Namespace: namespace, Name: name, UID: types.UID(namespace + "/" + name), ResourceVersion: strconv.Itoa(version),
-	}}
-}
-
-func next(t testing.TB, c *Connection) *model.Snapshot {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	s, err := c.Next(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// 10,000 events while one reader asks: few snapshots, the last one complete.
-func TestNextCoalesces(t *testing.T) {
-	c := unwatched(t, Options{Interval: 20 * time.Millisecond})
-	const events = 10_000
-	began := time.Now()
-	go func() {
-		for i := range events {
-			if err := c.stores.services.Add(service("n", fmt.Sprintf("s%05d", i), i+1)); err != nil {
-				t.Error(err)
-			}
+// around notes what build makes.
+func (n *count) around(t *testing.T, build func(uint64, time.Time) *model.Snapshot) func(uint64, time.Time) *model.Snapshot {
+	n.built = map[uint64]*model.Snapshot{}
+	return func(sequence uint64, now time.Time) *model.Snapshot {
+		snapshot := build(sequence, now)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.built[sequence] != nil || snapshot.Sequence != sequence {
+			t.Errorf("snapshot %d is built as %d, once more: %t", sequence, snapshot.Sequence, n.built[sequence] != nil)
 		}
-	}()
-	count := uint64(0)
-	for {
-		s := next(t, c)
-		count++
-		if s.Sequence != count {
-			t.Fatalf("snapshot %d has sequence %d", count, s.Sequence)
-		}
-		for i := 1; i < len(s.Services); i++ {
-			if s.Services[i-1].Name >= s.Services[i].Name {
-				t.Fatalf("services %d and %d are not in order", i-1, i)
-			}
-		}
-		if len(s.Services) == events {
-			if s.Revision != strconv.Itoa(events) {
-				t.Errorf("revision %s, want %d", s.Revision, events)
-			}
-			break
-		}
-	}
-	if most := uint64(time.Since(began)/(20*time.Millisecond)) + 2; count > most {
-		t.Errorf("%d snapshots in %s, want at most %d", count, time.Since(began), most)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	// At most one token is left over from events already shown.
-	if _, err := c.Next(ctx); err == nil {
-		if s, err := c.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("a quiet cluster gave snapshot %v, %v", s, err)
-		}
+		n.built[sequence] = snapshot
+		n.began = append(n.began, now)
+		return snapshot
 	}
 }
 
-// What a snapshot holds does not change under its reader.
-func TestSnapshotsAreImmutable(t *testing.T) {
-	c := unwatched(t, Options{Interval: time.Nanosecond})
-	s := c.stores.services
-	if err := s.Replace([]any{service("a", "x", 1), service("a", "y", 2)}, "2"); err != nil {
-		t.Fatal(err)
-	}
-	first := next(t, c)
-	x, y := first.Service("a", "x"), first.Service("a", "y")
-	if x == nil || y == nil {
-		t.Fatal("the list did not arrive")
-	}
-	for _, err := range []error{
-		s.Add(service("a", "w", 3)), s.Update(service("a", "x", 4)), s.Delete(service("a", "y", 5)), s.Delete(service("a", "never", 6)),
-	} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	second := next(t, c)
-	if len(first.Services) != 2 || first.Services[0] != x || first.Services[1] != y {
-		t.Errorf("the first snapshot changed: %v", first.Services)
-	}
-	if len(second.Services) != 2 || second.Service("a", "w") == nil || second.Service("a", "x").ResourceVersion != "4" || second.Revision != "6" {
-		t.Errorf("the second snapshot is wrong: %+v", second)
-	}
-
-	// A list without an object whose deletion was never told, as after a
-	// broken watch: the object goes, and unchanged ones stay the same value.
-	x = second.Service("a", "x")
-	if err := s.Replace([]any{service("a", "x", 4)}, "9"); err != nil {
-		t.Fatal(err)
-	}
-	third := next(t, c)
-	if len(third.Services) != 1 || third.Services[0] != x || third.Revision != "9" {
-		t.Errorf("the third snapshot is wrong: %+v", third.Services)
-	}
-	if err := s.Add("not an object"); err == nil {
-		t.Error("a foreign object was taken")
-	}
+func (n *count) of(sequence uint64) *model.Snapshot {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.built[sequence]
 }
 
-func TestNextKeepsAChangeItDidNotHandOut(t *testing.T) {
-	c := unwatched(t, Options{Interval: time.Hour})
-	signal(c.dirty)
-	next(t, c)
-	if err := c.stores.services.Add(service("a", "x", 1)); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	defer cancel()
-	if _, err := c.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("got %v before the interval was over", err)
-	}
-	c.pause = 0
-	if s := next(t, c); len(s.Services) != 1 {
-		t.Errorf("the change is lost: %+v", s.Services)
-	}
-	c.Close()
-	if _, err := c.Next(context.Background()); !errors.Is(err, ErrClosed) {
-		t.Errorf("after Close: %v", err)
-	}
+func (n *count) all() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.built)
 }
 
-func TestSyncedAndMissing(t *testing.T) {
-	c := unwatched(t, Options{Interval: time.Nanosecond, Namespace: "mine"})
-	signal(c.dirty)
-	if s := next(t, c); s.Sync.Synced {
-		t.Error("synced before anything was listed")
-	}
-	for _, r := range c.watched {
-		if r.name == "nodes" {
-			c.setStatus(r.name, func(s *status) { s.missing = "nodes is forbidden" })
-			continue
-		}
-		if r.name == "pods" {
-			c.setStatus(r.name, func(s *status) { s.narrow = true })
-		}
-		if err := r.sink.Replace(nil, "7"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s := next(t, c)
-	if !s.Sync.Synced || len(s.Sync.Missing) != 1 || s.Sync.Missing["nodes"] != "nodes is forbidden" || s.Cluster.Namespace != "mine" || s.Revision != "7" {
-		t.Errorf("got %+v of %+v", s.Sync, s.Cluster)
-	}
-	c.setStatus("pods", func(s *status) { s.problem, s.since = "Reading pods: broken.", time.Unix(1, 0) })
-	if s := next(t, c); s.Sync.Err != "Reading pods: broken." || s.Sync.Since != time.Unix(1, 0) {
-		t.Errorf("got %+v", s.Sync)
-	}
+// counted gives a feed whose build takes as long as told.
+func counted(t *testing.T, ctx context.Context, interval, takes time.Duration) (*feed, *count) {
+	n := &count{}
+	return newFeed(interval, ctx.Done(), n.around(t, func(sequence uint64, now time.Time) *model.Snapshot {
+		time.Sleep(takes)
+		return &model.Snapshot{Sequence: sequence, Time: now}
+	})), n
 }
 
-// A snapshot never mixes what is known of all namespaces with what is known of one.
-func TestOneScopedResourceNarrowsAll(t *testing.T) {
-	c := unwatched(t, Options{Interval: time.Nanosecond, Namespace: "mine"})
-	all := []any{service("a", "x", 1), service("mine", "x", 2), service("mine", "y", 3), service("mine-too", "x", 4)}
-	if err := c.stores.services.Replace(all, "4"); err != nil {
-		t.Fatal(err)
-	}
-	c.setStatus("endpointslices", func(s *status) { s.narrow = true }) // asked for, not answered yet
-	if s := next(t, c); len(s.Services) != 4 || s.Cluster.Namespace != "" {
-		t.Errorf("%d Services of %+v before anything was read in one namespace", len(s.Services), s.Cluster)
-	}
-	if err := c.stores.slices.Replace(nil, "5"); err != nil {
-		t.Fatal(err)
-	}
-	s := next(t, c)
-	if len(s.Services) != 2 || s.Service("mine", "x") == nil || s.Service("mine", "y") == nil || s.Cluster.Namespace != "mine" {
-		t.Errorf("%d Services of %+v", len(s.Services), s.Cluster)
-	}
-	c.setStatus("endpointslices", func(s *status) { s.narrow = false }) // once more in all
-	if s := next(t, c); s.Cluster.Namespace != "mine" {
-		t.Error("asking again for all namespaces shows them before the answer")
-	}
-	if err := c.stores.slices.Replace(nil, "6"); err != nil {
-		t.Fatal(err)
-	}
-	if s := next(t, c); len(s.Services) != 4 || s.Cluster.Namespace != "" {
-		t.Errorf("%d Services of %+v after everything was read", len(s.Services), s.Cluster)
-	}
-}
-
-func TestProxyAndDNSFromTheCluster(t *testing.T) {
-	c := unwatched(t, Options{Interval: time.Nanosecond})
-	signal(c.dirty)
-	s := next(t, c)
-	if s.Proxy.Evidence != model.Unknown || s.Proxy.Mode != "iptables" || s.Proxy.Running || s.DNS.Domain != "cluster.local" || s.DNS.Evidence != model.Unknown || s.DNS.Serving {
-		t.Errorf("without any facts: %+v, %+v", s.Proxy, s.DNS)
-	}
-
-	ready := true
-	add := func(store interface{ Add(any) error }, objects ...any) {
-		t.Helper()
-		for _, o := range objects {
-			if err := store.Add(o); err != nil {
+// Forty readers of different speed, some of which give up again and again, while
+// 10,000 changes come: each ends with the last state, and each snapshot is built
+// once.
+func TestFortyReaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const readers, changes = 40, 10_000
+		c := unwatched(t, Options{})
+		var n count
+		c.feed.build = n.around(t, c.feed.build)
+		began := time.Now()
+		var all sync.WaitGroup
+		got := make([]int, readers)
+		for r := range readers {
+			all.Go(func() { got[r] = follow(t, c, &n, r, strconv.Itoa(changes)) })
+		}
+		for i := range changes {
+			if err := c.stores.services.Add(service("n", fmt.Sprintf("s%02d", i%100), i+1)); err != nil {
 				t.Fatal(err)
 			}
+			time.Sleep(time.Millisecond)
 		}
-	}
-	dns := service("kube-system", "kube-dns", 1)
-	dns.Spec = corev1.ServiceSpec{ClusterIP: "10.96.0.10", ClusterIPs: []string{"10.96.0.10"}}
-	add(c.stores.services, dns)
-	if s := next(t, c); len(s.DNS.Servers) != 1 || s.DNS.Servers[0] != "10.96.0.10" || s.DNS.Evidence != model.Unknown || s.DNS.Serving {
-		t.Errorf("with a kube-dns Service: %+v", s.DNS)
-	}
-	add(c.stores.slices, &discoveryv1.EndpointSlice{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "kube-dns-1", Labels: map[string]string{model.ServiceNameLabel: "kube-dns"}},
-		Endpoints:  []discoveryv1.Endpoint{{Addresses: []string{"10.244.0.2"}, Conditions: discoveryv1.EndpointConditions{Ready: &ready}}},
+		all.Wait()
+		most := int(changes*time.Millisecond/defaultInterval) + 2
+		if built := n.all(); built > most || built < most/2 {
+			t.Errorf("%d snapshots of %d changes in %s, want at most %d and not much less", built, changes, time.Since(began), most)
+		}
+		for i := 1; i < len(n.began); i++ {
+			if pause := n.began[i].Sub(n.began[i-1]); pause < defaultInterval {
+				t.Errorf("snapshot %d comes %s after the one before", i+1, pause)
+			}
+		}
+		if slow, fast := got[readers-1], got[0]; slow*4 > fast {
+			t.Errorf("the fastest reader took %d snapshots, the slowest %d", fast, slow)
+		}
 	})
-	add(c.stores.dns, &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "kubelet-config"},
-		Data:       map[string]string{"kubelet": "clusterDNS: [10.96.0.10]\nclusterDomain: example.local\n"},
-	})
-	add(c.stores.proxy, &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "kube-proxy"},
-		Data:       map[string]string{"config.conf": "mode: nftables"},
-	})
-	add(c.stores.pods, &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "kube-proxy-x"},
-		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "kube-proxy"}}},
-	})
-	s = next(t, c)
-	if s.Proxy.Mode != "nftables" || s.Proxy.Evidence != model.Derived || !s.Proxy.Running {
-		t.Errorf("with kube-proxy: %+v", s.Proxy)
-	}
-	if s.DNS.Domain != "example.local" || s.DNS.Evidence != model.Derived || !s.DNS.Serving {
-		t.Errorf("with kubelet-config: %+v", s.DNS)
-	}
-	add(c.stores.proxy, &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "kube-proxy"},
-		Data:       map[string]string{"config.conf": "mode: userspace"},
-	})
-	if s := next(t, c); s.Proxy.Mode != "iptables" || s.Proxy.Evidence != model.Unknown || s.Proxy.Source == "kube-proxy's defaults" {
-		t.Errorf("with a broken configuration: %+v", s.Proxy)
+}
+
+// follow takes snapshots, and rests after each for as long as its number says,
+// until it has the last revision. It gives how many it took.
+func follow(t *testing.T, c *Connection, n *count, number int, last string) int {
+	taken, seen := 0, uint64(0)
+	for {
+		ctx, cancel := t.Context(), context.CancelFunc(func() {})
+		if number%4 == 1 { // impatient
+			ctx, cancel = context.WithTimeout(ctx, time.Duration(number)*time.Millisecond)
+		}
+		s, err := c.Next(ctx, seen)
+		cancel()
+		switch {
+		case number%4 == 1 && errors.Is(err, context.DeadlineExceeded):
+			continue
+		case err != nil:
+			t.Errorf("reader %d: %v", number, err)
+			return taken
+		case s.Sequence <= seen:
+			t.Errorf("reader %d has %d and gets %d", number, seen, s.Sequence)
+			return taken
+		case n.of(s.Sequence) != s:
+			t.Errorf("reader %d gets a snapshot %d of its own", number, s.Sequence)
+		}
+		taken, seen = taken+1, s.Sequence
+		if s.Revision == last {
+			return taken
+		}
+		time.Sleep(time.Duration(number) * 5 * time.Millisecond)
 	}
 }
 
-// The cost of one snapshot after one event in a cluster of 5,000 Services with
-// 50,000 endpoints and Pods.
-func BenchmarkBuild(b *testing.B) {
-	c := unwatched(b, Options{Interval: time.Nanosecond})
-	const services, each = 5000, 10
-	var list, slices, pods []any
-	for i := range services {
-		name := fmt.Sprintf("s%05d", i)
-		list = append(list, service("n", name, i+1))
-		slice := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{
-			Namespace: "n", Name: name + "-x", UID: types.UID(name), ResourceVersion: "1", Labels: map[string]string{model.ServiceNameLabel: name},
-		}}
-		for j := range each {
-			ip := fmt.Sprintf("10.%d.%d.%d", i>>8, i&255, j)
-			slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{Addresses: []string{ip}})
-			pods = append(pods, &corev1.Pod{
-				ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: fmt.Sprintf("%s-%d", name, j), UID: types.UID(ip), ResourceVersion: "1"},
-				Status:     corev1.PodStatus{PodIP: ip},
+// Nothing is built while no reader waits, and one that comes after a long silence
+// gets what is true then, not the last that was built.
+func TestNothingIsBuiltUnasked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, n := counted(t, t.Context(), time.Second, 0)
+		f.changed()
+		first, err := f.next(t.Context(), 0)
+		if err != nil || first.Sequence != 1 {
+			t.Fatalf("got %+v, %v", first, err)
+		}
+		for range 5 {
+			f.changed()
+			time.Sleep(time.Hour)
+		}
+		if n.all() != 1 {
+			t.Errorf("%d snapshots were built for one reader that asked once", n.all())
+		}
+		late, err := f.next(t.Context(), 0)
+		if err != nil || late.Sequence != 2 || late.Time != time.Now() {
+			t.Errorf("a late reader got %+v, %v at %s", late, err, time.Now())
+		}
+		again, err := f.next(t.Context(), 1)
+		if again != late || err != nil || n.all() != 2 {
+			t.Errorf("a reader that is behind got %+v, %v, and %d were built", again, err, n.all())
+		}
+	})
+}
+
+// A reader that gives up, waiting for a change or for the time to build, takes
+// nothing from the others.
+func TestReaderThatGivesUpLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, n := counted(t, t.Context(), time.Hour, 0)
+		f.changed()
+		if _, err := f.next(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+		type answer struct {
+			snapshot *model.Snapshot
+			err      error
+		}
+		ask := func(ctx context.Context) <-chan answer {
+			out := make(chan answer, 1)
+			go func() {
+				snapshot, err := f.next(ctx, 1)
+				out <- answer{snapshot, err}
+			}()
+			synctest.Wait()
+			return out
+		}
+		idle, giveUp := context.WithCancel(t.Context())
+		first := ask(idle) // has the turn
+		pacing, giveUpToo := context.WithCancel(t.Context())
+		second := ask(pacing)
+		third := ask(t.Context())
+		giveUp()
+		if a := <-first; !errors.Is(a.err, context.Canceled) {
+			t.Errorf("the first: %+v", a)
+		}
+		synctest.Wait()
+		f.changed()
+		synctest.Wait()
+		giveUpToo()
+		if a := <-second; !errors.Is(a.err, context.Canceled) {
+			t.Errorf("the second: %+v", a)
+		}
+		if a := <-third; a.err != nil || a.snapshot.Sequence != 2 || n.all() != 2 {
+			t.Errorf("the third: %+v, %d built", a, n.all())
+		}
+		alone, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		f.changed()
+		if _, err := f.next(alone, 2); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v before the interval was over", err)
+		}
+		if s, err := f.next(t.Context(), 2); err != nil || s.Sequence != 3 {
+			t.Errorf("the change is lost: %+v, %v", s, err)
+		}
+	})
+}
+
+// A large cluster's snapshots take long to build: the pause between two is three
+// times as long.
+func TestSlowBuildsComeSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, n := counted(t, t.Context(), defaultInterval, 100*time.Millisecond)
+		for seen := range uint64(3) {
+			f.changed()
+			if s, err := f.next(t.Context(), seen); err != nil || s.Sequence != seen+1 {
+				t.Fatalf("got %+v, %v", s, err)
+			}
+		}
+		for i := 1; i < len(n.began); i++ {
+			if pause := n.began[i].Sub(n.began[i-1]); pause != 400*time.Millisecond {
+				t.Errorf("snapshot %d is begun %s after the one before", i+1, pause)
+			}
+		}
+	})
+}
+
+func TestCloseWakesEveryReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := unwatched(t, Options{})
+		c.feed.changed()
+		if _, err := c.Next(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+		var readers sync.WaitGroup
+		for range 5 {
+			readers.Go(func() {
+				if _, err := c.Next(t.Context(), 1); !errors.Is(err, ErrClosed) {
+					t.Errorf("after Close: %v", err)
+				}
 			})
 		}
-		slices = append(slices, slice)
-	}
-	for store, objects := range map[sink][]any{c.stores.services: list, c.stores.slices: slices, c.stores.pods: pods} {
-		if err := store.Replace(objects, "1"); err != nil {
-			b.Fatal(err)
-		}
-	}
-	next(b, c)
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := c.stores.slices.Update(slices[services/2]); err != nil {
-			b.Fatal(err)
-		}
-		next(b, c)
-	}
+		synctest.Wait()
+		c.Close()
+		readers.Wait()
+	})
 }

@@ -70,7 +70,7 @@ func (c *Connection) alive(version string) {
 		signal(c.restart)
 	}
 	if recovered || told {
-		signal(c.dirty)
+		c.feed.changed()
 	}
 }
 
@@ -94,6 +94,6 @@ func (c *Connection) silent(err error, began, answered time.Time) {
 	c.broken = c.broken || !mute
 	c.mu.Unlock()
 	if changed {
-		signal(c.dirty)
+		c.feed.changed()
 	}
 }

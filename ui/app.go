@@ -368,7 +368,7 @@ func (a *App) snapshot(msg snapshotMsg) tea.Cmd {
 	}
 	first := a.link.world == nil || !a.link.world.Sync.Synced
 	a.link.world = msg.snapshot
-	next := nextSnapshot(a.link.ctx, a.link.session)
+	next := nextSnapshot(a.link.ctx, a.link.session, a.link.world.Sequence)
 	told := a.tell(shell.World{Snapshot: a.link.world})
 	if first && a.link.world.Sync.Synced {
 		return tea.Batch(next, told, loadProgress(a.link.ctx, a.options.Backend, a.link.id()))

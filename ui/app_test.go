@@ -287,7 +287,7 @@ func (b *scripted) SaveProgress(_ string, p lessons.Progress) error {
 	b.saved = append(b.saved, p)
 	return nil
 }
-func (b *scripted) Next(ctx context.Context) (*model.Snapshot, error) {
+func (b *scripted) Next(ctx context.Context, _ uint64) (*model.Snapshot, error) {
 	b.waiting <- struct{}{}
 	select {
 	case s := <-b.pictures:

@@ -103,9 +103,9 @@ type snapshotMsg struct {
 	err      error
 }
 
-func nextSnapshot(link context.Context, s shell.Session) tea.Cmd {
+func nextSnapshot(link context.Context, s shell.Session, after uint64) tea.Cmd {
 	return within(link, func(ctx context.Context) tea.Msg {
-		snapshot, err := s.Next(ctx)
+		snapshot, err := s.Next(ctx, after)
 		return snapshotMsg{snapshot, err}
 	})
 }

@@ -67,7 +67,7 @@ func (a *App) connection(msg tea.Msg) tea.Cmd {
 			return a.connectFailed(msg.err)
 		}
 		a.link.session = msg.session
-		return nextSnapshot(a.link.ctx, a.link.session)
+		return nextSnapshot(a.link.ctx, a.link.session, 0)
 	case labEndedMsg:
 		return a.labEnded(msg.err)
 	}

@@ -175,11 +175,12 @@ func watch(kubeconfig string) error {
 	}
 	defer c.Close()
 	last := ""
-	for {
-		s, err := c.Next(ctx)
+	for seen := uint64(0); ; {
+		s, err := c.Next(ctx, seen)
 		if err != nil {
 			return nil
 		}
+		seen = s.Sequence
 		state := "syncing"
 		switch {
 		case s.Sync.Err != "":
@@ -227,9 +228,9 @@ func await(t testing.TB, c *cluster.Connection, what string, pleases func(*model
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	var last *model.Snapshot
+	last := &model.Snapshot{}
 	for {
-		s, err := c.Next(ctx)
+		s, err := c.Next(ctx, last.Sequence)
 		if err != nil {
 			t.Fatalf("wait for %s: %v; last state %+v", what, err, last.Sync)
 		}

@@ -74,7 +74,7 @@ func TestProbeAnswers(t *testing.T) {
 // arrive as they are.
 func TestWatch(t *testing.T) {
 	c := connect(t, cluster.Options{})
-	first, err := c.Next(t.Context())
+	first, err := c.Next(t.Context(), 0)
 	if err != nil || first.Sync.Synced || first.Sequence != 1 {
 		t.Fatalf("the first snapshot is %+v, %v; want it at once and unsynced", first, err)
 	}
@@ -354,7 +354,7 @@ func TestServerThatIsNotThereYet(t *testing.T) {
 	p.up()
 	await(t, c, "the server", live)
 	c.Close()
-	if _, err := c.Next(t.Context()); err != cluster.ErrClosed {
+	if _, err := c.Next(t.Context(), 0); err != cluster.ErrClosed {
 		t.Errorf("after Close: %v", err)
 	}
 }

@@ -259,9 +259,9 @@ func BenchmarkDoctor(b *testing.B) {
 			b.Fatal(err)
 		}
 		defer connection.Close()
-		snapshot, err := connection.Next(b.Context())
+		snapshot, err := connection.Next(b.Context(), 0)
 		for err == nil && !snapshot.Sync.Synced {
-			snapshot, err = connection.Next(b.Context())
+			snapshot, err = connection.Next(b.Context(), snapshot.Sequence)
 		}
 		if err != nil {
 			b.Fatal(err)

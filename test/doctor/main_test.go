@@ -144,11 +144,12 @@ type feed struct {
 }
 
 func (f *feed) follow(ctx context.Context, connection *cluster.Connection) {
-	for {
-		snapshot, err := connection.Next(ctx)
+	for seen := uint64(0); ; {
+		snapshot, err := connection.Next(ctx, seen)
 		if err != nil {
 			return
 		}
+		seen = snapshot.Sequence
 		f.mu.Lock()
 		f.latest = snapshot
 		close(f.changed)

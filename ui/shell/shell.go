@@ -239,8 +239,9 @@ type Typist interface {
 
 // Session is one connected cluster.
 type Session interface {
-	// Next blocks until the picture changes and gives the new one.
-	Next(ctx context.Context) (*model.Snapshot, error)
+	// Next blocks until there is a snapshot newer than the one of sequence after,
+	// and gives it; 0 stands for none.
+	Next(ctx context.Context, after uint64) (*model.Snapshot, error)
 	// EnsureNamespace makes the tour's namespace, or finds the one svctour made.
 	EnsureNamespace(ctx context.Context) (string, error)
 	// Kubectl runs the embedded kubectl in the tour's namespace.
