@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/kubernetes"
 
-	"svctour/lab/loadbalancer"
+	"svctour/lab/child/loadbalancer"
 	"svctour/model"
 )
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"svctour/lab/hostport"
+	"svctour/lab/child/hostport"
 )
 
 func TestAddonAndExposeWithoutALab(t *testing.T) {

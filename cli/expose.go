@@ -13,8 +13,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"svctour/lab"
-	"svctour/lab/controlplane"
-	"svctour/lab/hostport"
+	"svctour/lab/child/controlplane"
+	"svctour/lab/child/hostport"
 	"svctour/model"
 )
 

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"svctour/lab"
-	"svctour/lab/hostport"
+	"svctour/lab/child/hostport"
 	"svctour/model/path"
 )
 

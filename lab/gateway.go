@@ -15,17 +15,17 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
 
-	"svctour/lab/controlplane"
-	"svctour/lab/dns"
-	"svctour/lab/hostport"
-	"svctour/lab/image"
-	"svctour/lab/loadbalancer"
-	"svctour/lab/network"
-	"svctour/lab/node"
-	"svctour/lab/policy"
-	"svctour/lab/process"
-	"svctour/lab/program/nettool"
-	"svctour/lab/proxy"
+	"svctour/lab/child/controlplane"
+	"svctour/lab/child/dns"
+	"svctour/lab/child/hostport"
+	"svctour/lab/child/image"
+	"svctour/lab/child/loadbalancer"
+	"svctour/lab/child/network"
+	"svctour/lab/child/node"
+	"svctour/lab/child/policy"
+	"svctour/lab/child/process"
+	"svctour/lab/child/program/nettool"
+	"svctour/lab/child/proxy"
 )
 
 // startNetwork makes the lab's network and what its gateway offers to the

@@ -6,7 +6,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
-	"svctour/lab/controlplane"
+	"svctour/lab/child/controlplane"
 )
 
 // writeKubeconfig writes the way into the lab, readable by nobody else.

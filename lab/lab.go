@@ -21,10 +21,10 @@ import (
 	"sync"
 	"time"
 
-	"svctour/lab/controlplane"
-	"svctour/lab/hostport"
-	"svctour/lab/network"
-	"svctour/lab/node"
+	"svctour/lab/child/controlplane"
+	"svctour/lab/child/hostport"
+	"svctour/lab/child/network"
+	"svctour/lab/child/node"
 	"svctour/model/path"
 )
 

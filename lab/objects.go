@@ -16,9 +16,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"svctour/lab/controlplane"
-	"svctour/lab/dns"
-	"svctour/lab/proxy"
+	"svctour/lab/child/controlplane"
+	"svctour/lab/child/dns"
+	"svctour/lab/child/proxy"
 )
 
 const pollEvery = 10 * time.Millisecond

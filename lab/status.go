@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"svctour/lab/hostport"
+	"svctour/lab/child/hostport"
 )
 
 // Duration is a time.Duration that JSON writes as text, such as 2.41s.

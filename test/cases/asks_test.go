@@ -7,7 +7,7 @@ var elsewhere = map[string]string{
 	"dns-wrong-suffix":  "needs a cluster with another domain than cluster.local: the lab's is fixed",
 	"hairpin":           "needs a bridge without hairpin mode: the lab's router always has it",
 	"br-netfilter-off":  "needs a kernel without br_netfilter: the lab's router sees every packet",
-	"lb-pool-exhausted": "needs MetalLB's IPAddressPool; the lab's own pool is tested in lab/loadbalancer",
+	"lb-pool-exhausted": "needs MetalLB's IPAddressPool; the lab's own pool is tested in lab/child/loadbalancer",
 	"dns-coredns-down":  "scales the cluster's DNS to zero under the other cases; test/behaviour does it alone",
 }
 

@@ -234,7 +234,7 @@ func held() int64 {
 
 // ofPods says whether a function or a stack belongs to what runs for Pods.
 func ofPods(text string) bool {
-	for _, part := range []string{"svctour/lab/network", "svctour/lab/process", "svctour/lab/program", "svctour/lab/node", "gvisor.dev/"} {
+	for _, part := range []string{"svctour/lab/child/network", "svctour/lab/child/process", "svctour/lab/child/program", "svctour/lab/child/node", "gvisor.dev/"} {
 		if strings.Contains(text, part) {
 			return true
 		}

@@ -23,7 +23,7 @@ import (
 
 	"svctour/cli"
 	"svctour/cluster"
-	"svctour/lab/controlplane"
+	"svctour/lab/child/controlplane"
 	"svctour/model"
 )
 

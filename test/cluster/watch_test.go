@@ -23,7 +23,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"svctour/cluster"
-	"svctour/lab/controlplane"
+	"svctour/lab/child/controlplane"
 	"svctour/model"
 )
 

@@ -21,7 +21,7 @@ import (
 	"svctour/cli"
 	"svctour/cluster"
 	"svctour/lab"
-	"svctour/lab/loadbalancer"
+	"svctour/lab/child/loadbalancer"
 	"svctour/model"
 )
 

@@ -1,0 +1,28 @@
+package controlplane
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"k8s.io/component-base/version"
+)
+
+// TestVersion: the version that the components report is the one in go.mod,
+// and they do report it.
+func TestVersion(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join("..", "..", "..", "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "k8s.io/kubernetes " + Version + "\n"; !strings.Contains(string(content), want) {
+		t.Errorf("go.mod does not require %q", want)
+	}
+	if err := setVersion(); err != nil {
+		t.Fatal(err)
+	}
+	if got := version.Get().GitVersion; got != Version {
+		t.Errorf("components report %s, want %s", got, Version)
+	}
+}
