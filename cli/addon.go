@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/kubernetes"
 
-	"svctour/lab/child/loadbalancer"
+	"svctour/lab/addon"
 	"svctour/model"
 )
 
@@ -21,7 +21,7 @@ func newLabAddon(g *globals) *cobra.Command {
 		Short: "Add to the lab what a cluster does not have by itself",
 		Long: `Add to the lab what a cluster does not have by itself.
 
-  ` + loadbalancer.Name + `   ` + addonText + `: a Deployment in
+  ` + addon.Name + `   ` + addonText + `: a Deployment in
                   kube-system that hands them out and announces them from the
                   nodes. Without it such Services stay <pending>.`,
 		Args: cobra.NoArgs,
@@ -35,11 +35,11 @@ func newLabAddon(g *globals) *cobra.Command {
 func anAddon(c *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
-		return usageError(fmt.Errorf("%q: which addon? There is %q", c.CommandPath(), loadbalancer.Name))
+		return usageError(fmt.Errorf("%q: which addon? There is %q", c.CommandPath(), addon.Name))
 	case len(args) > 1:
 		return usageError(fmt.Errorf("%q takes one argument, got %q", c.CommandPath(), args))
-	case args[0] != loadbalancer.Name:
-		return usageError(fmt.Errorf("no addon is called %q; there is %q", args[0], loadbalancer.Name))
+	case args[0] != addon.Name:
+		return usageError(fmt.Errorf("no addon is called %q; there is %q", args[0], addon.Name))
 	}
 	return nil
 }
@@ -51,21 +51,21 @@ func newAddonEnable(g *globals) *cobra.Command {
 		Short: "Add an addon to the lab",
 		Args:  anAddon,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if _, err := loadbalancer.ParsePool(pool); err != nil {
+			if _, err := addon.ParseRange(pool); err != nil {
 				return usageError(err)
 			}
 			client, err := labClient()
 			if err != nil {
 				return err
 			}
-			if err := loadbalancer.Enable(c.Context(), client, pool); err != nil {
+			if err := addon.Enable(c.Context(), client, pool); err != nil {
 				return err
 			}
 			fmt.Fprintf(g.Out, "Services of type LoadBalancer get an address from %s.\n", pool)
 			return nil
 		},
 	}
-	command.Flags().StringVar(&pool, "pool", loadbalancer.DefaultPool, "the addresses that "+loadbalancer.Name+" hands out")
+	command.Flags().StringVar(&pool, "pool", addon.DefaultPool, "the addresses that "+addon.Name+" hands out")
 	return command
 }
 
@@ -79,12 +79,12 @@ func newAddonDisable(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			found, err := loadbalancer.Disable(c.Context(), client)
+			found, err := addon.Disable(c.Context(), client)
 			if err != nil {
 				return err
 			}
 			if !found {
-				fmt.Fprintf(g.Out, "%s was not enabled.\n", loadbalancer.Name) // what was asked for is so
+				fmt.Fprintf(g.Out, "%s was not enabled.\n", addon.Name) // what was asked for is so
 				return nil
 			}
 			fmt.Fprintln(g.Out, "Addresses that Services have stay in their status, but nobody announces them any more.")
@@ -136,9 +136,9 @@ func newAddonList(g *globals) *cobra.Command {
 }
 
 func listAddons(ctx context.Context, client kubernetes.Interface) ([]addonStatus, error) {
-	pool, enabled, err := loadbalancer.Enabled(ctx, client)
+	pool, enabled, err := addon.Enabled(ctx, client)
 	if err != nil {
 		return nil, err
 	}
-	return []addonStatus{{loadbalancer.Name, enabled, pool, addonText}}, nil
+	return []addonStatus{{addon.Name, enabled, pool, addonText}}, nil
 }

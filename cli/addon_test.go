@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"svctour/lab/child/hostport"
+	"svctour/lab/hostport"
 )
 
 func TestAddonAndExposeWithoutALab(t *testing.T) {

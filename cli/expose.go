@@ -13,8 +13,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"svctour/lab"
-	"svctour/lab/child/controlplane"
-	"svctour/lab/child/hostport"
+	"svctour/lab/hostport"
 	"svctour/model"
 )
 
@@ -29,7 +28,7 @@ func newLabExpose(*globals) *cobra.Command {
 		Short: "Forward ports of this machine's loopback into the lab",
 		Long: `Forward TCP ports of 127.0.0.1 into the lab, for a browser or curl on this
 machine: as the extraPortMappings of kind do, but while the lab runs. Nodes and
-Pods see a client outside the cluster, ` + controlplane.GatewayAddress + `.
+Pods see a client outside the cluster, ` + lab.GatewayAddress + `.
 
   30080                  port 30080 here to port 30080 (a NodePort) of the first node
   8080:30080             port 8080 here to port 30080 of the first node
@@ -121,7 +120,7 @@ func labClientIn(dir string) (kubernetes.Interface, error) {
 func parseHostPorts(texts []string) ([]hostport.Mapping, error) {
 	var mappings []hostport.Mapping
 	for _, text := range texts {
-		m, err := hostport.Parse(text, controlplane.NodeAddress(0))
+		m, err := hostport.Parse(text, lab.NodeAddress(0))
 		if err != nil {
 			return nil, usageError(err)
 		}

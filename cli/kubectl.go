@@ -19,11 +19,9 @@ import (
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // as kubectl's own main does
-)
 
-// kubectlVersion is the release of the embedded kubectl: that of k8s.io/kubectl
-// in go.mod (v0.37.2).
-const kubectlVersion = "v1.37.2"
+	"svctour/lab"
+)
 
 // Kubernetes' own build sets this with -ldflags, which "go run ." cannot.
 //
@@ -33,7 +31,7 @@ var gitVersion string
 func newKubectl(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "kubectl ARGS…",
-		Short: "The embedded kubectl " + kubectlVersion + ", against the chosen cluster",
+		Short: "The embedded kubectl " + lab.Version + ", against the chosen cluster",
 		// Every argument is kubectl's, also flags that svctour knows.
 		DisableFlagParsing: true,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -52,9 +50,9 @@ func runKubectl(g *globals, args []string) (err error) {
 		args = slices.Insert(args, 0, "--kubeconfig="+kubeconfig)
 		sayLab(g)
 	}
-	gitVersion = kubectlVersion
-	if err := version.SetDynamicVersion(kubectlVersion); err != nil {
-		return fmt.Errorf("set kubectl's version to %s: %w", kubectlVersion, err)
+	gitVersion = lab.Version
+	if err := version.SetDynamicVersion(lab.Version); err != nil {
+		return fmt.Errorf("set kubectl's version to %s: %w", lab.Version, err)
 	}
 	// kubectl ends on these by itself, at once or after tidying up.
 	signal.Reset(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)

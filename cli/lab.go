@@ -12,7 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"svctour/lab"
-	"svctour/lab/child/hostport"
+	"svctour/lab/child"
+	"svctour/lab/hostport"
 	"svctour/model/path"
 )
 
@@ -54,7 +55,7 @@ func newLabUp(g *globals) *cobra.Command {
 				return usageError(fmt.Errorf("--proxy-mode %q: want %s or %s", mode, path.ModeIPTables, path.ModeNFTables))
 			}
 			if folder != "" {
-				err := lab.RunChild(c.Context(), os.Stdin, os.Stdout, lab.Options{Dir: folder, Nodes: nodes, ProxyMode: mode})
+				err := child.RunChild(c.Context(), os.Stdin, os.Stdout, lab.Options{Dir: folder, Nodes: nodes, ProxyMode: mode})
 				if err != nil { // it has been reported to the parent
 					return &exitError{Code: exitFailure}
 				}

@@ -5,8 +5,8 @@ import (
 	"os"
 )
 
-// residentBytes is the memory of a process, 0 if it cannot be told.
-func residentBytes(pid int) int64 {
+// ResidentBytes is the resident memory of a process, 0 if it cannot be told.
+func ResidentBytes(pid int) int64 {
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
 		return 0

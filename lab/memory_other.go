@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// residentBytes is the memory of a process, 0 if it cannot be told.
-func residentBytes(pid int) int64 {
+// ResidentBytes is the resident memory of a process, 0 if it cannot be told.
+func ResidentBytes(pid int) int64 {
 	out, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(pid)).Output()
 	if err != nil {
 		return 0

@@ -16,8 +16,8 @@ type memoryCounters struct {
 
 var getProcessMemoryInfo = windows.NewLazySystemDLL("kernel32.dll").NewProc("K32GetProcessMemoryInfo")
 
-// residentBytes is the memory of a process, 0 if it cannot be told.
-func residentBytes(pid int) int64 {
+// ResidentBytes is the resident memory of a process, 0 if it cannot be told.
+func ResidentBytes(pid int) int64 {
 	handle, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))
 	if err != nil {
 		return 0

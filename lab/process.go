@@ -12,6 +12,10 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"svctour/lab/folder"
 )
 
 // StartOptions say which program runs the lab, and where.
@@ -27,7 +31,7 @@ type StartOptions struct {
 	Args []string
 }
 
-// ChildFlag is the hidden flag of "lab up" that calls RunChild.
+// ChildFlag is the hidden flag of "lab up" that makes svctour the lab's process.
 const ChildFlag = "child"
 
 // ChildArgs are the arguments with which svctour becomes a lab's process.
@@ -51,7 +55,7 @@ type Process struct {
 // stopped.
 func Start(ctx context.Context, options StartOptions) (*Process, error) {
 	run := Options{Dir: options.Dir, Nodes: options.Nodes, ProxyMode: options.ProxyMode}
-	if err := run.complete(); err != nil {
+	if err := run.Complete(); err != nil {
 		return nil, err
 	}
 	args := options.Args
@@ -90,7 +94,7 @@ func Start(ctx context.Context, options StartOptions) (*Process, error) {
 func (p *Process) follow(out io.Reader, progress func(Stage), ready chan<- Status) {
 	defer close(p.done)
 	var reported string
-	readErr := readReports(out, func(r report) {
+	readErr := readReports(out, func(r Report) {
 		switch {
 		case r.Ready != nil:
 			ready <- *r.Ready
@@ -117,7 +121,7 @@ var deathLine = regexp.MustCompile(`(?m)^(F\d{4} |panic: |fatal error: ).*`)
 
 // lastWords are what the log of a lab that has crashed says of it.
 func lastWords(dir string) string {
-	path := filepath.Join(dir, logFile)
+	path := filepath.Join(dir, folder.Log)
 	content, err := os.ReadFile(path)
 	if err != nil || len(content) == 0 {
 		return ""
@@ -150,7 +154,7 @@ func (p *Process) Err() error {
 
 // Keep lets the lab outlive this process.
 func (p *Process) Keep() error {
-	if _, err := io.WriteString(p.tie, keepWord); err != nil {
+	if _, err := io.WriteString(p.tie, KeepWord); err != nil {
 		return fmt.Errorf("tell the lab to stay: %w", err)
 	}
 	if err := p.tie.Close(); err != nil {
@@ -178,7 +182,7 @@ func (p *Process) Stop(ctx context.Context) error {
 		_ = p.command.Process.Kill()
 		<-p.done
 	}
-	return sweep(p.dir)
+	return folder.Sweep(p.dir)
 }
 
 // Down ends the lab in dir, whoever started it, and returns when it is gone;
@@ -188,12 +192,12 @@ func Down(ctx context.Context, dir string) error {
 	if err != nil {
 		return fmt.Errorf("find the lab's folder %q: %w", dir, err)
 	}
-	pid, alive, err := holder(dir)
+	pid, alive, err := folder.Holder(dir)
 	if err != nil {
 		return err
 	}
 	if !alive {
-		return errors.Join(ErrNotRunning, sweep(dir))
+		return errors.Join(ErrNotRunning, folder.Sweep(dir))
 	}
 	process, err := os.FindProcess(pid)
 	if pid == 0 || err != nil {
@@ -202,8 +206,8 @@ func Down(ctx context.Context, dir string) error {
 	defer process.Release()
 	_ = terminate(process) // an error: it has just ended
 	killed := time.Now().Add(killAfter)
-	err = poll(ctx, func() (bool, error) {
-		now, alive, err := holder(dir)
+	err = wait.PollUntilContextCancel(ctx, pollEvery, true, func(context.Context) (bool, error) {
+		now, alive, err := folder.Holder(dir)
 		if err != nil || !alive || now != pid {
 			return true, err
 		}
@@ -215,21 +219,7 @@ func Down(ctx context.Context, dir string) error {
 	if err != nil {
 		return fmt.Errorf("end the lab: %w", err)
 	}
-	return sweep(dir)
+	return folder.Sweep(dir)
 }
 
-// sweep removes what a lab that was killed has left in dir.
-func sweep(dir string) error {
-	path := filepath.Join(dir, lockFile)
-	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	file, locked, err := tryLock(path)
-	if err != nil {
-		return fmt.Errorf("clean up the lab's folder: %w", err)
-	}
-	if locked {
-		(&held{dir, file}).release(false)
-	}
-	return nil
-}
+const pollEvery = 10 * time.Millisecond

@@ -9,7 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"svctour/lab/child/hostport"
+	"svctour/lab/folder"
+	"svctour/lab/hostport"
 )
 
 // Duration is a time.Duration that JSON writes as text, such as 2.41s.
@@ -44,7 +45,7 @@ type Status struct {
 	Kubeconfig    string       `json:"kubeconfig,omitempty"` // path
 	PID           int          `json:"pid,omitempty"`
 	Nodes         []NodeStatus `json:"nodes,omitempty"`
-	ResidentBytes int64        `json:"residentBytes,omitempty"` // 0: unknown
+	ResidentBytes int64        `json:"ResidentBytes,omitempty"` // 0: unknown
 	StartedIn     Duration     `json:"startedIn,omitempty"`     // from its start until it was ready
 	// HostPorts are what is reachable on this machine's loopback.
 	HostPorts []hostport.State `json:"hostPorts,omitempty"`
@@ -54,11 +55,11 @@ type Status struct {
 // Files of a lab that was killed do not count: a lab that lives holds a lock.
 func ReadStatus(dir string) (Status, error) {
 	s := Status{}
-	pid, alive, err := holder(dir)
+	pid, alive, err := folder.Holder(dir)
 	if err != nil || !alive {
 		return s, err
 	}
-	content, err := os.ReadFile(filepath.Join(dir, statusFile))
+	content, err := os.ReadFile(filepath.Join(dir, folder.Status))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		s.PID = pid
@@ -67,7 +68,7 @@ func ReadStatus(dir string) (Status, error) {
 	default:
 		read := Status{}
 		if err := json.Unmarshal(content, &read); err != nil {
-			return s, fmt.Errorf("read the lab's status %q: %w", filepath.Join(dir, statusFile), err)
+			return s, fmt.Errorf("read the lab's status %q: %w", filepath.Join(dir, folder.Status), err)
 		}
 		s = read
 		if s.PID != pid { // written by a lab before this one, which is starting
@@ -75,7 +76,7 @@ func ReadStatus(dir string) (Status, error) {
 			s.PID = pid
 		}
 	}
-	s.ResidentBytes = residentBytes(s.PID)
+	s.ResidentBytes = ResidentBytes(s.PID)
 	return s, nil
 }
 
@@ -98,22 +99,11 @@ func Kubeconfig(dir string) ([]byte, error) {
 // ErrNotRunning says that there is no lab.
 var ErrNotRunning = errors.New("no lab is running")
 
-func writeStatus(dir string, s Status) error {
+// Write makes s what ReadStatus says of the lab in dir.
+func (s Status) Write(dir string) error {
 	content, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the lab's status: %w", err)
 	}
-	return writeFile(filepath.Join(dir, statusFile), append(content, '\n'))
-}
-
-// writeFile replaces a file as a whole: a reader sees the old or the new.
-func writeFile(path string, content []byte) error {
-	next := path + ".new"
-	if err := os.WriteFile(next, content, 0o600); err != nil {
-		return fmt.Errorf("write %q: %w", path, err)
-	}
-	if err := os.Rename(next, path); err != nil {
-		return fmt.Errorf("write %q: %w", path, err)
-	}
-	return nil
+	return folder.WriteFile(filepath.Join(dir, folder.Status), append(content, '\n'))
 }

@@ -1,4 +1,6 @@
-package loadbalancer
+// Package addon adds to a lab what a cluster does not have by itself: load
+// balancers, whose program (package child/loadbalancer) runs in a Pod.
+package addon
 
 import (
 	"context"
@@ -15,7 +17,7 @@ import (
 // Name is that of the addon, of its Deployment and of what belongs to that.
 const Name = "load-balancer"
 
-// ImageName is the image whose program is Main.
+// ImageName is the image of its Pod.
 const ImageName = "svctour.dev/lab/load-balancer:v1"
 
 const clusterRole = "svctour:" + Name
@@ -62,10 +64,10 @@ func deployment(pool string) *appsv1.Deployment {
 	}
 }
 
-// Enable lets the cluster have load balancers with addresses of a pool as
-// ParsePool reads it, or another pool if it has some already.
+// Enable lets the cluster have load balancers with addresses of a range as
+// ParseRange reads it, or another pool if it has some already.
 func Enable(ctx context.Context, client kubernetes.Interface, pool string) error {
-	if _, err := ParsePool(pool); err != nil {
+	if _, err := ParseRange(pool); err != nil {
 		return err
 	}
 	create := metav1.CreateOptions{}

@@ -1,31 +1,17 @@
-package lab
+package child
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"sync"
+
+	"svctour/lab"
 )
 
-// The child tells its parent how it is getting on in JSON lines on its
-// standard output, and lives as long as its standard input is open: the system
-// closes that when the parent ends, however it ends. keepWord on it says that
-// the lab shall stay nevertheless.
-
-// report is one line: a stage that begins, the status once ready, or why the
-// lab could not run.
-type report struct {
-	Stage *Stage  `json:"stage,omitempty"`
-	Ready *Status `json:"ready,omitempty"`
-	Error string  `json:"error,omitempty"`
-}
-
-const keepWord = "keep\n"
-
-// RunChild is Run for a process that Start has started.
-func RunChild(ctx context.Context, in io.Reader, out io.Writer, options Options) error {
+// RunChild is Run for a process that lab.Start has started: see lab.Report.
+func RunChild(ctx context.Context, in io.Reader, out io.Writer, options lab.Options) error {
 	ignoreBrokenPipe()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -35,40 +21,25 @@ func RunChild(ctx context.Context, in io.Reader, out io.Writer, options Options)
 		}
 	}()
 	var mu sync.Mutex
-	tell := func(r report) {
+	tell := func(r lab.Report) {
 		mu.Lock()
 		defer mu.Unlock()
 		// A parent that has gone does not listen; the lab ends soon, or stays
 		// because it was told to.
 		_ = json.NewEncoder(out).Encode(r)
 	}
-	options.Progress = func(s Stage) { tell(report{Stage: &s}) }
-	err := Run(ctx, options, func(s Status) { tell(report{Ready: &s}) })
+	options.Progress = func(s lab.Stage) { tell(lab.Report{Stage: &s}) }
+	err := Run(ctx, options, func(s lab.Status) { tell(lab.Report{Ready: &s}) })
 	if err != nil {
-		tell(report{Error: err.Error()})
+		tell(lab.Report{Error: err.Error()})
 	}
 	return err
 }
 
-// kept reads in to its end and says whether keepWord was in it.
+// kept reads in to its end and says whether lab.KeepWord was in it.
 func kept(in io.Reader) bool {
 	var seen bytes.Buffer
 	_, _ = io.Copy(&seen, io.LimitReader(in, 1<<10))
 	_, _ = io.Copy(io.Discard, in)
-	return bytes.Contains(seen.Bytes(), []byte(keepWord))
-}
-
-// readReports hands each of the child's reports to handle until the child
-// closes its output.
-func readReports(out io.Reader, handle func(report)) error {
-	decoder := json.NewDecoder(out)
-	for {
-		var r report
-		if err := decoder.Decode(&r); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("read what the lab reports: %w", err)
-		}
-		handle(r)
-	}
+	return bytes.Contains(seen.Bytes(), []byte(lab.KeepWord))
 }

@@ -1,4 +1,4 @@
-package lab
+package child
 
 import (
 	"context"
@@ -17,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes"
+
+	"svctour/lab"
 )
 
 // namespace makes a namespace for one test; it goes with the lab.
@@ -116,8 +118,8 @@ func TestTheAPIServerIsReadyAndSaysItsVersion(t *testing.T) {
 	if answer, err := client.CoreV1().RESTClient().Get().AbsPath("/readyz").DoRaw(t.Context()); err != nil || string(answer) != "ok" {
 		t.Errorf("/readyz: %q, %v", answer, err)
 	}
-	if version, err := client.Discovery().ServerVersion(); err != nil || version.GitVersion != Version {
-		t.Errorf("version %v, %v, want %s", version, err, Version)
+	if version, err := client.Discovery().ServerVersion(); err != nil || version.GitVersion != lab.Version {
+		t.Errorf("version %v, %v, want %s", version, err, lab.Version)
 	}
 }
 
@@ -127,8 +129,8 @@ func TestNodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(nodes.Items) != DefaultNodes {
-		t.Fatalf("%d nodes, want %d", len(nodes.Items), DefaultNodes)
+	if len(nodes.Items) != lab.DefaultNodes {
+		t.Fatalf("%d nodes, want %d", len(nodes.Items), lab.DefaultNodes)
 	}
 	for i, n := range nodes.Items {
 		if want := fmt.Sprint("node-", i+1); n.Name != want || n.Labels[corev1.LabelHostname] != want {
@@ -140,15 +142,15 @@ func TestNodes(t *testing.T) {
 		if want := fmt.Sprintf("10.244.%d.0/24", i); n.Spec.PodCIDR != want {
 			t.Errorf("%s has podCIDR %s, want %s", n.Name, n.Spec.PodCIDR, want)
 		}
-		if n.Status.NodeInfo.KubeletVersion != Version || len(n.Spec.Taints) != 0 {
+		if n.Status.NodeInfo.KubeletVersion != lab.Version || len(n.Spec.Taints) != 0 {
 			t.Errorf("%s: kubelet %s, taints %v", n.Name, n.Status.NodeInfo.KubeletVersion, n.Spec.Taints)
 		}
 		if _, err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(t.Context(), n.Name, metav1.GetOptions{}); err != nil {
 			t.Error(err)
 		}
 	}
-	status, err := ReadStatus(cluster.process.dir)
-	if err != nil || !status.Running || len(status.Nodes) != DefaultNodes || !status.Nodes[0].Ready {
+	status, err := lab.ReadStatus(cluster.process.dir)
+	if err != nil || !status.Running || len(status.Nodes) != lab.DefaultNodes || !status.Nodes[0].Ready {
 		t.Errorf("status %+v, %v", status, err)
 	}
 }

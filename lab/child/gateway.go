@@ -1,4 +1,4 @@
-package lab
+package child
 
 import (
 	"context"
@@ -15,7 +15,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
 
-	"svctour/lab/child/controlplane"
+	"svctour/lab"
+	"svctour/lab/addon"
 	"svctour/lab/child/dns"
 	"svctour/lab/child/hostport"
 	"svctour/lab/child/image"
@@ -26,13 +27,15 @@ import (
 	"svctour/lab/child/process"
 	"svctour/lab/child/program/nettool"
 	"svctour/lab/child/proxy"
+	"svctour/lab/folder"
+	asked "svctour/lab/hostport"
 )
 
 // startNetwork makes the lab's network and what its gateway offers to the
 // nodes: the API server, and a resolver for names outside the cluster.
 func (l *running) startNetwork(ctx context.Context, specs []node.Spec) error {
 	options := network.Options{
-		Gateway: netip.MustParseAddr(controlplane.GatewayAddress), Pods: netip.MustParsePrefix(controlplane.PodCIDR),
+		Gateway: netip.MustParseAddr(lab.GatewayAddress), Pods: netip.MustParsePrefix(lab.PodCIDR),
 	}
 	for _, spec := range specs {
 		options.Nodes = append(options.Nodes, network.NodeSpec{Name: spec.Name, Address: spec.Address, Pods: spec.Pods})
@@ -42,7 +45,7 @@ func (l *running) startNetwork(ctx context.Context, specs []node.Spec) error {
 		return fmt.Errorf("make the lab's network: %w", err)
 	}
 	l.network = net
-	if err := os.WriteFile(l.resolvConf(), []byte("nameserver "+controlplane.GatewayAddress+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(l.resolvConf(), []byte("nameserver "+lab.GatewayAddress+"\n"), 0o600); err != nil {
 		return fmt.Errorf("write the nodes' resolv.conf: %w", err)
 	}
 	if err := l.relayAPI(ctx, net.Outside()); err != nil {
@@ -56,13 +59,13 @@ func (l *running) startNetwork(ctx context.Context, specs []node.Spec) error {
 
 // resolvConf is where the nodes' /etc/resolv.conf is on this machine.
 func (l *running) resolvConf() string {
-	return filepath.Join(l.options.Dir, dataFolder, "resolv.conf")
+	return filepath.Join(l.options.Dir, folder.Data, "resolv.conf")
 }
 
 // relayAPI lets the nodes and Pods reach the API server at the gateway, where
 // Service kubernetes says that it is.
 func (l *running) relayAPI(ctx context.Context, gateway *network.Stack) error {
-	listener, err := gateway.Listen(ctx, "tcp", net.JoinHostPort(controlplane.GatewayAddress, strconv.Itoa(controlplane.APIServerPort)))
+	listener, err := gateway.Listen(ctx, "tcp", net.JoinHostPort(lab.GatewayAddress, strconv.Itoa(lab.APIServerPort)))
 	if err != nil {
 		return fmt.Errorf("listen for the API server at the gateway: %w", err)
 	}
@@ -119,7 +122,7 @@ func (l *running) images() *image.Registry {
 		return nil
 	}))
 	add(dns.ImageName, "/coredns", dns.Main)
-	add(loadbalancer.ImageName, "/load-balancer", loadbalancer.Main(loadbalancer.Routes(l.network.Node, l.network.Route)))
+	add(addon.ImageName, "/load-balancer", loadbalancer.Main(loadbalancer.Routes(l.network.Node, l.network.Route)))
 	return registry
 }
 
@@ -132,7 +135,7 @@ func (l *running) startPolicies(ctx context.Context) error {
 	}
 	agent := &policy.Agent{}
 	for i := range l.options.Nodes {
-		l.network.Node(controlplane.NodeName(i)).SetPolicy(agent.Allows)
+		l.network.Node(lab.NodeName(i)).SetPolicy(agent.Allows)
 	}
 	l.beside.Go(func() {
 		if err := agent.Run(ctx, client); err != nil && ctx.Err() == nil {
@@ -150,12 +153,12 @@ func (l *running) startHostPorts(ctx context.Context) error {
 		return fmt.Errorf("make the host ports' client: %w", err)
 	}
 	l.beside.Go(func() {
-		err := hostport.Run(ctx, client, l.network.Outside().DialContext, func(states []hostport.State) {
+		err := hostport.Run(ctx, client, l.network.Outside().DialContext, func(states []asked.State) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.hostPorts = states
 			if l.written {
-				_ = writeStatus(l.options.Dir, l.statusLocked())
+				_ = l.statusLocked().Write(l.options.Dir)
 			}
 		})
 		if err != nil && ctx.Err() == nil {

@@ -1,4 +1,4 @@
-package lab
+package child
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"svctour/lab"
 )
 
 // The test binary is also the lab's process, and the parent that is killed:
@@ -46,7 +48,7 @@ func beLab() int {
 	defer stop()
 	nodes, err := strconv.Atoi(os.Args[2])
 	if err == nil {
-		err = RunChild(ctx, os.Stdin, os.Stdout, Options{Dir: os.Args[1], Nodes: nodes})
+		err = RunChild(ctx, os.Stdin, os.Stdout, lab.Options{Dir: os.Args[1], Nodes: nodes})
 	}
 	if err != nil {
 		return 1
@@ -67,15 +69,15 @@ func beParent() int {
 	return 0
 }
 
-func startLab(ctx context.Context, dir string, nodes int) (*Process, error) {
-	return Start(ctx, StartOptions{Executable: os.Args[0], Args: []string{dir, strconv.Itoa(nodes)}, Dir: dir, Nodes: nodes})
+func startLab(ctx context.Context, dir string, nodes int) (*lab.Process, error) {
+	return lab.Start(ctx, lab.StartOptions{Executable: os.Args[0], Args: []string{dir, strconv.Itoa(nodes)}, Dir: dir, Nodes: nodes})
 }
 
 // cluster is the one lab that most tests share, each in its own namespace.
 var cluster struct {
 	once    sync.Once
 	home    string
-	process *Process
+	process *lab.Process
 	client  kubernetes.Interface
 	err     error
 }
@@ -88,7 +90,7 @@ func theLab(t *testing.T) kubernetes.Interface {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		if cluster.process, cluster.err = startLab(ctx, filepath.Join(cluster.home, "lab"), DefaultNodes); cluster.err != nil {
+		if cluster.process, cluster.err = startLab(ctx, filepath.Join(cluster.home, "lab"), lab.DefaultNodes); cluster.err != nil {
 			return
 		}
 		config, err := clientcmd.BuildConfigFromFlags("", cluster.process.Status().Kubeconfig)

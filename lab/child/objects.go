@@ -1,4 +1,4 @@
-package lab
+package child
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"svctour/lab/child/controlplane"
+	"svctour/lab"
 	"svctour/lab/child/dns"
 	"svctour/lab/child/proxy"
 )
@@ -27,15 +27,15 @@ const pollEvery = 10 * time.Millisecond
 const kubeletConfig = `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 clusterDNS:
-- ` + controlplane.ClusterDNSAddress + `
-clusterDomain: ` + controlplane.ClusterDomain + `
+- ` + lab.ClusterDNSAddress + `
+clusterDomain: ` + lab.ClusterDomain + `
 `
 
 // writeObjects writes what kubeadm, or the API server of a cluster made by it,
 // would have left in the cluster.
 func (l *running) writeObjects(ctx context.Context) error {
 	config := rest.CopyConfig(l.plane.Config)
-	config.UserAgent = "kubeadm/" + Version
+	config.UserAgent = "kubeadm/" + lab.Version
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return fmt.Errorf("make a client for the lab: %w", err)
@@ -70,11 +70,11 @@ const minSyncPeriod = "100ms"
 // writeAddons installs kube-proxy and CoreDNS as kubeadm does.
 func (l *running) writeAddons(ctx context.Context, client kubernetes.Interface) error {
 	const system = metav1.NamespaceSystem
-	server := fmt.Sprintf("https://%s:%d", controlplane.GatewayAddress, controlplane.APIServerPort)
-	kubeProxy := proxy.Objects(server, controlplane.PodCIDR)
+	server := fmt.Sprintf("https://%s:%d", lab.GatewayAddress, lab.APIServerPort)
+	kubeProxy := proxy.Objects(server, lab.PodCIDR)
 	kubeProxy.Config.Data["config.conf"] = strings.Replace(kubeProxy.Config.Data["config.conf"], `mode: ""`, "mode: "+l.options.ProxyMode, 1)
 	kubeProxy.Config.Data["config.conf"] = strings.ReplaceAll(kubeProxy.Config.Data["config.conf"], "minSyncPeriod: 0s", "minSyncPeriod: "+minSyncPeriod)
-	kubeDNS := dns.Objects(netip.MustParseAddr(controlplane.ClusterDNSAddress), controlplane.ClusterDomain)
+	kubeDNS := dns.Objects(netip.MustParseAddr(lab.ClusterDNSAddress), lab.ClusterDomain)
 	create := metav1.CreateOptions{}
 	if err := poll(ctx, func() (bool, error) { // else kube-proxy would be forbidden, and wait before it asks again
 		_, err := client.RbacV1().ClusterRoles().Get(ctx, kubeProxy.Binding.RoleRef.Name, metav1.GetOptions{})
@@ -140,15 +140,15 @@ func writeKubernetesService(ctx context.Context, client kubernetes.Interface) er
 		_, err := services.Create(ctx, &corev1.Service{
 			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"provider": name, "component": "apiserver"}},
 			Spec: corev1.ServiceSpec{
-				ClusterIP: controlplane.KubernetesServiceAddress, IPFamilyPolicy: &single, SessionAffinity: corev1.ServiceAffinityNone, Type: corev1.ServiceTypeClusterIP,
-				Ports: []corev1.ServicePort{{Name: "https", Protocol: corev1.ProtocolTCP, Port: 443, TargetPort: intstr.FromInt32(controlplane.APIServerPort)}},
+				ClusterIP: lab.KubernetesServiceAddress, IPFamilyPolicy: &single, SessionAffinity: corev1.ServiceAffinityNone, Type: corev1.ServiceTypeClusterIP,
+				Ports: []corev1.ServicePort{{Name: "https", Protocol: corev1.ProtocolTCP, Port: 443, TargetPort: intstr.FromInt32(lab.APIServerPort)}},
 			},
 		}, metav1.CreateOptions{})
 		if err == nil {
 			return true, nil
 		}
 		// The API server was first: its own target port gives way.
-		patch := fmt.Appendf(nil, `[{"op":"replace","path":"/spec/ports/0/targetPort","value":%d}]`, controlplane.APIServerPort)
+		patch := fmt.Appendf(nil, `[{"op":"replace","path":"/spec/ports/0/targetPort","value":%d}]`, lab.APIServerPort)
 		if apierrors.IsAlreadyExists(err) {
 			_, err = services.Patch(ctx, name, types.JSONPatchType, patch, metav1.PatchOptions{})
 			return err == nil, err
@@ -160,10 +160,10 @@ func writeKubernetesService(ctx context.Context, client kubernetes.Interface) er
 	}
 	//lint:ignore SA1019 Endpoints are shown, with their deprecation, as clusters still have them
 	subset := corev1.EndpointSubset{
-		Addresses: []corev1.EndpointAddress{{IP: controlplane.GatewayAddress}},
-		Ports:     []corev1.EndpointPort{{Name: "https", Port: controlplane.APIServerPort, Protocol: corev1.ProtocolTCP}},
+		Addresses: []corev1.EndpointAddress{{IP: lab.GatewayAddress}},
+		Ports:     []corev1.EndpointPort{{Name: "https", Port: lab.APIServerPort, Protocol: corev1.ProtocolTCP}},
 	}
-	port, portName, protocol, ready := int32(controlplane.APIServerPort), "https", corev1.ProtocolTCP, true
+	port, portName, protocol, ready := int32(lab.APIServerPort), "https", corev1.ProtocolTCP, true
 	//lint:ignore SA1019 as above
 	if _, err := client.CoreV1().Endpoints(metav1.NamespaceDefault).Create(ctx, &corev1.Endpoints{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{discoveryv1.LabelSkipMirror: "true"}},
@@ -176,7 +176,7 @@ func writeKubernetesService(ctx context.Context, client kubernetes.Interface) er
 		ObjectMeta:  metav1.ObjectMeta{Name: name, Labels: map[string]string{discoveryv1.LabelServiceName: name}},
 		AddressType: discoveryv1.AddressTypeIPv4,
 		Endpoints: []discoveryv1.Endpoint{{
-			Addresses: []string{controlplane.GatewayAddress}, Conditions: discoveryv1.EndpointConditions{Ready: &ready},
+			Addresses: []string{lab.GatewayAddress}, Conditions: discoveryv1.EndpointConditions{Ready: &ready},
 		}},
 		Ports: []discoveryv1.EndpointPort{{Name: &portName, Port: &port, Protocol: &protocol}},
 	}, metav1.CreateOptions{}); err != nil {

@@ -1,4 +1,4 @@
-package lab
+package child
 
 import (
 	"bufio"
@@ -15,6 +15,9 @@ import (
 	"testing"
 
 	"k8s.io/client-go/tools/clientcmd"
+
+	"svctour/lab"
+	"svctour/lab/folder"
 )
 
 func TestASecondLabIsRefused(t *testing.T) {
@@ -27,14 +30,14 @@ func TestASecondLabIsRefused(t *testing.T) {
 	if want := fmt.Sprintf("a lab is already running in %q (process %d)", cluster.process.dir, cluster.process.Status().PID); !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want %q", err, want)
 	}
-	if status, err := ReadStatus(cluster.process.dir); err != nil || !status.Running {
+	if status, err := lab.ReadStatus(cluster.process.dir); err != nil || !status.Running {
 		t.Errorf("the first lab is no longer running: %+v, %v", status, err)
 	}
 }
 
 func TestFilesAreClosedToOthers(t *testing.T) {
 	theLab(t)
-	for name, want := range map[string]os.FileMode{".": 0o700, kubeconfigFile: 0o600, statusFile: 0o600, logFile: 0o600, dataFolder: 0o700} {
+	for name, want := range map[string]os.FileMode{".": 0o700, folder.Kubeconfig: 0o600, folder.Status: 0o600, folder.Log: 0o600, folder.Data: 0o700} {
 		info, err := os.Stat(filepath.Join(cluster.process.dir, name))
 		if err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v, want %v", name, info.Mode(), err, want)
@@ -59,7 +62,7 @@ func TestTheLabEndsWithItsParent(t *testing.T) {
 		_ = parent.Process.Kill()
 		t.Fatalf("the parent says %q, %v", line, err)
 	}
-	status, err := ReadStatus(dir)
+	status, err := lab.ReadStatus(dir)
 	if err != nil || !status.Running {
 		t.Fatalf("status %+v, %v", status, err)
 	}
@@ -93,7 +96,7 @@ func nothingLeft(dir, address string) error {
 		conn.Close()
 		return fmt.Errorf("%s still accepts connections", address)
 	}
-	if status, err := ReadStatus(dir); err != nil || status.Running || status.PID != 0 {
+	if status, err := lab.ReadStatus(dir); err != nil || status.Running || status.PID != 0 {
 		return fmt.Errorf("status %+v, %v", status, err)
 	}
 	return nil
@@ -114,13 +117,13 @@ func TestALabThatIsKilled(t *testing.T) {
 	if first.Err() == nil {
 		t.Error("a lab that was killed has no error")
 	}
-	if _, err := os.Stat(filepath.Join(dir, kubeconfigFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, folder.Kubeconfig)); err != nil {
 		t.Errorf("a killed lab has cleaned up: %v", err)
 	}
-	if status, err := ReadStatus(dir); err != nil || status.Running || status.PID != 0 {
+	if status, err := lab.ReadStatus(dir); err != nil || status.Running || status.PID != 0 {
 		t.Errorf("status of a killed lab: %+v, %v", status, err)
 	}
-	if _, err := Kubeconfig(dir); !errors.Is(err, ErrNotRunning) {
+	if _, err := lab.Kubeconfig(dir); !errors.Is(err, lab.ErrNotRunning) {
 		t.Errorf("kubeconfig of a killed lab: %v", err)
 	}
 	second, err := startLab(t.Context(), dir, 2)
@@ -130,30 +133,30 @@ func TestALabThatIsKilled(t *testing.T) {
 	if err := second.Keep(); err != nil {
 		t.Fatal(err)
 	}
-	if status, err := ReadStatus(dir); err != nil || !status.Running || len(status.Nodes) != 2 {
+	if status, err := lab.ReadStatus(dir); err != nil || !status.Running || len(status.Nodes) != 2 {
 		t.Errorf("status %+v, %v", status, err)
 	}
 	address := server(t, second.Status().Kubeconfig)
-	if err := Down(t.Context(), dir); err != nil {
+	if err := lab.Down(t.Context(), dir); err != nil {
 		t.Error(err)
 	}
 	<-second.Done()
 	if err := nothingLeft(dir, address); err != nil {
 		t.Error(err)
 	}
-	if err := Down(t.Context(), dir); !errors.Is(err, ErrNotRunning) {
+	if err := lab.Down(t.Context(), dir); !errors.Is(err, lab.ErrNotRunning) {
 		t.Errorf("a second Down: %v", err)
 	}
 }
 
 // TestAStartThatIsGivenUp leaves nothing either, whenever it is given up.
 func TestAStartThatIsGivenUp(t *testing.T) {
-	for _, last := range []Stage{{"etcd", true}, {"kube-apiserver", false}, {"scheduler and controllers", false}} {
+	for _, last := range []lab.Stage{{Name: "etcd", Done: true}, {Name: "kube-apiserver"}, {Name: "scheduler and controllers"}} {
 		dir := filepath.Join(t.TempDir(), "lab")
 		ctx, cancel := context.WithCancel(t.Context())
-		_, err := Start(ctx, StartOptions{
+		_, err := lab.Start(ctx, lab.StartOptions{
 			Executable: os.Args[0], Args: []string{dir, "1"}, Dir: dir, Nodes: 1,
-			Progress: func(s Stage) {
+			Progress: func(s lab.Stage) {
 				if s == last {
 					cancel()
 				}
@@ -166,33 +169,5 @@ func TestAStartThatIsGivenUp(t *testing.T) {
 			t.Errorf("given up at %v: the folder is still there (%v)", last, err)
 		}
 		cancel()
-	}
-}
-
-func TestLastWords(t *testing.T) {
-	dir := t.TempDir()
-	if got := lastWords(dir); got != "" {
-		t.Errorf("without a log: %q", got)
-	}
-	path := filepath.Join(dir, logFile)
-	for content, want := range map[string]string{
-		"I1123 10:00:00 1 a.go:1] fine\n": " (see " + path + ")",
-		"E1123 x\nF1123 10:00:00 1 hooks.go:203] hook failed: time out\ngoroutine 1 [running]:\n": ": F1123 10:00:00 1 hooks.go:203] hook failed: time out (more in " + path + ")",
-		"panic: oh\n\ngoroutine 7 [running]:\n":                                                   ": panic: oh (more in " + path + ")",
-	} {
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got := lastWords(dir); got != want {
-			t.Errorf("%q: %q, want %q", content, got, want)
-		}
-	}
-}
-
-func TestOptions(t *testing.T) {
-	for _, nodes := range []int{-1, MaxNodes + 1} {
-		if _, err := startLab(t.Context(), t.TempDir(), nodes); err == nil {
-			t.Errorf("a lab with %d nodes has started", nodes)
-		}
 	}
 }

@@ -1,12 +1,7 @@
-// Package lab is the embedded cluster: a real Kubernetes control plane and
-// nodes whose kubelets are ours, in one process of its own, without root,
-// containers, or any network but loopback. A lab is reached like any cluster,
-// through the kubeconfig that it writes.
-//
-// Start starts one as a child of this process, which ends with it; Run is what
-// the child does. Everything that a lab needs or leaves is in one folder, and
-// gone when it has ended.
-package lab
+// Package child is the lab's process: the control plane, the nodes and their
+// network, in the process that lab.Start has started. Only the command line
+// imports it.
+package child
 
 import (
 	"context"
@@ -21,92 +16,29 @@ import (
 	"sync"
 	"time"
 
+	"svctour/lab"
 	"svctour/lab/child/controlplane"
-	"svctour/lab/child/hostport"
 	"svctour/lab/child/network"
 	"svctour/lab/child/node"
-	"svctour/model/path"
+	"svctour/lab/folder"
+	"svctour/lab/hostport"
 )
-
-// ContextName names the context, the cluster and nothing else in a lab's
-// kubeconfig.
-const ContextName = "svctour-lab"
-
-// Version is the Kubernetes release that the lab runs.
-const Version = controlplane.Version
-
-// DefaultNodes is how many nodes a lab has unless told otherwise; MaxNodes how
-// many it may have.
-const (
-	DefaultNodes = 3
-	MaxNodes     = controlplane.MaxNodes
-)
-
-// The files in a lab's folder.
-const (
-	lockFile       = "lock"
-	statusFile     = "status.json"
-	kubeconfigFile = "kubeconfig"
-	logFile        = "lab.log"
-	dataFolder     = "data"
-)
-
-// Options say where a lab lives and how big it is.
-type Options struct {
-	Dir   string // required: the lab's folder, made if need be
-	Nodes int    // 0: DefaultNodes
-	// ProxyMode is kube-proxy's: iptables or nftables; "" is iptables.
-	ProxyMode string
-	// Progress is told when a stage of the start begins and when it is done;
-	// may be nil. Stages overlap.
-	Progress func(Stage)
-}
-
-// Stage is a part of a lab's start, named for people.
-type Stage struct {
-	Name string `json:"name"`
-	Done bool   `json:"done"`
-}
-
-func (o *Options) complete() error {
-	if o.Nodes == 0 {
-		o.Nodes = DefaultNodes
-	}
-	if o.Nodes < 1 || o.Nodes > MaxNodes {
-		return fmt.Errorf("a lab has 1 to %d nodes, not %d", MaxNodes, o.Nodes)
-	}
-	if o.ProxyMode == "" {
-		o.ProxyMode = path.ModeIPTables
-	}
-	if o.ProxyMode != path.ModeIPTables && o.ProxyMode != path.ModeNFTables {
-		return fmt.Errorf("the lab's kube-proxy runs in mode %s or %s, not %q", path.ModeIPTables, path.ModeNFTables, o.ProxyMode)
-	}
-	if o.Progress == nil {
-		o.Progress = func(Stage) {}
-	}
-	dir, err := filepath.Abs(o.Dir)
-	if err != nil {
-		return fmt.Errorf("find the lab's folder %q: %w", o.Dir, err)
-	}
-	o.Dir = dir
-	return nil
-}
 
 // Run runs a lab in this process until ctx ends, and calls ready once its API
 // server is ready and its nodes are Ready. It removes the lab's files, but
 // leaves its log should it fail. A process can run one lab in its life: see
 // controlplane.
-func Run(ctx context.Context, options Options, ready func(Status)) (err error) {
+func Run(ctx context.Context, options lab.Options, ready func(lab.Status)) (err error) {
 	begun := time.Now()
-	if err := options.complete(); err != nil {
+	if err := options.Complete(); err != nil {
 		return err
 	}
-	held, err := acquire(ctx, options.Dir)
+	held, err := folder.Acquire(ctx, options.Dir)
 	if err != nil {
 		return err
 	}
-	defer func() { held.release(err != nil) }()
-	log, err := os.OpenFile(filepath.Join(options.Dir, logFile), os.O_CREATE|os.O_TRUNC|os.O_APPEND|os.O_WRONLY, 0o600)
+	defer func() { held.Release(err != nil) }()
+	log, err := os.OpenFile(filepath.Join(options.Dir, folder.Log), os.O_CREATE|os.O_TRUNC|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the lab's log: %w", err)
 	}
@@ -141,7 +73,7 @@ func Run(ctx context.Context, options Options, ready func(Status)) (err error) {
 
 // running is a lab at work.
 type running struct {
-	options Options
+	options lab.Options
 	log     *os.File
 	plane   *controlplane.ControlPlane
 	network *network.Network
@@ -168,10 +100,10 @@ func (l *running) boot(ctx context.Context) error {
 	defer stop()
 
 	plane, err := controlplane.Start(parts, controlplane.Options{
-		Dir:   filepath.Join(l.options.Dir, dataFolder),
+		Dir:   filepath.Join(l.options.Dir, folder.Data),
 		Log:   l.log,
 		Dial:  l.dial,
-		Stage: func(name string, done bool) { l.options.Progress(Stage{name, done}) },
+		Stage: func(name string, done bool) { l.options.Progress(lab.Stage{Name: name, Done: done}) },
 	})
 	if err != nil {
 		return err
@@ -199,16 +131,16 @@ func (l *running) boot(ctx context.Context) error {
 	if err := waitUsable(parts, plane.Config, l.options.Nodes); err != nil {
 		return err
 	}
-	return writeKubeconfig(filepath.Join(l.options.Dir, kubeconfigFile), plane)
+	return writeKubeconfig(filepath.Join(l.options.Dir, folder.Kubeconfig), plane)
 }
 
 // stage is step with its beginning and its end told.
 func (l *running) stage(name string, step func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
-		l.options.Progress(Stage{Name: name})
+		l.options.Progress(lab.Stage{Name: name})
 		err := step(ctx)
 		if err == nil {
-			l.options.Progress(Stage{name, true})
+			l.options.Progress(lab.Stage{Name: name, Done: true})
 		}
 		return err
 	}
@@ -218,19 +150,19 @@ func (l *running) startNodes(ctx context.Context) error {
 	specs := make([]node.Spec, l.options.Nodes)
 	for i := range specs {
 		specs[i] = node.Spec{
-			Name: controlplane.NodeName(i), Address: controlplane.NodeAddress(i),
-			Pods: controlplane.NodePodCIDR(i), Zone: "lab-" + string(rune('a'+i%3)),
+			Name: lab.NodeName(i), Address: lab.NodeAddress(i),
+			Pods: lab.NodePodCIDR(i), Zone: "lab-" + string(rune('a'+i%3)),
 		}
 	}
 	if err := l.startNetwork(ctx, specs); err != nil {
 		return err
 	}
 	nodes, err := node.Start(ctx, node.Options{
-		Config: l.plane.Config, Nodes: specs, TLS: l.plane.KubeletTLS, Version: Version, Changed: l.changed,
+		Config: l.plane.Config, Nodes: specs, TLS: l.plane.KubeletTLS, Version: lab.Version, Changed: l.changed,
 		Network: l.network, Images: l.images(),
 		DNS: node.DNS{
-			Servers: []netip.Addr{netip.MustParseAddr(controlplane.ClusterDNSAddress)},
-			Domain:  controlplane.ClusterDomain, ResolvConf: l.resolvConf(),
+			Servers: []netip.Addr{netip.MustParseAddr(lab.ClusterDNSAddress)},
+			Domain:  lab.ClusterDomain, ResolvConf: l.resolvConf(),
 		},
 	})
 	if err != nil {
@@ -261,7 +193,7 @@ func (l *running) changed(states []node.State) {
 	l.states = states
 	if l.written {
 		// A status that cannot be written is one that is a little old.
-		_ = writeStatus(l.options.Dir, l.statusLocked())
+		_ = l.statusLocked().Write(l.options.Dir)
 	}
 }
 
@@ -269,24 +201,24 @@ func (l *running) keepStatus(took time.Duration) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.begun, l.written = took, true
-	return writeStatus(l.options.Dir, l.statusLocked())
+	return l.statusLocked().Write(l.options.Dir)
 }
 
-func (l *running) status() Status {
+func (l *running) status() lab.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.statusLocked()
 }
 
-func (l *running) statusLocked() Status {
-	s := Status{}
-	s.Running, s.Version, s.PID = true, Version, os.Getpid()
-	s.Kubeconfig = filepath.Join(l.options.Dir, kubeconfigFile)
-	s.StartedIn = Duration(l.begun)
-	s.ResidentBytes = residentBytes(os.Getpid())
+func (l *running) statusLocked() lab.Status {
+	s := lab.Status{}
+	s.Running, s.Version, s.PID = true, lab.Version, os.Getpid()
+	s.Kubeconfig = filepath.Join(l.options.Dir, folder.Kubeconfig)
+	s.StartedIn = lab.Duration(l.begun)
+	s.ResidentBytes = lab.ResidentBytes(os.Getpid())
 	s.HostPorts = l.hostPorts
 	for _, state := range l.states {
-		s.Nodes = append(s.Nodes, NodeStatus{state.Name, state.Ready})
+		s.Nodes = append(s.Nodes, lab.NodeStatus{Name: state.Name, Ready: state.Ready})
 	}
 	return s
 }

@@ -1,4 +1,6 @@
-package lab
+// Package folder is the folder of a lab: whose it is, what is in it, and how it
+// is cleared. The process of the lab holds it; others look into it.
+package folder
 
 import (
 	"context"
@@ -12,13 +14,22 @@ import (
 	"time"
 )
 
+// The files in a lab's folder.
+const (
+	Lock       = "lock"
+	Status     = "status.json"
+	Kubeconfig = "kubeconfig"
+	Log        = "lab.log"
+	Data       = "data" // a folder: etcd's files, keys, and what else needs a disk
+)
+
 // A lab holds an exclusive lock on a file in its folder as long as it lives.
 // The system drops it however the process ends, so a lock that can be had
 // means that nobody is there, whatever files say and whichever process has the
 // old number now.
 
-// held is a folder that this process has.
-type held struct {
+// Held is a folder that this process has.
+type Held struct {
 	dir  string
 	file *os.File
 }
@@ -27,15 +38,15 @@ type held struct {
 // the status just then, or the lab before may be about to end.
 const lockWait = 2 * time.Second
 
-// acquire takes dir for this process and clears what a killed lab left in it.
-func acquire(ctx context.Context, dir string) (*held, error) {
+// Acquire takes dir for this process and clears what a killed lab left in it.
+func Acquire(ctx context.Context, dir string) (*Held, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the lab's folder: %w", err)
 	}
 	if err := os.Chmod(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("close the lab's folder to others: %w", err)
 	}
-	path := filepath.Join(dir, lockFile)
+	path := filepath.Join(dir, Lock)
 	deadline := time.Now().Add(lockWait)
 	for {
 		file, locked, err := tryLock(path)
@@ -43,15 +54,15 @@ func acquire(ctx context.Context, dir string) (*held, error) {
 			return nil, fmt.Errorf("lock the lab's folder %q: %w", dir, err)
 		}
 		if locked {
-			h := &held{dir, file}
+			h := &Held{dir, file}
 			if err := h.claim(); err != nil {
-				h.release(false)
+				h.Release(false)
 				return nil, err
 			}
 			return h, nil
 		}
 		if time.Now().After(deadline) {
-			pid, _, _ := holder(dir)
+			pid, _, _ := Holder(dir)
 			return nil, fmt.Errorf("a lab is already running in %q (process %d); end it with %q", dir, pid, "svctour lab down")
 		}
 		select {
@@ -94,7 +105,7 @@ func stillThere(file *os.File, path string) bool {
 }
 
 // claim removes what is left of a lab before, and writes whose folder it is.
-func (h *held) claim() error {
+func (h *Held) claim() error {
 	h.clear(true)
 	if err := h.file.Truncate(0); err != nil {
 		return fmt.Errorf("claim the lab's folder: %w", err)
@@ -106,10 +117,10 @@ func (h *held) claim() error {
 }
 
 // clear removes a lab's files, and nothing else that may lie in the folder.
-func (h *held) clear(log bool) {
-	names := []string{statusFile, statusFile + ".new", kubeconfigFile, kubeconfigFile + ".new", dataFolder}
+func (h *Held) clear(log bool) {
+	names := []string{Status, Status + ".new", Kubeconfig, Kubeconfig + ".new", Data}
 	if log {
-		names = append(names, logFile)
+		names = append(names, Log)
 	}
 	for _, name := range names {
 		// What cannot be removed now is removed by the next lab.
@@ -117,18 +128,18 @@ func (h *held) clear(log bool) {
 	}
 }
 
-// release removes the lab's files, the log only unless it is to be kept, and
+// Release removes the lab's files, the log only unless it is to be kept, and
 // the folder if nothing else is in it.
-func (h *held) release(keepLog bool) {
+func (h *Held) Release(keepLog bool) {
 	h.clear(!keepLog)
-	path := filepath.Join(h.dir, lockFile)
+	path := filepath.Join(h.dir, Lock)
 	removeLocked(h.file, path)
 	_ = os.Remove(h.dir)
 }
 
-// holder is the process that has dir, if one has.
-func holder(dir string) (pid int, alive bool, err error) {
-	path := filepath.Join(dir, lockFile)
+// Holder is the process that has dir, if one has.
+func Holder(dir string) (pid int, alive bool, err error) {
+	path := filepath.Join(dir, Lock)
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, false, nil
@@ -151,4 +162,32 @@ func holder(dir string) (pid int, alive bool, err error) {
 		return 0, true, nil
 	}
 	return pid, true, nil
+}
+
+// Sweep removes what a lab that was killed has left in dir.
+func Sweep(dir string) error {
+	path := filepath.Join(dir, Lock)
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	file, locked, err := tryLock(path)
+	if err != nil {
+		return fmt.Errorf("clean up the lab's folder: %w", err)
+	}
+	if locked {
+		(&Held{dir, file}).Release(false)
+	}
+	return nil
+}
+
+// WriteFile replaces a file as a whole: a reader sees the old or the new.
+func WriteFile(path string, content []byte) error {
+	next := path + ".new"
+	if err := os.WriteFile(next, content, 0o600); err != nil {
+		return fmt.Errorf("write %q: %w", path, err)
+	}
+	if err := os.Rename(next, path); err != nil {
+		return fmt.Errorf("write %q: %w", path, err)
+	}
+	return nil
 }

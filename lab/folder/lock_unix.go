@@ -1,12 +1,10 @@
 //go:build unix
 
-package lab
+package folder
 
 import (
 	"errors"
 	"os"
-	"os/exec"
-	"os/signal"
 	"syscall"
 )
 
@@ -38,13 +36,3 @@ func removeLocked(file *os.File, path string) {
 	_ = os.Remove(path)
 	file.Close()
 }
-
-// detach gives the child a session of its own: neither the terminal's Ctrl-C
-// nor its hanging up reaches it.
-func detach(command *exec.Cmd) { command.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
-
-// ignoreBrokenPipe lets a lab outlive whoever read its progress.
-func ignoreBrokenPipe() { signal.Ignore(syscall.SIGPIPE) }
-
-// terminate asks a process to end.
-func terminate(process *os.Process) error { return process.Signal(syscall.SIGTERM) }

@@ -1,10 +1,8 @@
-package lab
+package folder
 
 import (
 	"errors"
 	"os"
-	"os/exec"
-	"syscall"
 
 	"golang.org/x/sys/windows"
 )
@@ -34,13 +32,3 @@ func removeLocked(file *os.File, path string) {
 	file.Close()
 	_ = os.Remove(path)
 }
-
-// detach keeps the console's Ctrl-C from the child.
-func detach(command *exec.Cmd) {
-	command.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP}
-}
-
-func ignoreBrokenPipe() {}
-
-// terminate ends a process; there is no way to ask one of another console.
-func terminate(process *os.Process) error { return process.Kill() }

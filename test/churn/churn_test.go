@@ -27,6 +27,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 
 	"svctour/lab"
+	"svctour/lab/child"
 )
 
 var duration = flag.Duration("churn", 20*time.Second, "how long Pods are killed and Services changed")
@@ -259,7 +260,7 @@ func startLab(t *testing.T, ctx context.Context) (kubernetes.Interface, <-chan e
 	t.Helper()
 	dir, ready, ended := t.TempDir(), make(chan lab.Status, 1), make(chan error, 1)
 	go func() {
-		ended <- lab.Run(ctx, lab.Options{Dir: dir}, func(s lab.Status) { ready <- s })
+		ended <- child.Run(ctx, lab.Options{Dir: dir}, func(s lab.Status) { ready <- s })
 	}()
 	select {
 	case <-ready:

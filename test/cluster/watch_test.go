@@ -23,7 +23,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"svctour/cluster"
-	"svctour/lab/child/controlplane"
+	"svctour/lab"
 	"svctour/model"
 )
 
@@ -61,8 +61,8 @@ func createService(t testing.TB, ns, name string) {
 
 func TestProbeAnswers(t *testing.T) {
 	version, err := cluster.Probe(t.Context(), cluster.Options{Kubeconfig: kubeconfig(t, nil)})
-	if err != nil || version != controlplane.Version {
-		t.Errorf("got %q, %v; want %s", version, err, controlplane.Version)
+	if err != nil || version != lab.Version {
+		t.Errorf("got %q, %v; want %s", version, err, lab.Version)
 	}
 	wrong := kubeconfig(t, func(c *clientcmdapi.Config) { c.AuthInfos["test"].Token = "wrong" })
 	if _, err := cluster.Probe(t.Context(), cluster.Options{Kubeconfig: wrong}); !strings.Contains(cluster.Explain(err), "401 Unauthorized") {
@@ -79,7 +79,7 @@ func TestWatch(t *testing.T) {
 		t.Fatalf("the first snapshot is %+v, %v; want it at once and unsynced", first, err)
 	}
 	s := await(t, c, "everything to be listed", live)
-	if s.Cluster.Version != controlplane.Version || s.Cluster.Context != "test" || s.Cluster.Namespace != "" || len(s.Sync.Missing) > 0 {
+	if s.Cluster.Version != lab.Version || s.Cluster.Context != "test" || s.Cluster.Namespace != "" || len(s.Sync.Missing) > 0 {
 		t.Errorf("got %+v, missing %v", s.Cluster, s.Sync.Missing)
 	}
 	if s.Namespace("kube-system") == nil || s.Revision == "" {

@@ -21,7 +21,7 @@ import (
 	"svctour/cli"
 	"svctour/cluster"
 	"svctour/lab"
-	"svctour/lab/child/loadbalancer"
+	"svctour/lab/addon"
 	"svctour/model"
 )
 
@@ -120,7 +120,7 @@ func connect(ctx context.Context) (err error) {
 	if objects, err = dynamic.NewForConfig(config); err != nil {
 		return err
 	}
-	if err = loadbalancer.Enable(ctx, client, loadbalancer.DefaultPool); err != nil {
+	if err = addon.Enable(ctx, client, addon.DefaultPool); err != nil {
 		return err
 	}
 	connection, err := cluster.Connect(ctx, cluster.Options{Kubeconfig: kubeconfig, Diagnose: true})

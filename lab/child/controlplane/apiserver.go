@@ -20,6 +20,8 @@ import (
 	logsapi "k8s.io/component-base/logs/api/v1"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
+
+	"svctour/lab"
 )
 
 // User is who the kubeconfig's token stands for, as in a kubeadm cluster.
@@ -52,7 +54,7 @@ func apiServerFlags(keys *keyring, token string, served pair, ca []byte) ([]stri
 	flags := []string{
 		"--etcd-servers=" + etcdURL,
 		"--bind-address=127.0.0.1",
-		"--advertise-address=" + GatewayAddress,
+		"--advertise-address=" + lab.GatewayAddress,
 		"--tls-cert-file=" + keys.write("apiserver.crt", served.Certificate),
 		"--tls-private-key-file=" + keys.write("apiserver.key", served.Key),
 		"--kubelet-certificate-authority=" + keys.write("ca.crt", ca),
@@ -61,7 +63,7 @@ func apiServerFlags(keys *keyring, token string, served pair, ca []byte) ([]stri
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 		"--service-account-key-file=" + serviceAccountKey,
 		"--service-account-signing-key-file=" + serviceAccountKey,
-		"--service-cluster-ip-range=" + ServiceCIDR,
+		"--service-cluster-ip-range=" + lab.ServiceCIDR,
 		"--allow-privileged=true",
 		// The endpoints of Service kubernetes are the lab's to write: a
 		// reconciler would publish the random port.
@@ -80,7 +82,7 @@ func startAPIServer(ctx context.Context, store *etcd, keys *keyring, listener ne
 	if err != nil {
 		return nil, nil, err
 	}
-	served, err := ca.issue("kube-apiserver", "127.0.0.1", "localhost", KubernetesServiceAddress, GatewayAddress,
+	served, err := ca.issue("kube-apiserver", "127.0.0.1", "localhost", lab.KubernetesServiceAddress, lab.GatewayAddress,
 		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
 	if err != nil {
 		return nil, nil, err

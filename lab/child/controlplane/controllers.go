@@ -39,6 +39,8 @@ import (
 	"k8s.io/kubernetes/pkg/controller/statefulset"
 	"k8s.io/kubernetes/pkg/controller/tainteviction"
 	"k8s.io/kubernetes/pkg/controller/ttlafterfinished"
+
+	"svctour/lab"
 )
 
 // kube-controller-manager's defaults (its --help), but for the workers: a lab
@@ -74,7 +76,7 @@ type manager struct {
 // audit log are made from.
 func named(config *rest.Config, component, part string) *rest.Config {
 	config = rest.CopyConfig(config)
-	config.UserAgent = fmt.Sprintf("%s/%s/%s", component, Version, part)
+	config.UserAgent = fmt.Sprintf("%s/%s/%s", component, lab.Version, part)
 	return config
 }
 

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+
+	"svctour/lab"
 )
 
 // Dialer opens the connections that the API server makes into the cluster: to
@@ -16,12 +18,12 @@ type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 type kubeletTLS struct{ config *tls.Config }
 
 // kubeletNodes is how many node addresses the kubelets' certificate covers.
-const kubeletNodes = MaxNodes
+const kubeletNodes = lab.MaxNodes
 
 func newKubeletTLS(ca *authority) (*kubeletTLS, error) {
 	hosts := make([]string, 0, 2*kubeletNodes)
 	for i := range kubeletNodes {
-		hosts = append(hosts, NodeName(i), NodeAddress(i).String())
+		hosts = append(hosts, lab.NodeName(i), lab.NodeAddress(i).String())
 	}
 	served, err := ca.issue("kubelet", hosts...)
 	if err != nil {

@@ -5,11 +5,9 @@ import (
 	_ "unsafe" // for go:linkname
 
 	"k8s.io/component-base/version"
-)
 
-// Version is the Kubernetes release that is compiled in: the version of
-// k8s.io/kubernetes in go.mod.
-const Version = "v1.37.2"
+	"svctour/lab"
+)
 
 // Kubernetes' own build sets these with -ldflags, which "go run ." cannot, and
 // version.SetDynamicVersion only accepts the version it already has. Without
@@ -21,12 +19,13 @@ var gitVersion string
 //go:linkname gitCommit k8s.io/component-base/version.gitCommit
 var gitCommit string
 
-// setVersion makes every Kubernetes component of this process report Version.
+// setVersion makes every Kubernetes component of this process report
+// lab.Version.
 func setVersion() error {
-	gitVersion = Version
+	gitVersion = lab.Version
 	gitCommit = ""
-	if err := version.SetDynamicVersion(Version); err != nil {
-		return fmt.Errorf("set the components' version to %s: %w", Version, err)
+	if err := version.SetDynamicVersion(lab.Version); err != nil {
+		return fmt.Errorf("set the components' version to %s: %w", lab.Version, err)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"k8s.io/component-base/version"
+
+	"svctour/lab"
 )
 
 // TestVersion: the version that the components report is the one in go.mod,
@@ -16,13 +18,13 @@ func TestVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "k8s.io/kubernetes " + Version + "\n"; !strings.Contains(string(content), want) {
+	if want := "k8s.io/kubernetes " + lab.Version + "\n"; !strings.Contains(string(content), want) {
 		t.Errorf("go.mod does not require %q", want)
 	}
 	if err := setVersion(); err != nil {
 		t.Fatal(err)
 	}
-	if got := version.Get().GitVersion; got != Version {
-		t.Errorf("components report %s, want %s", got, Version)
+	if got := version.Get().GitVersion; got != lab.Version {
+		t.Errorf("components report %s, want %s", got, lab.Version)
 	}
 }

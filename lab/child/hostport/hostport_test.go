@@ -8,57 +8,18 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"reflect"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
+
+	asked "svctour/lab/hostport"
 )
 
 const patience = time.Minute
-
-func TestParse(t *testing.T) {
-	node := netip.MustParseAddr("172.18.0.2")
-	for text, want := range map[string]string{
-		"30080":                "127.0.0.1:30080 172.18.0.2:30080",
-		"8080:30080":           "127.0.0.1:8080 172.18.0.2:30080",
-		"8080:172.18.0.200:80": "127.0.0.1:8080 172.18.0.200:80",
-		"":                     `host port "": "" is not a port, 1 to 65535`,
-		"0":                    `host port "0": "0" is not a port, 1 to 65535`,
-		"65536":                `host port "65536": "65536" is not a port, 1 to 65535`,
-		"8080:":                `host port "8080:": "" is not a port, 1 to 65535`,
-		"8080:web:80":          `host port "8080:web:80": "web" is not an IPv4 address`,
-		"1:2:3:4":              `host port "1:2:3:4": want NODEPORT, HOSTPORT:NODEPORT or HOSTPORT:ADDRESS:PORT`,
-	} {
-		m, err := Parse(text, node)
-		got := fmt.Sprint(m.Listen(), " ", m.To)
-		if err != nil {
-			got = err.Error()
-		}
-		if got != want {
-			t.Errorf("%q: got %s, want %s", text, got, want)
-		}
-	}
-}
-
-func TestReadSaysWhatItCannotUse(t *testing.T) {
-	mappings, unreadable := read(map[string]string{"8080": "172.18.0.2:30080", "x": "172.18.0.2:1", "8081": "nowhere"})
-	if want := []Mapping{{8080, netip.MustParseAddrPort("172.18.0.2:30080")}}; !reflect.DeepEqual(mappings, want) {
-		t.Errorf("got %v, want %v", mappings, want)
-	}
-	want := []State{
-		{"127.0.0.1:8081", "nowhere", `"nowhere" is not an IPv4 address and port`},
-		{"x", "172.18.0.2:1", `"x" is not a port, 1 to 65535`},
-	}
-	if !reflect.DeepEqual(unreadable, want) {
-		t.Errorf("got %v, want %v", unreadable, want)
-	}
-}
 
 // echo is a server inside the lab; it answers a line once the client has ended.
 func echo(t *testing.T) Dial {
@@ -103,7 +64,7 @@ func freePort(t *testing.T) uint16 {
 
 func ask(t *testing.T, port uint16) (string, error) {
 	t.Helper()
-	conn, err := net.Dial("tcp4", netip.AddrPortFrom(Loopback, port).String())
+	conn, err := net.Dial("tcp4", netip.AddrPortFrom(asked.Loopback, port).String())
 	if err != nil {
 		return "", err
 	}
@@ -124,15 +85,15 @@ func TestForward(t *testing.T) {
 		forwarder := New(ctx, echo(t))
 		defer forwarder.Wait()
 		defer cancel()
-		good := Mapping{freePort(t), netip.MustParseAddrPort("172.18.0.2:30080")}
-		if states := forwarder.Set([]Mapping{good}); len(states) != 1 || states[0].Problem != "" {
+		good := asked.Mapping{Port: freePort(t), To: netip.MustParseAddrPort("172.18.0.2:30080")}
+		if states := forwarder.Set([]asked.Mapping{good}); len(states) != 1 || states[0].Problem != "" {
 			t.Fatalf("got %v", states)
 		}
 		if answer, err := ask(t, good.Port); answer != "you said hello" || err != nil {
 			t.Errorf("got %q, %v", answer, err)
 		}
-		refused := Mapping{freePort(t), netip.MustParseAddrPort("172.18.0.2:30081")}
-		forwarder.Set([]Mapping{good, refused})
+		refused := asked.Mapping{Port: freePort(t), To: netip.MustParseAddrPort("172.18.0.2:30081")}
+		forwarder.Set([]asked.Mapping{good, refused})
 		if _, err := ask(t, refused.Port); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
 			t.Errorf("to a port that refuses: %v, want a reset", err)
 		}
@@ -155,15 +116,15 @@ func TestTakenPort(t *testing.T) {
 	forwarder := New(ctx, echo(t))
 	defer forwarder.Wait()
 	defer cancel()
-	m := []Mapping{{port, netip.MustParseAddrPort("172.18.0.2:30080")}}
+	m := []asked.Mapping{{Port: port, To: netip.MustParseAddrPort("172.18.0.2:30080")}}
 	if got, want := forwarder.Set(m)[0].Problem, fmt.Sprintf("port %d of this machine is taken by another program", port); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if err := Check(ctx, m[0]); err == nil {
+	if err := asked.Check(ctx, m[0]); err == nil {
 		t.Error("a taken port passes the check")
 	}
 	listener.Close()
-	if err := Check(ctx, m[0]); err != nil {
+	if err := asked.Check(ctx, m[0]); err != nil {
 		t.Error(err)
 	}
 	if got := forwarder.Set(m)[0].Problem; got != "" {
@@ -174,8 +135,8 @@ func TestTakenPort(t *testing.T) {
 func TestConnectionsEndWithTheLab(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	forwarder := New(ctx, echo(t))
-	m := Mapping{freePort(t), netip.MustParseAddrPort("172.18.0.2:30080")}
-	if state := forwarder.Set([]Mapping{m})[0]; state.Problem != "" {
+	m := asked.Mapping{Port: freePort(t), To: netip.MustParseAddrPort("172.18.0.2:30080")}
+	if state := forwarder.Set([]asked.Mapping{m})[0]; state.Problem != "" {
 		t.Fatal(state)
 	}
 	conn, err := net.Dial("tcp4", m.Listen().String())
@@ -189,16 +150,16 @@ func TestConnectionsEndWithTheLab(t *testing.T) {
 	if _, err := bufio.NewReader(conn).ReadByte(); err == nil || strings.Contains(err.Error(), "timeout") {
 		t.Errorf("the connection is still there: %v", err)
 	}
-	if got := forwarder.Set([]Mapping{{freePort(t), m.To}})[0].Problem; got != "the lab is ending" {
+	if got := forwarder.Set([]asked.Mapping{{Port: freePort(t), To: m.To}})[0].Problem; got != "the lab is ending" {
 		t.Errorf("a port of a lab that has ended: %q", got)
 	}
 }
 
 func TestRunFollowsTheConfigMap(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	client, states, done := fake.NewClientset(), make(chan []State), make(chan error, 1)
+	client, states, done := fake.NewClientset(), make(chan []asked.State), make(chan error, 1)
 	go func() {
-		done <- Run(ctx, client, echo(t), func(s []State) {
+		done <- Run(ctx, client, echo(t), func(s []asked.State) {
 			select {
 			case states <- s:
 			case <-ctx.Done():
@@ -229,8 +190,8 @@ func TestRunFollowsTheConfigMap(t *testing.T) {
 			t.Fatal("the ConfigMap is not watched")
 		}
 	}
-	m := Mapping{freePort(t), netip.MustParseAddrPort("172.18.0.2:30080")}
-	if err := Expose(ctx, client, m); err != nil {
+	m := asked.Mapping{Port: freePort(t), To: netip.MustParseAddrPort("172.18.0.2:30080")}
+	if err := asked.Expose(ctx, client, m); err != nil {
 		t.Fatal(err)
 	}
 	until(fmt.Sprintf("[{127.0.0.1:%d 172.18.0.2:30080 }]", m.Port))
@@ -238,7 +199,7 @@ func TestRunFollowsTheConfigMap(t *testing.T) {
 		t.Errorf("got %q, %v", answer, err)
 	}
 	for _, want := range []bool{true, false} {
-		if had, err := Unexpose(ctx, client, m.Port); had != want || err != nil {
+		if had, err := asked.Unexpose(ctx, client, m.Port); had != want || err != nil {
 			t.Errorf("unexpose: %v, %v, want %v", had, err, want)
 		}
 		if want {
@@ -258,19 +219,4 @@ func watched(client *fake.Clientset) bool {
 		}
 	}
 	return false
-}
-
-func TestExposeAddsToWhatThereIs(t *testing.T) {
-	ctx, client := t.Context(), fake.NewClientset(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: ConfigMap}})
-	to := netip.MustParseAddrPort("172.18.0.2:30080")
-	if err := Expose(ctx, client, Mapping{1, to}, Mapping{2, to}); err != nil {
-		t.Fatal(err)
-	}
-	if err := Expose(ctx, client, Mapping{2, netip.MustParseAddrPort("172.18.0.3:1")}); err != nil {
-		t.Fatal(err)
-	}
-	got, err := client.CoreV1().ConfigMaps("kube-system").Get(ctx, ConfigMap, metav1.GetOptions{})
-	if want := map[string]string{"1": "172.18.0.2:30080", "2": "172.18.0.3:1"}; err != nil || !reflect.DeepEqual(got.Data, want) {
-		t.Errorf("got %v, %v, want %v", got.Data, err, want)
-	}
 }

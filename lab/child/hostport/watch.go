@@ -3,45 +3,37 @@ package hostport
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/util/retry"
-)
 
-// ConfigMap, in kube-system, is where the lab's host ports are kept while it
-// runs: a key is a port of this machine, its value the address and port inside
-// the lab.
-const ConfigMap = "svctour-host-ports"
+	asked "svctour/lab/hostport"
+)
 
 // again is how soon a port that could not be had is tried once more.
 const again = 10 * time.Second
 
 // Run keeps a lab's host ports, of which it has none at first, as its ConfigMap
 // says until ctx ends, and tells changed how they are whenever that changes.
-func Run(ctx context.Context, client kubernetes.Interface, dial Dial, changed func([]State)) error {
+func Run(ctx context.Context, client kubernetes.Interface, dial Dial, changed func([]asked.State)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	forwarder := New(ctx, dial)
 	defer forwarder.Wait()
 	factory := informers.NewSharedInformerFactoryWithOptions(client, again, informers.WithNamespace(metav1.NamespaceSystem),
 		informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-			o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, ConfigMap).String()
+			o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, asked.ConfigMap).String()
 		}))
 	defer factory.Shutdown()
 	defer cancel()
-	var last []State // only one handler runs at a time
+	var last []asked.State // only one handler runs at a time
 	set := func(data map[string]string) {
-		mappings, unreadable := read(data)
+		mappings, unreadable := asked.Read(data)
 		if states := append(forwarder.Set(mappings), unreadable...); !slices.Equal(states, last) {
 			last = states
 			changed(states)
@@ -52,7 +44,7 @@ func Run(ctx context.Context, client kubernetes.Interface, dial Dial, changed fu
 		UpdateFunc: func(_, object any) { set(dataOf(object)) },
 		DeleteFunc: func(any) { set(nil) },
 	}); err != nil {
-		return fmt.Errorf("watch the ConfigMap %s: %w", ConfigMap, err)
+		return fmt.Errorf("watch the ConfigMap %s: %w", asked.ConfigMap, err)
 	}
 	factory.StartWithContext(ctx)
 	<-ctx.Done()
@@ -60,91 +52,8 @@ func Run(ctx context.Context, client kubernetes.Interface, dial Dial, changed fu
 }
 
 func dataOf(object any) map[string]string {
-	if m, ok := object.(*corev1.ConfigMap); ok && m.Name == ConfigMap {
+	if m, ok := object.(*corev1.ConfigMap); ok && m.Name == asked.ConfigMap {
 		return m.Data
 	}
 	return nil
 }
-
-// read is what a ConfigMap says; somebody may have edited it.
-func read(data map[string]string) (mappings []Mapping, unreadable []State) {
-	for from, to := range data {
-		number, err := parsePort(from)
-		if err != nil {
-			unreadable = append(unreadable, State{Listen: from, To: to, Problem: err.Error()})
-			continue
-		}
-		address, err := netip.ParseAddrPort(to)
-		if err != nil || !address.Addr().Is4() || address.Port() == 0 {
-			unreadable = append(unreadable, State{
-				Listen: Mapping{Port: number}.Listen().String(), To: to, Problem: fmt.Sprintf("%q is not an IPv4 address and port", to),
-			})
-			continue
-		}
-		mappings = append(mappings, Mapping{number, address})
-	}
-	slices.SortFunc(unreadable, func(a, b State) int { return strings.Compare(a.Listen, b.Listen) })
-	return mappings, unreadable
-}
-
-// Expose asks the lab for host ports, in place of those that have the same
-// port. Whether the lab could open them is in its status.
-func Expose(ctx context.Context, client kubernetes.Interface, mappings ...Mapping) error {
-	maps := client.CoreV1().ConfigMaps(metav1.NamespaceSystem)
-	err := retry.OnError(retry.DefaultRetry, func(err error) bool {
-		return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err)
-	}, func() error {
-		current, err := maps.Get(ctx, ConfigMap, metav1.GetOptions{})
-		missing := apierrors.IsNotFound(err)
-		if err != nil && !missing {
-			return err
-		}
-		if missing {
-			current = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
-				Name: ConfigMap, Labels: map[string]string{"app.kubernetes.io/managed-by": "svctour"},
-			}}
-		}
-		if current.Data == nil {
-			current.Data = map[string]string{}
-		}
-		for _, m := range mappings {
-			current.Data[key(m.Port)] = m.To.String()
-		}
-		if missing {
-			_, err = maps.Create(ctx, current, metav1.CreateOptions{})
-		} else {
-			_, err = maps.Update(ctx, current, metav1.UpdateOptions{})
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("write the ConfigMap %s: %w", ConfigMap, err)
-	}
-	return nil
-}
-
-// Unexpose gives a port back and says whether the lab had it.
-func Unexpose(ctx context.Context, client kubernetes.Interface, port uint16) (bool, error) {
-	maps, had := client.CoreV1().ConfigMaps(metav1.NamespaceSystem), false
-	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		current, err := maps.Get(ctx, ConfigMap, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if _, had = current.Data[key(port)]; !had {
-			return nil
-		}
-		delete(current.Data, key(port))
-		_, err = maps.Update(ctx, current, metav1.UpdateOptions{})
-		return err
-	})
-	if err != nil {
-		return false, fmt.Errorf("write the ConfigMap %s: %w", ConfigMap, err)
-	}
-	return had, nil
-}
-
-func key(port uint16) string { return strconv.Itoa(int(port)) }

@@ -1,11 +1,9 @@
 package loadbalancer
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/netip"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -14,19 +12,20 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/fake"
+
+	"svctour/lab/addon"
 )
 
 func TestParsePool(t *testing.T) {
 	for text, want := range map[string]string{
-		DefaultPool:                  DefaultPool,
+		addon.DefaultPool:            addon.DefaultPool,
 		"10.0.0.7":                   "10.0.0.7-10.0.0.7",
 		" 10.0.0.7 - 10.0.0.9 ":      "10.0.0.7-10.0.0.9",
 		"10.0.0.9-10.0.0.7":          `address pool "10.0.0.9-10.0.0.7": 10.0.0.7 comes before 10.0.0.9`,
 		"fd00::1-fd00::9":            `address pool "fd00::1-fd00::9": the lab has IPv4 only`,
 		"10.0.0.0-10.255.255.255":    `address pool "10.0.0.0-10.255.255.255": more than 65536 addresses`,
-		"172.18.0.0/24":              `address pool "172.18.0.0/24": want FIRST-LAST, as in ` + DefaultPool,
-		"172.18.0.200-172.18.0.250x": `address pool "172.18.0.200-172.18.0.250x": want FIRST-LAST, as in ` + DefaultPool,
+		"172.18.0.0/24":              `address pool "172.18.0.0/24": want FIRST-LAST, as in ` + addon.DefaultPool,
+		"172.18.0.200-172.18.0.250x": `address pool "172.18.0.200-172.18.0.250x": want FIRST-LAST, as in ` + addon.DefaultPool,
 	} {
 		pool, err := ParsePool(text)
 		got := ""
@@ -153,12 +152,12 @@ func TestElect(t *testing.T) {
 // TestElectionMovesOnlyWhatItMust: an address stays where it is unless its node
 // has gone, and addresses are spread over the nodes.
 func TestElectionMovesOnlyWhatItMust(t *testing.T) {
-	pool, err := ParsePool(DefaultPool)
+	pool, err := ParsePool(addon.DefaultPool)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []*corev1.Service
-	for a := pool.first; pool.Contains(a); a = a.Next() {
+	for a := pool.First; pool.Contains(a); a = a.Next() {
 		all = append(all, balancer(a.String(), a.String()))
 	}
 	nodes := []*corev1.Node{node("n1", corev1.ConditionTrue), node("n2", corev1.ConditionTrue), node("n3", corev1.ConditionTrue)}
@@ -247,39 +246,5 @@ func TestCloudFollowsWishes(t *testing.T) {
 	}
 	if _, exists, err := c.GetLoadBalancer(t.Context(), "lab", s); exists || err != nil {
 		t.Errorf("deleted, and there: %v, %v", exists, err)
-	}
-}
-
-func TestEnableAndDisable(t *testing.T) {
-	ctx, client := context.Background(), fake.NewClientset()
-	state := func() string {
-		pool, ok, err := Enabled(ctx, client)
-		return fmt.Sprint(pool, " ", ok, " ", err)
-	}
-	if got, want := state(), " false <nil>"; got != want {
-		t.Errorf("at first: %s", got)
-	}
-	for _, pool := range []string{DefaultPool, "172.18.0.200-172.18.0.201"} {
-		if err := Enable(ctx, client, pool); err != nil {
-			t.Fatal(err)
-		}
-		if got, want := state(), pool+" true <nil>"; got != want {
-			t.Errorf("enabled: got %s, want %s", got, want)
-		}
-	}
-	if err := Enable(ctx, client, "x"); err == nil {
-		t.Error("a pool that is none is taken")
-	}
-	account, err := client.CoreV1().ServiceAccounts("kube-system").Get(ctx, Name, metav1.GetOptions{})
-	if err != nil || !reflect.DeepEqual(account.Labels, theLabels) {
-		t.Errorf("ServiceAccount %+v, %v", account, err)
-	}
-	for _, want := range []bool{true, false} {
-		if found, err := Disable(ctx, client); found != want || err != nil {
-			t.Errorf("disabled: %v, %v, want %v", found, err, want)
-		}
-	}
-	if got, want := state(), " false <nil>"; got != want {
-		t.Errorf("disabled: %s", got)
 	}
 }

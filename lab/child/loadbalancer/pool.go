@@ -1,76 +1,36 @@
 // Package loadbalancer is the lab's load balancers: the cloud service
 // controller of Kubernetes (k8s.io/cloud-provider) over a pool of addresses,
 // and what announces each of them from a node, as MetalLB does in layer 2 mode.
-// It runs as the program of a Pod: see Enable.
+// It runs as the program of a Pod: see addon.Enable.
 package loadbalancer
 
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"svctour/lab/addon"
 )
 
-// DefaultPool is the addresses that the lab's load balancers have: in the
-// nodes' network, behind those of its nodes.
-const DefaultPool = "172.18.0.200-172.18.0.250"
-
-// poolLimit keeps a mistyped range from being a list of the whole network.
-const poolLimit = 1 << 16
-
-// Pool is a range of IPv4 addresses, and whose each of them is. It may be used
-// from several goroutines.
+// Pool is a range of addresses, and whose each of them is. It may be used from
+// several goroutines.
 type Pool struct {
-	first, last netip.Addr
+	addon.Range
 
 	mu     sync.Mutex
 	owners map[netip.Addr]types.UID
 	held   map[types.UID]netip.Addr
 }
 
-// ParsePool reads a range, FIRST-LAST, or a single address.
+// ParsePool makes a pool of a range that addon.ParseRange reads.
 func ParsePool(text string) (*Pool, error) {
-	from, to, ranged := strings.Cut(text, "-")
-	if !ranged {
-		to = from
-	}
-	first, err := netip.ParseAddr(strings.TrimSpace(from))
+	r, err := addon.ParseRange(text)
 	if err != nil {
-		return nil, fmt.Errorf("address pool %q: want FIRST-LAST, as in %s", text, DefaultPool)
+		return nil, err
 	}
-	last, err := netip.ParseAddr(strings.TrimSpace(to))
-	if err != nil {
-		return nil, fmt.Errorf("address pool %q: want FIRST-LAST, as in %s", text, DefaultPool)
-	}
-	switch {
-	case !first.Is4() || !last.Is4():
-		return nil, fmt.Errorf("address pool %q: the lab has IPv4 only", text)
-	case last.Less(first):
-		return nil, fmt.Errorf("address pool %q: %s comes before %s", text, last, first)
-	}
-	p := &Pool{first: first, last: last, owners: map[netip.Addr]types.UID{}, held: map[types.UID]netip.Addr{}}
-	if p.size() > poolLimit {
-		return nil, fmt.Errorf("address pool %q: more than %d addresses", text, poolLimit)
-	}
-	return p, nil
-}
-
-// String is the range as ParsePool reads it.
-func (p *Pool) String() string { return p.first.String() + "-" + p.last.String() }
-
-func (p *Pool) size() int {
-	number := func(a netip.Addr) int {
-		b := a.As4()
-		return int(b[0])<<24 | int(b[1])<<16 | int(b[2])<<8 | int(b[3])
-	}
-	return number(p.last) - number(p.first) + 1
-}
-
-// Contains says whether an address is in the range.
-func (p *Pool) Contains(a netip.Addr) bool {
-	return a.Is4() && !a.Less(p.first) && !p.last.Less(a)
+	return &Pool{Range: r, owners: map[netip.Addr]types.UID{}, held: map[types.UID]netip.Addr{}}, nil
 }
 
 // Allocate gives an owner an address: the wanted one if that is valid, or else
@@ -118,7 +78,7 @@ func (p *Pool) Release(owner types.UID) {
 }
 
 func (p *Pool) free() netip.Addr {
-	for a := p.first; p.Contains(a); a = a.Next() {
+	for a := p.First; p.Contains(a); a = a.Next() {
 		if _, taken := p.owners[a]; !taken {
 			return a
 		}

@@ -19,6 +19,7 @@ import (
 	"k8s.io/component-base/featuregate"
 	controllersmetrics "k8s.io/component-base/metrics/prometheus/controllers"
 
+	"svctour/lab/addon"
 	"svctour/lab/child/incluster"
 	"svctour/lab/child/process"
 )
@@ -70,7 +71,7 @@ func Main(announcer Announcer) process.Main {
 	return func(ctx context.Context, p *process.Process) int {
 		flags := flag.NewFlagSet("load-balancer", flag.ContinueOnError)
 		flags.SetOutput(p.Stderr)
-		text := flags.String("pool", DefaultPool, "the addresses to hand out")
+		text := flags.String("pool", addon.DefaultPool, "the addresses to hand out")
 		if err := flags.Parse(p.Args[1:]); err != nil {
 			return 2
 		}

@@ -8,13 +8,12 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
+
+	"svctour/lab"
 )
 
-// Version is the kube-proxy that runs here, ImageName its image.
-const (
-	Version   = "v1.37.2"
-	ImageName = "registry.k8s.io/kube-proxy:" + Version
-)
+// ImageName is the image of the kube-proxy that runs here.
+const ImageName = "registry.k8s.io/kube-proxy:" + lab.Version
 
 // Addon is what kubeadm installs for kube-proxy.
 type Addon struct {

@@ -22,6 +22,7 @@ import (
 	"k8s.io/kubernetes/pkg/proxy/healthcheck"
 	"k8s.io/kubernetes/pkg/proxy/runner"
 
+	"svctour/lab"
 	"svctour/lab/child/incluster"
 	"svctour/lab/child/network"
 	"svctour/lab/child/process"
@@ -76,7 +77,7 @@ func Main(nodes func(name string) Node) process.Main {
 		if err != nil {
 			return fail(err)
 		}
-		config.UserAgent = "kube-proxy/" + Version
+		config.UserAgent = "kube-proxy/" + lab.Version
 		config.ContentType = "application/vnd.kubernetes.protobuf"
 		client, err := kubernetes.NewForConfig(config)
 		if err != nil {
