@@ -9,7 +9,6 @@ import (
 	"time"
 	"unicode"
 
-	"svctour/cluster"
 	"svctour/cluster/files"
 	"svctour/model/diagnose"
 )

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +13,7 @@ import (
 	"svctour/lab"
 	"svctour/lab/child"
 	"svctour/lab/hostport"
+	"svctour/model"
 	"svctour/model/path"
 )
 

@@ -15,9 +15,9 @@ type Cluster interface {
 	// Kubectl runs one command in the namespace of the play, which args do not
 	// name. Whatever goes wrong is in the reply.
 	Kubectl(ctx context.Context, args []string, stdin string) model.Reply
-	// Next gives the first snapshot at once, and later ones when something
-	// changed. Its error is that of ctx.
-	Next(ctx context.Context) (*model.Snapshot, error)
+	// Next blocks until there is a snapshot newer than the one with the sequence
+	// after; 0 stands for none. Its error is that of ctx.
+	Next(ctx context.Context, after uint64) (*model.Snapshot, error)
 }
 
 // AutoOptions are Auto's choices.
@@ -59,7 +59,7 @@ func Auto(ctx context.Context, l *Lesson, c Cluster, o AutoOptions) error {
 	a := &auto{play: play, cluster: c, options: o}
 	a.print("Lesson %d  %s", l.Number, l.Title)
 	for a.last == nil || !a.last.Sync.Synced {
-		if a.last, err = c.Next(ctx); err != nil {
+		if a.last, err = c.Next(ctx, a.sequence()); err != nil {
 			return fmt.Errorf("read the cluster: %w", err)
 		}
 	}
@@ -233,7 +233,7 @@ func (a *auto) wait(ctx context.Context, failure string, met func() (bool, error
 		} else if ok {
 			return nil
 		}
-		next, err := a.cluster.Next(limited)
+		next, err := a.cluster.Next(limited, a.sequence())
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -247,6 +247,14 @@ func (a *auto) wait(ctx context.Context, failure string, met func() (bool, error
 		}
 		a.last = next
 	}
+}
+
+// sequence is that of the last snapshot; 0 before the first.
+func (a *auto) sequence() uint64 {
+	if a.last == nil {
+		return 0
+	}
+	return a.last.Sequence
 }
 
 func (a *auto) violation(format string, args ...any) error {

@@ -161,7 +161,7 @@ func (c *fakeCluster) Kubectl(_ context.Context, args []string, _ string) model.
 	return model.Reply{Stdout: "ok\n"}
 }
 
-func (c *fakeCluster) Next(ctx context.Context) (*model.Snapshot, error) {
+func (c *fakeCluster) Next(ctx context.Context, _ uint64) (*model.Snapshot, error) {
 	if c.sequence == 0 || c.changed {
 		c.changed = false
 		return c.snapshot(), nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -149,7 +150,7 @@ func TestNodes(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	status, err := lab.ReadStatus(cluster.process.dir)
+	status, err := lab.ReadStatus(filepath.Join(cluster.home, "lab"))
 	if err != nil || !status.Running || len(status.Nodes) != lab.DefaultNodes || !status.Nodes[0].Ready {
 		t.Errorf("status %+v, %v", status, err)
 	}

@@ -22,15 +22,15 @@ import (
 
 func TestASecondLabIsRefused(t *testing.T) {
 	theLab(t)
-	process, err := startLab(t.Context(), cluster.process.dir, 1)
+	process, err := startLab(t.Context(), filepath.Join(cluster.home, "lab"), 1)
 	if err == nil {
 		_ = process.Stop(t.Context())
 		t.Fatal("a second lab has started")
 	}
-	if want := fmt.Sprintf("a lab is already running in %q (process %d)", cluster.process.dir, cluster.process.Status().PID); !strings.Contains(err.Error(), want) {
+	if want := fmt.Sprintf("a lab is already running in %q (process %d)", filepath.Join(cluster.home, "lab"), cluster.process.Status().PID); !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want %q", err, want)
 	}
-	if status, err := lab.ReadStatus(cluster.process.dir); err != nil || !status.Running {
+	if status, err := lab.ReadStatus(filepath.Join(cluster.home, "lab")); err != nil || !status.Running {
 		t.Errorf("the first lab is no longer running: %+v, %v", status, err)
 	}
 }
@@ -38,7 +38,7 @@ func TestASecondLabIsRefused(t *testing.T) {
 func TestFilesAreClosedToOthers(t *testing.T) {
 	theLab(t)
 	for name, want := range map[string]os.FileMode{".": 0o700, folder.Kubeconfig: 0o600, folder.Status: 0o600, folder.Log: 0o600, folder.Data: 0o700} {
-		info, err := os.Stat(filepath.Join(cluster.process.dir, name))
+		info, err := os.Stat(filepath.Join(filepath.Join(cluster.home, "lab"), name))
 		if err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v, want %v", name, info.Mode(), err, want)
 		}
@@ -110,7 +110,11 @@ func TestALabThatIsKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := first.command.Process.Kill(); err != nil {
+	process, err := os.FindProcess(first.Status().PID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	<-first.Done()
