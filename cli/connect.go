@@ -74,7 +74,7 @@ func explained(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return context.Canceled
 	}
-	sentence := errors.New(cluster.Explain(err))
+	sentence := cluster.ExplainError(err)
 	var (
 		none      *cluster.NoKubeconfigError
 		malformed *cluster.MalformedError

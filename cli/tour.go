@@ -123,7 +123,7 @@ func tourChoice(g *globals, useLab bool) (*shell.Choice, error) {
 	}
 	contexts, err := cluster.Contexts(cluster.Options{Kubeconfig: g.Kubeconfig, Context: g.Context, Namespace: g.Namespace})
 	if err != nil {
-		return nil, usageError(errors.New(cluster.Explain(err)))
+		return nil, usageError(cluster.ExplainError(err))
 	}
 	if g.Context == "" {
 		return nil, nil
@@ -201,10 +201,7 @@ func (b *backend) Choices(context.Context) ([]shell.Choice, error) {
 	if errors.As(err, &none) && none.Err == nil {
 		return choices, nil // nothing to choose besides the lab, and nothing wrong with that
 	}
-	if err != nil {
-		err = errors.New(cluster.Explain(err))
-	}
-	return choices, err
+	return choices, cluster.ExplainError(err)
 }
 
 // options choose a cluster. It is an error to choose a lab that does not run:
@@ -234,7 +231,7 @@ func (b *backend) Probe(ctx context.Context, c shell.Choice) (string, error) {
 	}
 	version, err := cluster.Probe(ctx, o)
 	if err != nil {
-		return "", errors.New(cluster.Explain(err))
+		return "", cluster.ExplainError(err)
 	}
 	return version, nil
 }
@@ -303,7 +300,7 @@ func (b *backend) Connect(ctx context.Context, c shell.Choice) (shell.Session, e
 	}
 	connection, err := cluster.Connect(ctx, o)
 	if err != nil {
-		return nil, errors.New(cluster.Explain(err))
+		return nil, cluster.ExplainError(err)
 	}
 	return &session{Connection: connection}, nil
 }

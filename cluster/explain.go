@@ -69,6 +69,24 @@ func Explain(err error) string {
 	return Sentence(server + ": " + rootCause(err).Error())
 }
 
+// Explained is an error whose text is the one sentence for people, see Explain;
+// it unwraps to the cause.
+type Explained struct {
+	Text string
+	Err  error
+}
+
+func (e *Explained) Error() string { return e.Text }
+func (e *Explained) Unwrap() error { return e.Err }
+
+// ExplainError gives err with the text of Explain; nil for nil.
+func ExplainError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Explained{Text: Explain(err), Err: err}
+}
+
 // explainStatus explains what a server that answered said.
 func explainStatus(server string, err error) string {
 	switch {

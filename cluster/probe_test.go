@@ -31,6 +31,7 @@ import (
 	"go.uber.org/goleak"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/klog/v2"
 )
 
@@ -337,6 +338,24 @@ func TestExplain(t *testing.T) {
 		if got := Explain(err); got != want {
 			t.Errorf("%v:\n got %q\nwant %q", err, got, want)
 		}
+	}
+}
+
+// An explained error still is what it was.
+func TestExplainErrorKeepsTheCause(t *testing.T) {
+	refused := &ServerError{Server: "https://k8s.example", Err: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}}
+	forbidden := &ServerError{Server: "https://k8s.example", Err: apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "web", errors.New("no"))}
+	for _, cause := range []error{refused, forbidden, context.Canceled, &ContextError{Name: "x"}} {
+		err := fmt.Errorf("look at a node: %w", ExplainError(cause))
+		if !errors.Is(err, cause) || err.Error() != "look at a node: "+Explain(cause) || Explain(ExplainError(cause)) != Explain(cause) {
+			t.Errorf("%v: got %v, explained again as %q", cause, err, Explain(ExplainError(cause)))
+		}
+	}
+	if !apierrors.IsForbidden(ExplainError(forbidden)) || !errors.Is(ExplainError(refused), syscall.ECONNREFUSED) {
+		t.Error("the cause is lost")
+	}
+	if err := ExplainError(nil); err != nil {
+		t.Errorf("nothing is explained as %v", err)
 	}
 }
 

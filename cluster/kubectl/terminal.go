@@ -38,9 +38,9 @@ func (r Runner) Terminal(ctx context.Context, namespace string, args []string) (
 	var refused refusal
 	switch {
 	case errors.As(err, &refused):
-		return nil, errors.New(cluster.Sentence(refused.Error()))
+		return nil, &cluster.Explained{Text: cluster.Sentence(refused.Error()), Err: refused}
 	case err != nil:
-		return nil, errors.New(cluster.Explain(err))
+		return nil, cluster.ExplainError(err)
 	}
 	program, err := os.Executable()
 	if err != nil {

@@ -66,7 +66,7 @@ func proxyPod(ctx context.Context, c *cluster.Connection, node string) (*corev1.
 		LabelSelector: "k8s-app=kube-proxy", FieldSelector: fields.OneTermEqualSelector("spec.nodeName", node).String(),
 	})
 	if err != nil {
-		return nil, errors.New(cluster.Explain(c.FromServer(err)))
+		return nil, cluster.ExplainError(c.FromServer(err))
 	}
 	for i := range pods.Items {
 		if pod := &pods.Items[i]; pod.Status.Phase == corev1.PodRunning && pod.DeletionTimestamp == nil && len(pod.Spec.Containers) > 0 {
@@ -104,7 +104,7 @@ func run(ctx context.Context, c *cluster.Connection, pod *corev1.Pod, command []
 	case err == nil:
 		return stdout.String(), nil
 	case errors.As(err, &status):
-		return "", errors.New(cluster.Explain(c.FromServer(err)))
+		return "", cluster.ExplainError(c.FromServer(err))
 	case errors.As(err, &code) && stderr.String() != "":
 		return "", fmt.Errorf("exit code %d: %s", code.ExitStatus(), cluster.Sentence(stderr.String()))
 	}

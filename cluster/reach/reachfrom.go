@@ -148,7 +148,7 @@ func AskBeside(ctx context.Context, c *cluster.Connection, client *model.Pod, im
 	}
 	pods := c.Client().CoreV1().Pods(client.Namespace)
 	if _, err := pods.Patch(ctx, client.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "ephemeralcontainers"); err != nil {
-		return nil, errors.New(cluster.Explain(c.FromServer(err)))
+		return nil, cluster.ExplainError(c.FromServer(err))
 	}
 	_, answers, err := asked(ctx, c, client.Namespace, client.Name, name, len(addresses))
 	return answers, err
@@ -180,7 +180,7 @@ func AskAlone(ctx context.Context, c *cluster.Connection, image string, addresse
 		},
 	}, metav1.CreateOptions{})
 	if err != nil {
-		return nil, nil, errors.New(cluster.Explain(c.FromServer(err)))
+		return nil, nil, cluster.ExplainError(c.FromServer(err))
 	}
 	pod, answers, err := asked(ctx, c, namespace, made.Name, "client", len(addresses))
 	if err != nil {
@@ -219,7 +219,7 @@ func asked(ctx context.Context, c *cluster.Connection, namespace, pod, container
 			return nil, nil, ended()
 		}
 		if err != nil {
-			return nil, nil, errors.New(cluster.Explain(c.FromServer(err)))
+			return nil, nil, cluster.ExplainError(c.FromServer(err))
 		}
 		state := stateOf(got, container)
 		if state.Terminated != nil {
@@ -242,7 +242,7 @@ func asked(ctx context.Context, c *cluster.Connection, namespace, pod, container
 	limit := int64(64 << 10)
 	log, err := pods.GetLogs(pod, &corev1.PodLogOptions{Container: container, LimitBytes: &limit}).Stream(ctx)
 	if err != nil {
-		return nil, nil, errors.New(cluster.Explain(c.FromServer(err)))
+		return nil, nil, cluster.ExplainError(c.FromServer(err))
 	}
 	defer log.Close()
 	text, err := io.ReadAll(log)
