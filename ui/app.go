@@ -192,7 +192,7 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 	case rulesMsg:
 		return a.rulesRead(msg)
 	case observeDueMsg:
-		return a.look()
+		return a.look(glance{})
 	case clientMadeMsg:
 		a.clientMade(msg)
 	case savedMsg:
@@ -261,6 +261,8 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 		return compute(a.shown, in)
 	case shell.Diagnose:
 		return diagnoseService(a.shown, a.link.world, in)
+	case shell.Look:
+		return a.look(glance{all: true})
 	case shell.MakeClient:
 		a.askForClient(in)
 	case shell.Prompt:

@@ -257,7 +257,7 @@ type scripted struct {
 	cleaned  bool
 	startErr error
 	contexts []shell.Choice
-	observe  func(node string, family path.Family) (*path.Observed, error) // nil: the node does not answer
+	observe  func(node string, command []string) (string, error) // nil: the node does not answer
 }
 
 func (b *scripted) Choices(context.Context) ([]shell.Choice, error) {
@@ -312,13 +312,22 @@ func (b *scripted) Kubectl(ctx context.Context, namespace string, args []string,
 	}
 	return b.reply
 }
-func (b *scripted) Observe(ctx context.Context, node, _ string, family path.Family) (*path.Observed, error) {
-	if b.observe != nil {
-		return b.observe(node, family)
+func (b *scripted) Observe(ctx context.Context, ask path.Ask, take func(path.Listing) error) error {
+	if b.observe == nil {
+		b.waiting <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
 	}
-	b.waiting <- struct{}{}
-	<-ctx.Done()
-	return nil, ctx.Err()
+	for _, c := range ask.Commands() {
+		text, err := b.observe(ask.Node, c.Args)
+		if err != nil {
+			return err
+		}
+		if err := take(c.Listing(ask, time.Time{}, strings.NewReader(text))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 func (b *scripted) Terminal(_ context.Context, namespace string, args []string) (shell.Child, error) {
 	b.ran = append(b.ran, append([]string{"terminal", namespace}, args...))

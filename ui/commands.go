@@ -9,7 +9,6 @@ import (
 	"svctour/lessons"
 	"svctour/model"
 	"svctour/model/diagnose"
-	"svctour/model/path"
 	"svctour/ui/shell"
 )
 
@@ -173,46 +172,35 @@ func runCommands(errand context.Context, s shell.Session, namespace string, run 
 }
 
 // rulesMsg is one look at the node that is watched.
-type rulesMsg struct{ rules shell.Rules }
-
-// observeTime bounds one look at a node.
-const observeTime = 10 * time.Second
-
-func observe(s shell.Session, w watch, world *model.Snapshot) tea.Cmd {
-	return within(w.ctx, func(ctx context.Context) tea.Msg { return rulesMsg{look(ctx, s, w, world)} })
+type rulesMsg struct {
+	rules shell.Rules
+	took  time.Duration
+	extra bool // the person asked for it: the next one is planned already
 }
 
-// look reads a node's rules and lays them beside the derived ones.
-func look(ctx context.Context, s shell.Session, w watch, world *model.Snapshot) shell.Rules {
-	ctx, cancel := context.WithTimeout(ctx, observeTime)
-	defer cancel()
-	rules := shell.Rules{Node: w.node, Family: w.family}
-	observed, err := s.Observe(ctx, w.node, world.Proxy.Mode, w.family)
-	if err != nil {
-		rules.Err = err.Error()
-		return rules
-	}
-	rules.Observed = observed
-	if w.before != nil {
-		rules.Changed = observed.Since(w.before)
-	}
-	rules.Differences = path.Compare(path.CompileAs(world.Proxy.Mode, world, w.node, w.family), observed)
-	return rules
+func observe(s shell.Session, w watch, g glance, world *model.Snapshot) tea.Cmd {
+	return within(w.ctx, func(ctx context.Context) tea.Msg {
+		began := time.Now()
+		rules := w.eye.look(ctx, s, g, world)
+		return rulesMsg{rules, time.Since(began), g.all}
+	})
 }
 
 // observeDueMsg says that it is time to look at the node again.
 type observeDueMsg struct{}
 
-// A node that could be read is read again soon, another less often.
+// A node that could be read is read again soon, another less often. A look that
+// takes long is followed by a pause of observeShare times as long.
 const (
 	observePace  = 1500 * time.Millisecond
 	observeRetry = 10 * time.Second
+	observeShare = 4
 )
 
 // answeredMsg is the answer to a request.
 type answeredMsg struct{ answered shell.Answered }
 
-func sendRequest(errand context.Context, s shell.Session, namespace string, r shell.Request, w *watch, world *model.Snapshot) tea.Cmd {
+func sendRequest(errand context.Context, s shell.Session, namespace string, r shell.Request, w *watch, g glance, world *model.Snapshot) tea.Cmd {
 	return within(errand, func(errand context.Context) tea.Msg {
 		ctx, cancel := context.WithTimeout(errand, commandTime)
 		defer cancel()
@@ -220,7 +208,7 @@ func sendRequest(errand context.Context, s shell.Session, namespace string, r sh
 		reply.Command = r.Invoke.Display
 		answered := shell.Answered{Serial: r.Serial, Reply: reply}
 		if w != nil {
-			rules := look(errand, s, *w, world)
+			rules := w.eye.look(errand, s, g, world)
 			answered.Rules = &rules
 		}
 		return answeredMsg{answered}

@@ -15,7 +15,7 @@ import (
 type watch struct {
 	node   string // "" when none is watched
 	family path.Family
-	before *path.Observed // the last look; nil before it
+	eye    *eye // what was seen of the node so far
 
 	ctx context.Context    // ends when another node is watched, or none
 	end context.CancelFunc // ends ctx; nil when none is watched
@@ -44,19 +44,34 @@ func (a *App) follow() tea.Cmd {
 	if node == "" {
 		return nil
 	}
-	a.watch.node, a.watch.family = node, family
+	a.watch.node, a.watch.family, a.watch.eye = node, family, newEye(node, family)
 	a.watch.ctx, a.watch.end = context.WithCancel(a.link.ctx)
-	return a.look()
+	return a.look(glance{})
 }
 
-func (a *App) look() tea.Cmd { return observe(a.link.session, a.watch, a.link.world) }
+// look looks at the node that is watched; the chains that the screen shows are
+// those that matter most.
+func (a *App) look(g glance) tea.Cmd {
+	if a.watch.node == "" {
+		return nil
+	}
+	return observe(a.link.session, a.watch, a.glance(g), a.link.world)
+}
+
+// glance adds what the screen shows.
+func (a *App) glance(g glance) glance {
+	if w, ok := a.screen.(shell.Watcher); ok {
+		g.chains = w.Chains()
+	}
+	return g
+}
 
 // rulesRead hands over what was seen and plans the next look.
 func (a *App) rulesRead(msg rulesMsg) tea.Cmd {
-	if msg.rules.Observed != nil {
-		a.watch.before = msg.rules.Observed
+	if msg.extra {
+		return a.tell(msg.rules)
 	}
-	pace := observePace
+	pace := max(observePace, observeShare*msg.took)
 	if msg.rules.Err != "" {
 		pace = observeRetry
 	}
@@ -73,7 +88,7 @@ func (a *App) request(r shell.Request) tea.Cmd {
 		at := a.watch
 		w = &at
 	}
-	return sendRequest(a.errands, a.link.session, a.link.namespace, r, w, a.link.world)
+	return sendRequest(a.errands, a.link.session, a.link.namespace, r, w, a.glance(glance{}), a.link.world)
 }
 
 // askForClient offers to make a client Pod; it writes only after a yes.

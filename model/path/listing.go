@@ -13,6 +13,24 @@ type ChainID struct {
 	Chain string `json:"chain"`
 }
 
+// Chains are the chains of a node that have a rule on the path, in its order
+// (https://www.netfilter.org/documentation/HOWTO/packet-filtering-HOWTO-6.html).
+func (t *Trace) Chains(node string) []ChainID {
+	var out []ChainID
+	has := map[ChainID]bool{}
+	for i := range t.Outcomes {
+		for j := range t.Outcomes[i].Hops {
+			h := &t.Outcomes[i].Hops[j]
+			id := ChainID{h.Table, h.Chain}
+			if h.Node == node && h.Rule != "" && h.Table != ModeIPVS && !has[id] {
+				has[id] = true
+				out = append(out, id)
+			}
+		}
+	}
+	return out
+}
+
 // Ask says what is to be read of the rules on a node.
 type Ask struct {
 	Node   string

@@ -52,6 +52,7 @@ func (l *Screen) Actions() []shell.Action {
 		shell.Action{ID: "page up", Keys: []string{"pgup"}, Title: "a page up", Hidden: true},
 		shell.Action{ID: "page down", Keys: []string{"pgdown"}, Title: "a page down", Hidden: true},
 		shell.Action{ID: "rules", Keys: []string{"x"}, Title: "rules", Help: "each rule as the node's tools print it", Quiet: l.size.W < 100},
+		shell.Action{ID: "look", Keys: []string{"o"}, Title: "look again", Help: "read all rules of the node again", Quiet: true, Hidden: !l.watching()},
 		l.doctorAction(), l.fixAction(),
 		shell.Action{ID: "undo", Keys: []string{"u"}, Title: "undo the fix", Help: "put back what stood there before the last fix", Hidden: !l.undo, Why: noUndo(l.undo)},
 		shell.Action{ID: "contents", Keys: []string{"l", "esc"}, Title: "lessons", Help: "the list of lessons", Quiet: l.size.W < 100},
@@ -177,6 +178,8 @@ func (l *Screen) Do(id string, n int) shell.Intent {
 		return l.stepChanged()
 	case "again":
 		return l.again()
+	case "look":
+		return shell.Look{}
 	case "rules":
 		if l.live.Rules = !l.live.Rules; l.live.Rules {
 			l.lookAt(pathPane)

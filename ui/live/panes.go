@@ -185,6 +185,15 @@ func (p *Panes) Watches() (string, path.Family) {
 	return packet.Node, path.IPv4
 }
 
+// Chains are the chains of that node on the path, in its order.
+func (p *Panes) Chains() []path.ChainID {
+	node, _ := p.Watches()
+	if node == "" {
+		return nil
+	}
+	return p.state.Trace.Chains(node)
+}
+
 // Animating says whether anything moves.
 func (p *Panes) Animating() bool {
 	return p.walk != nil || p.request.waiting || p.state != nil && p.state.Changes.Busy(p.tick)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"svctour/model/path"
 	"svctour/ui/frame"
@@ -14,7 +15,7 @@ import (
 type Seen struct {
 	Node        string
 	Family      path.Family
-	Rules       *path.Observed    // nil until the node could be read
+	Rules       *path.View        // nil until the node could be read
 	Differences []path.Difference // of that look, from what was derived when it began
 	Err         string            // why the last look failed; Rules may be older
 
@@ -30,7 +31,7 @@ const calmLooks = 4
 type Look struct {
 	Node        string
 	Family      path.Family
-	Rules       *path.Observed    // nil with Err
+	Rules       *path.View        // nil with Err
 	Differences []path.Difference // from the rules derived for the node
 	Changed     []path.Difference // since the look before
 	Err         string            // why the node could not be looked at
@@ -259,6 +260,9 @@ func seenNotes(v *View, t *theme.Theme, w int) []frame.Line {
 	text := fmt.Sprintf(" %s and the API differ in %d rules; the first: %s in %s %s.", s.Node, len(s.Differences), first.Kind, first.Table, first.Chain)
 	if len(s.Differences) == 1 {
 		text = fmt.Sprintf(" %s and the API differ in one rule: %s in %s %s.", s.Node, first.Kind, first.Table, first.Chain)
+	}
+	if !s.Rules.Whole {
+		text = strings.TrimSuffix(text, ".") + "; all its rules were last read at " + s.Rules.All.Format(time.TimeOnly) + "."
 	}
 	return frame.Wrap(line(sp(text, t.Warn)), w, 1)
 }

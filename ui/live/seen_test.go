@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"svctour/model"
 	"svctour/model/path"
@@ -15,6 +16,7 @@ func TestGrowthOutlivesAReset(t *testing.T) {
 	hop := path.Hop{Node: "node-1", Hook: "PREROUTING", Table: "nat", Chain: "KUBE-SVC-A", Rule: rule}
 	trace := &path.Trace{Outcomes: []path.Outcome{{Hops: []path.Hop{hop}}, {Hops: []path.Hop{hop}}}}
 	s := &Seen{Node: "node-1"}
+	node := path.NewWatch("node-1", path.IPv4)
 	for _, look := range []struct{ packets, grown uint64 }{
 		{10, 0},  // what was counted before anybody looked
 		{12, 2},  // two connections
@@ -23,10 +25,7 @@ func TestGrowthOutlivesAReset(t *testing.T) {
 		{0, 3},   // anew, and nothing since
 		{40, 43}, // forty
 	} {
-		o, err := path.Parse(fmt.Sprintf("*nat\n:KUBE-SVC-A - [0:0]\n:KUBE-SEP-A - [0:0]\n[%d:0] -A KUBE-SVC-A %s\nCOMMIT\n", look.packets, rule), path.IPv4)
-		if err != nil {
-			t.Fatal(err)
-		}
+		o := seenIn(t, node, fmt.Sprintf("*nat\n:KUBE-SVC-A - [0:0]\n:KUBE-SEP-A - [0:0]\n[%d:0] -A KUBE-SVC-A %s\nCOMMIT\n", look.packets, rule))
 		s = s.after(&Look{Node: "node-1", Rules: o}, trace)
 		if got := s.grew(&hop); got != look.grown {
 			t.Errorf("at %d packets: grown by %d, want %d", look.packets, got, look.grown)
@@ -45,24 +44,31 @@ func TestGrowthOutlivesAReset(t *testing.T) {
 	}
 }
 
+// seenIn is what a Watch sees in what iptables-save -c printed.
+func seenIn(t *testing.T, w *path.Watch, dump string) *path.View {
+	t.Helper()
+	ask := w.Ask(path.ModeIPTables, nil, time.Time{}, true)
+	if err := w.Read(ask.Commands()[0].Listing(ask, time.Time{}, strings.NewReader(dump))); err != nil {
+		t.Fatal(err)
+	}
+	return w.Seen(model.NewSnapshot(model.Snapshot{}))
+}
+
 // What came and went on the node is told for a few looks, with the rules where
 // rules are shown.
 func TestChangesOnTheNode(t *testing.T) {
-	dump := func(rules ...string) *path.Observed {
-		o, err := path.Parse("*nat\n:KUBE-SVC-A - [0:0]\n:KUBE-SEP-A - [0:0]\n:KUBE-SEP-B - [0:0]\n"+strings.Join(rules, "\n")+"\nCOMMIT\n", path.IPv4)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return o
+	node := path.NewWatch("node-1", path.IPv4)
+	dump := func(rules ...string) *path.View {
+		return seenIn(t, node, "*nat\n:KUBE-SVC-A - [0:0]\n:KUBE-SEP-A - [0:0]\n:KUBE-SEP-B - [0:0]\n"+strings.Join(rules, "\n")+"\nCOMMIT\n")
 	}
 	const a, b = "-A KUBE-SVC-A -j KUBE-SEP-A", "-A KUBE-SVC-A -m comment --comment \"\x1b[31m\" -m tcp17 -j KUBE-SEP-B" // of no kind that kube-proxy writes
-	before, after := dump(a), dump(b)
-	if same := before.Since(dump(a)); len(same) > 0 {
+	dump(a)
+	if same := dump(a).Changed; len(same) > 0 {
 		t.Errorf("%v", same)
 	}
 	text := func(s *Seen, rules bool) string { return plain(s.changes(theme.New(theme.Options{}), 60, rules)) }
 	s := &Seen{Node: "node-1"}
-	s.note(after.Since(before))
+	s.note(dump(b).Changed)
 	if got, want := text(s, false), " On node-1 just now: 1 rule came, 1 rule went."; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -83,10 +89,7 @@ func TestChangesOnTheNode(t *testing.T) {
 // Rules that were all seen on the node make a path observed, unless one of its
 // other hops is an assumption.
 func TestEvidenceOfAPath(t *testing.T) {
-	rules, err := path.Parse("*nat\n:KUBE-SVC-A - [0:0]\n:KUBE-SEP-A - [0:0]\n[1:0] -A KUBE-SVC-A -j KUBE-SEP-A\nCOMMIT\n", path.IPv4)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rules := seenIn(t, path.NewWatch("node-1", path.IPv4), "*nat\n:KUBE-SVC-A - [0:0]\n:KUBE-SEP-A - [0:0]\n[1:0] -A KUBE-SVC-A -j KUBE-SEP-A\nCOMMIT\n")
 	rule := path.Hop{Node: "node-1", Hook: "PREROUTING", Table: "nat", Chain: "KUBE-SVC-A", Rule: "-j KUBE-SEP-A", Evidence: model.Derived}
 	for _, other := range []struct{ evidence, want model.Evidence }{{model.Derived, model.Observed}, {model.Unknown, model.Unknown}} {
 		hop := path.Hop{Node: "node-1", Hook: "POSTROUTING", Evidence: other.evidence}
@@ -110,12 +113,8 @@ func seeing(trace *path.Trace, looks ...*Look) *View {
 // A look says nothing of a rule that was wanted only after it had begun, and
 // nothing of the present once a later look has failed.
 func TestMarksAreOfTheLastLookOnly(t *testing.T) {
-	look := func(dump string) *path.Observed {
-		o, err := path.Parse("*nat\n:KUBE-SERVICES - [0:0]\n:KUBE-SVC-A - [0:0]\n"+dump+"COMMIT\n", path.IPv4)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return o
+	look := func(dump string) *path.View {
+		return seenIn(t, path.NewWatch("node-1", path.IPv4), "*nat\n:KUBE-SERVICES - [0:0]\n:KUBE-SVC-A - [0:0]\n"+dump+"COMMIT\n")
 	}
 	hop := &path.Hop{Node: "node-1", Hook: "PREROUTING", Table: "nat", Chain: "KUBE-SERVICES", Rule: "-d 10.96.0.5/32 -j KUBE-SVC-A", Evidence: model.Derived}
 	trace := &path.Trace{Outcomes: []path.Outcome{{Hops: []path.Hop{*hop}}}}
@@ -123,8 +122,8 @@ func TestMarksAreOfTheLastLookOnly(t *testing.T) {
 	const missing, counted, derived = "▲ not on the node", "7 pkts", ""
 	for _, c := range []struct {
 		name    string
-		rules   *path.Observed
-		wanted  *path.Observed // what was derived when the look began
+		rules   *path.View
+		wanted  *path.View // what was derived when the look began
 		err     string
 		want    string
 		details int // of what differs, in the notes
@@ -136,8 +135,8 @@ func TestMarksAreOfTheLastLookOnly(t *testing.T) {
 		{"it is there again", with, with, "", counted, 0},
 	} {
 		var differences []path.Difference
-		if c.rules != nil {
-			differences = path.Compare(c.wanted.Program, c.rules)
+		if c.rules == without && c.wanted == with {
+			differences = []path.Difference{{Kind: path.Missing, Table: hop.Table, Chain: hop.Chain, Rule: hop.Rule}}
 		}
 		v := seeing(trace, &Look{Node: "node-1", Rules: with}, // an earlier look
 			&Look{Node: "node-1", Rules: c.rules, Differences: differences, Changed: differences, Err: c.err})

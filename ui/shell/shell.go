@@ -50,6 +50,8 @@ type Screen interface {
 type Watcher interface {
 	// Watches names the node and the family; "" when there is none to look at.
 	Watches() (node string, family path.Family)
+	// Chains are those of the node that the screen shows, the first ones first.
+	Chains() []path.ChainID
 }
 
 // Reader is a screen that reads text of its own, such as what to search for.
@@ -106,6 +108,8 @@ type (
 		Serial             int
 		Namespace, Service string
 	}
+	// Look asks for a look at all rules of the node that is watched.
+	Look struct{}
 	// MakeClient asks the person for consent to make a client Pod in the
 	// tour's namespace, and then makes it.
 	MakeClient struct{ Invoke lessons.Invocation }
@@ -146,7 +150,7 @@ type (
 	Rules struct {
 		Node        string
 		Family      path.Family
-		Observed    *path.Observed    // nil with Err
+		Observed    *path.View        // nil with Err
 		Differences []path.Difference // against the rules derived for the node
 		Changed     []path.Difference // since the look before: Extra came, Missing went
 		Err         string
@@ -248,8 +252,9 @@ type Session interface {
 	Kubectl(ctx context.Context, namespace string, args []string, stdin string) model.Reply
 	// Terminal prepares a kubectl command that takes the terminal over.
 	Terminal(ctx context.Context, namespace string, args []string) (Child, error)
-	// Observe reads the rules of a node's kube-proxy from the node.
-	Observe(ctx context.Context, node, mode string, family path.Family) (*path.Observed, error)
+	// Observe has the rules of a node's kube-proxy listed on the node, and hands
+	// over what each command printed, one after the other.
+	Observe(ctx context.Context, ask path.Ask, take func(path.Listing) error) error
 	// Clean removes the namespace that EnsureNamespace gave, and nothing else.
 	Clean(ctx context.Context) error
 	// Close ends the session and waits for its goroutines.
