@@ -333,9 +333,9 @@ func (s *session) Terminal(ctx context.Context, namespace string, args []string)
 	return kubectl.Runner{Connection: s.Connection}.Terminal(ctx, namespace, args)
 }
 
-// Observe reads a node's rules.
-func (s *session) Observe(ctx context.Context, node, mode string, family path.Family) (*path.Observed, error) {
-	return reach.Observe(ctx, s.Connection, node, mode, family)
+// Observe lists a node's rules.
+func (s *session) Observe(ctx context.Context, ask path.Ask, take func(path.Listing) error) error {
+	return reach.Observe(ctx, s.Connection, ask, take)
 }
 
 // Clean removes the tour's namespace and no other of svctour's: a proof of

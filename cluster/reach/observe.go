@@ -1,10 +1,14 @@
 package reach
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -25,39 +29,91 @@ const maxDump = 64 << 20
 // maxComplaint bounds what is kept of a failing program's stderr, in bytes.
 const maxComplaint = 4 << 10
 
-// Observe reads the rules of one IP family from a node, with their counters
-// where they have any: it runs iptables-save -c (ip6tables-save), or in mode
-// nftables nft list table, in the node's kube-proxy Pod, which kubeadm labels
-// k8s-app=kube-proxy, through the API server. In mode ipvs it runs ipset save,
-// too; IPVS's virtual servers stay unseen, because kube-proxy's image has no
-// program that lists them. It changes nothing. The error
-// says for people why the node cannot be looked at.
-func Observe(ctx context.Context, c *cluster.Connection, node, mode string, family path.Family) (*path.Observed, error) {
-	pod, err := proxyPod(ctx, c, node)
+// atOnce is how many commands run on a node at the same time.
+const atOnce = 4
+
+// Observe lists rules of a node, with their counters where they have any, and
+// hands over what each command prints, as it comes: take is called for one
+// listing at a time, and reads it to its end. The commands (path.Ask.Commands)
+// run in the node's kube-proxy Pod, which kubeadm labels k8s-app=kube-proxy,
+// through the API server: one exec for each, for kube-proxy's image has no shell.
+// They change nothing. The error says for people why the node cannot be looked
+// at; what was handed over until then is not whole.
+func Observe(ctx context.Context, c *cluster.Connection, ask path.Ask, take func(path.Listing) error) error {
+	pod, err := proxyPod(ctx, c, ask.Node)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	command, parse := []string{"iptables-save", "-c"}, path.Parse
+	o := &observing{c: c, pod: pod, ask: ask, take: take}
+	var running sync.WaitGroup
+	commands := ask.Commands()
+	for at := range min(atOnce, len(commands)) {
+		running.Go(func() {
+			for ; at < len(commands); at += atOnce {
+				o.run(ctx, commands[at])
+			}
+		})
+	}
+	running.Wait()
+	return o.err
+}
+
+// observing is one call of Observe.
+type observing struct {
+	c   *cluster.Connection
+	pod *corev1.Pod
+	ask path.Ask
+
+	mu   sync.Mutex // held while take reads
+	take func(path.Listing) error
+	err  error // the first
+}
+
+// run runs one command, unless another has failed. None is broken off: what it
+// still prints is dropped.
+func (o *observing) run(ctx context.Context, command path.Command) {
+	o.mu.Lock()
+	failed := o.err != nil
+	o.mu.Unlock()
+	if failed {
+		return
+	}
+	if err := o.list(ctx, command); err != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if o.err == nil {
+			o.err = fmt.Errorf("run %s in Pod %q: %w", command.Args[0], o.pod.Namespace+"/"+o.pod.Name, err)
+		}
+	}
+}
+
+// list hands over what a command prints.
+func (o *observing) list(ctx context.Context, command path.Command) error {
+	at := time.Now()
+	reader, writer := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := run(ctx, o.c, o.pod, command.Args, &dump{to: writer})
+		writer.CloseWithError(err)
+		ended <- err
+	}()
+	defer func() {
+		reader.Close()
+		<-ended
+	}()
+	text := bufio.NewReader(reader)
+	_, err := text.Peek(1)
+	var failed *failure
+	listing := command.Listing(o.ask, at, text)
 	switch {
-	case mode == path.ModeNFTables && family == path.IPv6:
-		command, parse = []string{"nft", "list", "table", "ip6", path.NFTTable}, path.ParseNFT
-	case mode == path.ModeNFTables:
-		command, parse = []string{"nft", "list", "table", "ip", path.NFTTable}, path.ParseNFT
-	case family == path.IPv6:
-		command[0] = "ip6tables-save"
+	case errors.As(err, &failed) && command.Absent(failed.complaint):
+		listing = command.Listing(o.ask, at, nil)
+	case err != nil && err != io.EOF:
+		return err
 	}
-	text, err := run(ctx, c, pod, command)
-	if err != nil {
-		return nil, fmt.Errorf("run %s in Pod %q: %w", command[0], pod.Namespace+"/"+pod.Name, err)
-	}
-	if mode != path.ModeIPVS {
-		return parse(text, family)
-	}
-	sets, err := run(ctx, c, pod, []string{"ipset", "save"})
-	if err != nil {
-		return nil, fmt.Errorf("run ipset in Pod %q: %w", pod.Namespace+"/"+pod.Name, err)
-	}
-	return path.ParseIPVS(text, sets, "", family)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.take(listing)
 }
 
 // proxyPod finds a kube-proxy Pod that runs on a node.
@@ -76,39 +132,67 @@ func proxyPod(ctx context.Context, c *cluster.Connection, node string) (*corev1.
 	return nil, fmt.Errorf("no Pod labelled k8s-app=kube-proxy runs on node %q", node)
 }
 
-// run runs a command in the first container of a Pod and gives its stdout.
+// run runs a command in the first container of a Pod and writes its stdout.
 // WebSocket comes first and SPDY after it, as in kubectl exec.
-func run(ctx context.Context, c *cluster.Connection, pod *corev1.Pod, command []string) (string, error) {
+func run(ctx context.Context, c *cluster.Connection, pod *corev1.Pod, command []string, stdout io.Writer) error {
 	request := c.Client().CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{Container: pod.Spec.Containers[0].Name, Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
 	spdy, err := remotecommand.NewSPDYExecutor(c.REST(), "POST", request.URL())
 	if err != nil {
-		return "", err
+		return err
 	}
 	socket, err := remotecommand.NewWebSocketExecutor(c.REST(), "GET", request.URL().String())
 	if err != nil {
-		return "", err
+		return err
 	}
 	executor, err := remotecommand.NewFallbackExecutor(socket, spdy, func(err error) bool {
 		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
 	})
 	if err != nil {
-		return "", err
+		return err
 	}
-	var stdout dump
 	var stderr complaint
-	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &stdout, Stderr: &stderr})
+	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: stdout, Stderr: &stderr})
 	var code exec.ExitError
 	var status *apierrors.StatusError
 	switch {
-	case err == nil:
-		return stdout.String(), nil
 	case errors.As(err, &status):
-		return "", cluster.ExplainError(c.FromServer(err))
+		return cluster.ExplainError(c.FromServer(err))
 	case errors.As(err, &code) && stderr.String() != "":
-		return "", fmt.Errorf("exit code %d: %s", code.ExitStatus(), cluster.Sentence(stderr.String()))
+		return &failure{code.ExitStatus(), stderr.String()}
 	}
-	return "", err
+	return err
+}
+
+// output is the stdout of a command that prints little; more than maxDump is an
+// error.
+func output(ctx context.Context, c *cluster.Connection, pod *corev1.Pod, command []string) (string, error) {
+	var text bounded
+	if err := run(ctx, c, pod, command, &text); err != nil {
+		return "", err
+	}
+	return text.String(), nil
+}
+
+// bounded takes maxDump bytes and refuses more.
+type bounded struct{ bytes.Buffer }
+
+// Write implements io.Writer.
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > maxDump {
+		return 0, fmt.Errorf("more than %d MiB", maxDump>>20)
+	}
+	return b.Buffer.Write(p)
+}
+
+// failure is a program that ended with an exit code and a complaint.
+type failure struct {
+	code      int
+	complaint string
+}
+
+func (f *failure) Error() string {
+	return fmt.Sprintf("exit code %d: %s", f.code, cluster.Sentence(f.complaint))
 }
 
 // complaint keeps the first few lines that a program writes, and drops the rest.
@@ -122,13 +206,18 @@ func (c *complaint) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// dump takes maxDump bytes and refuses more.
-type dump struct{ bytes.Buffer }
+// dump passes maxDump bytes on. What comes once the reader is closed is dropped.
+type dump struct {
+	to   *io.PipeWriter
+	size int
+}
 
-// Write implements io.Writer.
+// Write implements io.Writer; it never fails.
 func (d *dump) Write(p []byte) (int, error) {
-	if d.Len()+len(p) > maxDump {
-		return 0, fmt.Errorf("more than %d MiB of rules", maxDump>>20)
+	if d.size += len(p); d.size > maxDump {
+		d.to.CloseWithError(fmt.Errorf("more than %d MiB of rules", maxDump>>20))
+	} else {
+		d.to.Write(p)
 	}
-	return d.Buffer.Write(p)
+	return len(p), nil
 }

@@ -1,19 +1,24 @@
 package reach
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"k8s.io/streaming/pkg/httpstream/wsstream"
 
 	"svctour/cluster"
+	"svctour/model"
 	"svctour/model/path"
 )
 
@@ -89,8 +94,11 @@ func execServer(t *testing.T, list http.HandlerFunc, run func(command []string) 
 const success = `{"metadata":{},"status":"Success"}`
 
 func TestObserve(t *testing.T) {
+	var mu sync.Mutex
 	var ran []string
 	c := execServer(t, answer(200, proxyPods), func(command []string) (string, string, string) {
+		mu.Lock()
+		defer mu.Unlock()
 		ran = append(ran, strings.Join(command, " "))
 		if command[0] == "nft" {
 			return "table " + command[3] + " kube-proxy {\n\tchain services {\n\t\tcounter packets 3 bytes 180 drop\n\t}\n}\n", "", success
@@ -102,11 +110,11 @@ func TestObserve(t *testing.T) {
 	})
 	for _, family := range []path.Family{path.IPv4, path.IPv6} {
 		for mode, rule := range map[string][3]string{"": {"nat", "KUBE-SERVICES", "-j RETURN"}, path.ModeIPVS: {"nat", "KUBE-SERVICES", "-j RETURN"}, path.ModeNFTables: {"kube-proxy", "services", "drop"}} {
-			o, err := Observe(t.Context(), c, "node-1", mode, family)
-			if err != nil {
+			w := path.NewWatch("node-1", family)
+			if err := Observe(t.Context(), c, w.Ask(mode, nil, time.Now(), false), w.Read); err != nil {
 				t.Fatal(err)
 			}
-			if got, ok := o.Counter(rule[0], rule[1], rule[2]); !ok || got != (path.Counter{Packets: 3, Bytes: 180}) {
+			if got, ok := w.Seen(model.NewSnapshot(model.Snapshot{})).Counter(rule[0], rule[1], rule[2]); !ok || got != (path.Counter{Packets: 3, Bytes: 180}) {
 				t.Errorf("%v %v", got, ok)
 			}
 		}
@@ -117,11 +125,64 @@ func TestObserve(t *testing.T) {
 	}
 }
 
+// Chains are read one by one, several at a time and each listing for itself; one
+// that the node does not have is no failure.
+func TestObserveChains(t *testing.T) {
+	long := strings.Repeat("-A KUBE-SVC-A -m comment --comment \"some rule\" -c 1 2 -j RETURN\n", 20000)
+	c := execServer(t, answer(200, proxyPods), func(command []string) (string, string, string) {
+		switch name := command[4]; name {
+		case "KUBE-GONE":
+			return "", "iptables: No chain/target/match by that name.\n", fmt.Sprintf(exited, 1, 1)
+		case "KUBE-SVC-A":
+			return "-N KUBE-SVC-A\n" + long, "", success
+		default:
+			return "-N " + name + "\n-A " + name + " -c 3 180 -j RETURN\n", "", success
+		}
+	})
+	ask := path.Ask{Node: "node-1", Mode: path.ModeIPTables, Family: path.IPv4}
+	for _, name := range []string{"KUBE-SERVICES", "KUBE-GONE", "KUBE-SVC-A", "KUBE-SVC-B", "KUBE-SVC-C", "KUBE-SVC-D"} {
+		ask.Chains = append(ask.Chains, path.ChainID{Table: "nat", Chain: name})
+	}
+	got := map[string]string{}
+	reading := 0
+	take := func(l path.Listing) error {
+		if reading++; reading != 1 {
+			t.Error("two listings are read at once")
+		}
+		defer func() { reading-- }()
+		if l.Node != "node-1" || l.At.IsZero() || l.Absent != (l.Text == nil) {
+			t.Errorf("%+v", l)
+		}
+		if !l.Absent {
+			text, err := io.ReadAll(l.Text)
+			if err != nil {
+				return err
+			}
+			got[l.Chain.Chain] = string(text)
+		} else {
+			got[l.Chain.Chain] = "absent"
+		}
+		return nil
+	}
+	if err := Observe(t.Context(), c, ask, take); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 6 || got["KUBE-GONE"] != "absent" || len(got["KUBE-SVC-A"]) != len(long)+len("-N KUBE-SVC-A\n") {
+		t.Errorf("%d listings", len(got))
+	}
+	refused := errors.New("no more")
+	if err := Observe(t.Context(), c, ask, func(path.Listing) error { return refused }); !errors.Is(err, refused) {
+		t.Errorf("%v", err)
+	}
+}
+
+const exited = `{"metadata":{},"status":"Failure","reason":"NonZeroExitCode","message":"command terminated with exit code %d","details":{"causes":[{"reason":"ExitCode","message":"%d"}]}}`
+
 func TestObserveSaysWhyItCannot(t *testing.T) {
 	forbidden := answer(http.StatusForbidden, fmt.Sprintf(statusText, `pods is forbidden: User "u" cannot list resource "pods"`, "Forbidden", 403))
 	failed := func(stderr string) func([]string) (string, string, string) {
 		return func([]string) (string, string, string) {
-			return "", stderr, `{"metadata":{},"status":"Failure","reason":"NonZeroExitCode","message":"command terminated with exit code 4","details":{"causes":[{"reason":"ExitCode","message":"4"}]}}`
+			return "", stderr, fmt.Sprintf(exited, 4, 4)
 		}
 	}
 	for name, test := range map[string]struct {
@@ -137,7 +198,8 @@ func TestObserveSaysWhyItCannot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := execServer(t, test.list, test.run)
-			_, err := Observe(t.Context(), c, "node-1", "", path.IPv4)
+			w := path.NewWatch("node-1", path.IPv4)
+			err := Observe(t.Context(), c, w.Ask("", nil, time.Now(), false), w.Read)
 			for _, want := range test.want {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("%v, want %q", err, want)

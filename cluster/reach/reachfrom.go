@@ -88,7 +88,7 @@ func AskFrom(ctx context.Context, c *cluster.Connection, client *model.Pod, addr
 		ObjectMeta: metav1.ObjectMeta{Namespace: client.Namespace, Name: client.Name},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: client.Containers[0].Name}}},
 	}
-	said, err := run(ctx, c, pod, askCommand(addresses))
+	said, err := output(ctx, c, pod, askCommand(addresses))
 	switch {
 	case err != nil && noShell(err.Error()):
 		return nil, ErrNoTool
@@ -272,7 +272,7 @@ func Connections(ctx context.Context, c *cluster.Connection, node, client string
 	if err != nil {
 		return "", nil, err
 	}
-	text, err := run(ctx, c, proxy, []string{"conntrack", "-L", "--orig-src", client})
+	text, err := output(ctx, c, proxy, []string{"conntrack", "-L", "--orig-src", client})
 	if err != nil {
 		return "", nil, fmt.Errorf("run conntrack in Pod %q: %w", proxy.Namespace+"/"+proxy.Name, err)
 	}

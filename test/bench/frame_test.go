@@ -287,8 +287,8 @@ func (s *session) Kubectl(ctx context.Context, namespace string, args []string, 
 func (s *session) Terminal(ctx context.Context, namespace string, args []string) (shell.Child, error) {
 	return kubectl.Runner{Connection: s.Connection}.Terminal(ctx, namespace, args)
 }
-func (s *session) Observe(ctx context.Context, node, mode string, family path.Family) (*path.Observed, error) {
-	return reach.Observe(ctx, s.Connection, node, mode, family)
+func (s *session) Observe(ctx context.Context, ask path.Ask, take func(path.Listing) error) error {
+	return reach.Observe(ctx, s.Connection, ask, take)
 }
 func (s *session) Clean(ctx context.Context) error {
 	_, err := s.Connection.Clean(ctx, []string{"tour"}, true)
