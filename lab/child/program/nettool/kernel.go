@@ -1,6 +1,7 @@
 package nettool
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -53,36 +54,57 @@ func saveNoRules(c *command) int {
 	return 0
 }
 
-// nft lists the ruleset, its tables, or one of them.
+// nft lists the ruleset, its tables, one of them, or one chain, set or map.
 func nft(c *command) int {
 	words := slices.DeleteFunc(slices.Clone(c.args), func(arg string) bool { return strings.HasPrefix(arg, "-") })
-	if len(words) < 2 || words[0] != "list" || !slices.Contains([]string{"ruleset", "tables", "table"}, words[1]) || words[1] == "table" && len(words) < 3 {
-		return c.fail("the lab's nft knows only: list ruleset, list tables, list table [FAMILY] NAME")
+	least := map[string]int{"ruleset": 2, "tables": 2, "table": 3, "chain": 4, "set": 4, "map": 4}
+	if len(words) < 2 || words[0] != "list" || least[words[1]] == 0 || len(words) < least[words[1]] {
+		return c.fail("the lab's nft knows only: list ruleset, list tables, list table [FAMILY] NAME, list chain|set|map [FAMILY] TABLE NAME")
 	}
 	if c.Kernel == nil {
 		c.errorf("Operation not permitted (you must be root)\nnetlink: Error: cache initialization failed: Operation not permitted\n")
 		return 1
 	}
 	ruleset := c.Kernel.ListRuleset()
-	head, _, has := strings.Cut(ruleset, " {\n") // of its only table, if it has one
-	switch {
-	case words[1] == "ruleset":
+	head, body, has := strings.Cut(ruleset, " {\n") // of its only table, if it has one
+	switch words[1] {
+	case "ruleset":
 		c.printf("%s", ruleset)
-	case words[1] == "tables" && has:
-		c.printf("%s\n", head)
-	case words[1] == "table":
-		family, name := "ip", words[2]
-		if len(words) > 3 {
-			family, name = words[2], words[3]
+		return 0
+	case "tables":
+		if has {
+			c.printf("%s\n", head)
 		}
-		if head != "table "+family+" "+name {
-			line := strings.Join(words, " ")
-			c.errorf("Error: No such file or directory\n%s\n%s%s\n", line, strings.Repeat(" ", strings.LastIndex(line, name)), strings.Repeat("^", len(name)))
-			return 1
-		}
-		c.printf("%s", ruleset)
+		return 0
 	}
+	family, names := "ip", words[2:]
+	if len(words) > least[words[1]] {
+		family, names = words[2], words[3:]
+	}
+	if head != "table "+family+" "+names[0] {
+		return c.noSuch(words, names[0])
+	}
+	if words[1] == "table" {
+		c.printf("%s", ruleset)
+		return 0
+	}
+	_, part, found := strings.Cut("\n"+body, "\n\t"+words[1]+" "+names[1]+" {\n")
+	part, _, closed := strings.Cut("\n"+part, "\n\t}\n")
+	if !found || !closed {
+		return c.noSuch(words, names[1])
+	}
+	if part != "" {
+		part += "\n"
+	}
+	c.printf("%s {\n\t%s %s {%s\t}\n}\n", head, words[1], names[1], cmp.Or(part, "\n"))
 	return 0
+}
+
+// noSuch is what nft says when it does not find one of its words.
+func (c *command) noSuch(words []string, name string) int {
+	line := strings.Join(words, " ")
+	c.errorf("Error: No such file or directory\n%s\n%s%s\n", line, strings.Repeat(" ", strings.LastIndex(line, name)), strings.Repeat("^", len(name)))
+	return 1
 }
 
 // conntrack lists, counts or deletes the node's connections.
@@ -310,7 +332,8 @@ func iptables(c *command) int {
 	}
 	chains := readSaved(c.Kernel.SaveRules(table, true))
 	if chain != "" && !slices.ContainsFunc(chains, func(s *savedChain) bool { return s.name == chain }) {
-		c.errorf("%s: No chain/target/match by that name.\n", c.name)
+		// What 1.8.9 says of a chain that is not there (iptables/nft.c, nft_is_table_compatible).
+		c.errorf("%s %s: chain `%s' in table `%s' is incompatible, use 'nft' tool.\n", c.name, iptablesVersion, chain, table)
 		return 1
 	}
 	if verb == "S" {
@@ -342,7 +365,11 @@ func (c *command) listRules(chains []*savedChain, only string, verbose bool) {
 		}
 		for _, rule := range chain.rules {
 			words := slices.Clone(rule.words)
-			if at := slices.Index(words, "-j"); verbose && at >= 0 {
+			if verbose { // before the target; last in a rule that has none
+				at := slices.IndexFunc(words, func(word string) bool { return word == "-j" || word == "-g" })
+				if at < 0 {
+					at = len(words)
+				}
 				words = slices.Insert(words, at, "-c", rule.packets, rule.bytes)
 			}
 			c.printf("-A %s %s\n", chain.name, strings.Join(words, " "))
