@@ -176,13 +176,14 @@ type rulesMsg struct {
 	rules shell.Rules
 	took  time.Duration
 	extra bool // the person asked for it: the next one is planned already
+	news  bool // false: a newer look broke this one off
 }
 
 func observe(s shell.Session, w watch, g glance, world *model.Snapshot) tea.Cmd {
 	return within(w.ctx, func(ctx context.Context) tea.Msg {
 		began := time.Now()
-		rules := w.eye.look(ctx, s, g, world)
-		return rulesMsg{rules, time.Since(began), g.all}
+		rules, news := w.eye.look(ctx, s, g, world)
+		return rulesMsg{rules, time.Since(began), g.all, news}
 	})
 }
 
@@ -208,8 +209,9 @@ func sendRequest(errand context.Context, s shell.Session, namespace string, r sh
 		reply.Command = r.Invoke.Display
 		answered := shell.Answered{Serial: r.Serial, Reply: reply}
 		if w != nil {
-			rules := w.eye.look(errand, s, g, world)
-			answered.Rules = &rules
+			if rules, news := w.eye.look(errand, s, g, world); news {
+				answered.Rules = &rules
+			}
 		}
 		return answeredMsg{answered}
 	})

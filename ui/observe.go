@@ -68,15 +68,19 @@ func (a *App) glance(g glance) glance {
 
 // rulesRead hands over what was seen and plans the next look.
 func (a *App) rulesRead(msg rulesMsg) tea.Cmd {
-	if msg.extra {
-		return a.tell(msg.rules)
+	var told, next tea.Cmd
+	if msg.news {
+		told = a.tell(msg.rules)
 	}
-	pace := max(observePace, observeShare*msg.took)
-	if msg.rules.Err != "" {
-		pace = observeRetry
+	if !msg.extra {
+		pace := max(observePace, observeShare*msg.took)
+		if msg.news && msg.rules.Err != "" {
+			pace = observeRetry
+		}
+		scope := a.watch.ctx
+		next = a.options.Timer(pace, func(time.Time) tea.Msg { return answer{scope, observeDueMsg{}} })
 	}
-	scope := a.watch.ctx
-	return tea.Batch(a.tell(msg.rules), a.options.Timer(pace, func(time.Time) tea.Msg { return answer{scope, observeDueMsg{}} }))
+	return tea.Batch(told, next)
 }
 
 func (a *App) request(r shell.Request) tea.Cmd {

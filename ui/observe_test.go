@@ -202,3 +202,53 @@ func TestALookOlderThanTheRuleSaysNothingOfIt(t *testing.T) {
 		}
 	}
 }
+
+// A key reads all rules of the node at once; the next look in turn is not moved.
+func TestLookAgain(t *testing.T) {
+	d := atPath(t, 120, 40)
+	var ran []string
+	d.backend.observe = func(node string, command []string) (string, error) {
+		ran = append(ran, strings.Join(command, " "))
+		return counted(t, withService(), node, func(string) int { return 3 }, ""), nil
+	}
+	d.press("o")
+	d.sees("3 pkts", "observed")
+	if !slices.Equal(ran, []string{"iptables-save -c"}) {
+		t.Fatalf("ran %q", ran)
+	}
+	d.press("?")
+	d.sees("read all rules of the node again")
+}
+
+// A look that does not end is broken off by the next one, unless the person
+// asked for it.
+func TestANewerLookBreaksOneOff(t *testing.T) {
+	e := newEye("node-1", path.IPv4)
+	d := &scripted{waiting: make(chan struct{}, 8)}
+	begin := func(ctx context.Context, g glance) (news chan bool) {
+		news = make(chan bool, 1)
+		go func() {
+			_, ok := e.look(ctx, d, g, withService())
+			news <- ok
+		}()
+		return news
+	}
+	first := begin(t.Context(), glance{})
+	<-d.waiting
+	leaving, leave := context.WithCancel(t.Context())
+	second := begin(leaving, glance{all: true})
+	if <-first {
+		t.Error("the first look says something, though a newer one broke it off")
+	}
+	<-d.waiting
+	third := begin(t.Context(), glance{})
+	if len(d.waiting)+len(second) > 0 {
+		t.Error("the look that the person asked for does not go on alone")
+	}
+	leave()
+	<-second
+	<-d.waiting
+	if len(third) > 0 {
+		t.Error("the third look ended by itself")
+	}
+}

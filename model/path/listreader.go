@@ -23,6 +23,7 @@ type listReader struct {
 	last   *slot    // whose lines came last
 	noted  *slot    // whose declaration came last
 	run    run
+	keep   bool // the counters of the run
 	buffer []byte
 	number int // of lines
 
@@ -177,7 +178,7 @@ func (r *listReader) enter(s *slot) {
 	if s.next != nil {
 		r.run.n, r.run.at = before.len(), len(before.text)
 	}
-	r.last = s
+	r.last, r.keep = s, r.watch.keeps(s)
 }
 
 // add takes a line of the chain in.
@@ -186,7 +187,7 @@ func (r *listReader) add(head, tail []byte, counter Counter, counted bool) {
 	r.run.add(head, tail)
 	w.lines++
 	w.counted = w.counted || counted
-	if !w.keeps(s) {
+	if !r.keep {
 		return
 	}
 	if s.nextCounts == nil {

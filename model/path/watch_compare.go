@@ -136,6 +136,11 @@ func (w *Watch) since(s *slot) []Difference {
 	return differ(s.id, w.side(s.id, s.before, nil), w.side(s.id, s.lines, nil))
 }
 
+// between is a side without its first and last texts.
+func (s side) between(first, last int) side {
+	return side{s.n - first - last, func(i int) string { return s.text(first + i) }, func(i int) []string { return s.texts(first + i) }}
+}
+
 // side is one of two lists of rules that are laid beside each other: their
 // texts as they are at hand, and as Compare has them, of which there may be none.
 type side struct {
@@ -164,14 +169,15 @@ func (w *Watch) side(id ChainID, l *lines, note func(line int, text string)) sid
 // differ is compareChain for sides of which most texts are equal as they are at
 // hand: only the others are parsed.
 func differ(id ChainID, want, have side) []Difference {
-	if want.n == have.n {
-		same := 0
-		for same < want.n && want.text(same) == have.text(same) {
-			same++
-		}
-		if same == want.n {
-			return nil
-		}
+	first, last := 0, 0 // how many are the same at the beginning, and at the end
+	for first < min(want.n, have.n) && want.text(first) == have.text(first) {
+		first++
+	}
+	for last < min(want.n, have.n)-first && want.text(want.n-1-last) == have.text(have.n-1-last) {
+		last++
+	}
+	if want, have = want.between(first, last), have.between(first, last); want.n+have.n == 0 {
+		return nil
 	}
 	count := make(map[string]int, want.n)
 	for i := range want.n {
