@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"svctour/model"
-	"svctour/model/path"
 )
 
 // BenchmarkScale gives how long the goroutine that draws is busy on a cluster of
@@ -34,7 +33,7 @@ func benchmarkScale(b *testing.B, w, h, endpoints int) {
 	large := newLargeWorld(endpoints)
 	d.show(large.next())
 	seen := counted(b, large.last, d.app.watch.node, func(string) int { return 142 }, "")
-	d.backend.observe = func(string, path.Family) (*path.Observed, error) { return seen, nil }
+	d.backend.observe = func(string, []string) (string, error) { return seen, nil }
 	passed, used := map[string][]time.Duration{}, map[string][]time.Duration{}
 	d.timed = func(what string, work func()) {
 		runtime.LockOSThread()
