@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +34,12 @@ func benchmarkScale(b *testing.B, w, h, endpoints int) {
 	large := newLargeWorld(endpoints)
 	d.show(large.next())
 	seen := counted(b, large.last, d.app.watch.node, func(string) int { return 142 }, "")
-	d.backend.observe = func(string, []string) (string, error) { return seen, nil }
+	d.backend.observe = func(_ string, command []string) (string, error) {
+		if command[0] == "iptables-save" {
+			return seen, nil
+		}
+		return chainOf(seen, command[2], command[4]), nil
+	}
 	passed, used := map[string][]time.Duration{}, map[string][]time.Duration{}
 	d.timed = func(what string, work func()) {
 		runtime.LockOSThread()
@@ -139,4 +145,23 @@ func (w *largeWorld) next() *model.Snapshot {
 	s.Slices[i] = &slice
 	w.last = model.NewSnapshot(s)
 	return w.last
+}
+
+// chainOf is what iptables -S CHAIN -v prints where iptables-save -c prints dump.
+func chainOf(dump, table, chain string) string {
+	_, dump, _ = strings.Cut(dump, "*"+table+"\n")
+	dump, _, _ = strings.Cut(dump, "COMMIT\n")
+	out := "-N " + chain + "\n"
+	for line := range strings.SplitSeq(dump, "\n") {
+		counter, rule, has := strings.Cut(line, "] -A "+chain+" ")
+		if !has {
+			continue
+		}
+		at := max(strings.LastIndex(rule, "-j "), strings.LastIndex(rule, "-g "))
+		if at < 0 {
+			at = len(rule)
+		}
+		out += "-A " + chain + " " + rule[:at] + "-c " + strings.Replace(counter[1:], ":", " ", 1) + " " + rule[at:] + "\n"
+	}
+	return out
 }
