@@ -53,6 +53,11 @@ func (f *feed) changed() { signal(f.dirty) }
 func (f *feed) next(ctx context.Context, after uint64) (*model.Snapshot, error) {
 	for fresh := true; ; fresh = false {
 		ready, came := f.ready(after, fresh)
+		select {
+		case <-f.closed: // what is kept is of a cluster that is not watched any more
+			return nil, ErrClosed
+		default:
+		}
 		if ready != nil {
 			return ready, nil
 		}

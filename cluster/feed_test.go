@@ -243,5 +243,8 @@ func TestCloseWakesEveryReader(t *testing.T) {
 		synctest.Wait()
 		c.Close()
 		readers.Wait()
+		if s, err := c.Next(t.Context(), 0); !errors.Is(err, ErrClosed) {
+			t.Errorf("a reader that is behind gets %+v, %v after Close", s, err)
+		}
 	})
 }
