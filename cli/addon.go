@@ -54,7 +54,7 @@ func newAddonEnable(g *globals) *cobra.Command {
 			if _, err := addon.ParseRange(pool); err != nil {
 				return usageError(err)
 			}
-			client, err := labClient()
+			client, err := labClient(g)
 			if err != nil {
 				return err
 			}
@@ -75,7 +75,7 @@ func newAddonDisable(g *globals) *cobra.Command {
 		Short: "Take an addon away from the lab",
 		Args:  anAddon,
 		RunE: func(c *cobra.Command, _ []string) error {
-			client, err := labClient()
+			client, err := labClient(g)
 			if err != nil {
 				return err
 			}
@@ -110,7 +110,7 @@ func newAddonList(g *globals) *cobra.Command {
 			if err := checkOutput(g.Output); err != nil {
 				return err
 			}
-			client, err := labClient()
+			client, err := labClient(g)
 			if err != nil {
 				return err
 			}

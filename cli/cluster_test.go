@@ -3,99 +3,18 @@ package cli
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 
-	"svctour/cluster"
+	"svctour/desk"
+	"svctour/test/fakecluster"
 )
-
-// fakeCluster answers like an API server that has some namespaces of svctour's
-// and forbids everything else; it is for exit codes and words, not for
-// behaviour.
-type fakeCluster struct {
-	kubeconfig string
-
-	mu         sync.Mutex
-	namespaces []string
-	writes     []string // what was asked to be changed: "DELETE /api/v1/namespaces/tour"
-}
-
-func newFakeCluster(t *testing.T, namespaces ...string) *fakeCluster {
-	t.Helper()
-	f := &fakeCluster{namespaces: namespaces}
-	server := httptest.NewServer(f)
-	t.Cleanup(server.Close)
-	f.kubeconfig = kubeconfigFor(t, server.URL)
-	return f
-}
 
 // fakeServer is a fake cluster with one namespace.
 func fakeServer(t *testing.T) (kubeconfig string) {
 	t.Helper()
-	return newFakeCluster(t, "tour").kubeconfig
-}
-
-// wrote is what was asked to be changed so far.
-func (f *fakeCluster) wrote() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.writes)
-}
-
-func (f *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	w.Header().Set("Content-Type", "application/json")
-	status := func(code int, reason, message string) {
-		w.WriteHeader(code)
-		fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"message":%q,"code":%d}`, reason, message, code)
-	}
-	if r.Method != http.MethodGet {
-		f.writes = append(f.writes, r.Method+" "+r.URL.Path)
-	}
-	name, one := strings.CutPrefix(r.URL.Path, "/api/v1/namespaces/")
-	switch at := r.Method + " " + r.URL.Path; {
-	case at == "GET /version":
-		fmt.Fprint(w, `{"gitVersion":"v1.37.2"}`)
-	case at == "GET /api/v1/namespaces" && r.URL.Query().Get("labelSelector") != "":
-		var items []string
-		for _, name := range f.namespaces {
-			items = append(items, fakeNamespace(name))
-		}
-		fmt.Fprintf(w, `{"kind":"NamespaceList","apiVersion":"v1","metadata":{},"items":[%s]}`, strings.Join(items, ","))
-	case at == "POST /api/v1/namespaces":
-		status(409, "AlreadyExists", "there already")
-	case one && slices.Contains(f.namespaces, name):
-		if r.Method == http.MethodDelete {
-			f.namespaces = slices.DeleteFunc(f.namespaces, func(n string) bool { return n == name })
-		}
-		fmt.Fprint(w, fakeNamespace(name))
-	case one && !strings.Contains(name, "/"):
-		status(404, "NotFound", "not found")
-	default:
-		status(403, "Forbidden", r.URL.Path+" is forbidden")
-	}
-}
-
-func fakeNamespace(name string) string {
-	return fmt.Sprintf(`{"kind":"Namespace","apiVersion":"v1","metadata":{"name":%q,"uid":%q,"labels":{%q:%q}}}`, name, "uid-"+name, cluster.OwnerLabel, cluster.OwnerName)
-}
-
-func kubeconfigFor(t *testing.T, server string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "config")
-	text := fmt.Sprintf("apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: c, cluster: {server: %q}}]\nusers: [{name: u, user: {}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n", server)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return fakecluster.New(t, "tour").Kubeconfig
 }
 
 // alone keeps the person's own clusters and lab out of a test.
@@ -118,7 +37,7 @@ func svctour(args ...string) (code int, stdout, stderr string) {
 func TestCleanAndItsExitCodes(t *testing.T) {
 	alone(t)
 	config := fakeServer(t)
-	refused := kubeconfigFor(t, "http://127.0.0.1:1")
+	refused := fakecluster.Kubeconfig(t, "http://127.0.0.1:1")
 	for _, c := range []struct {
 		args           []string
 		code           int
@@ -164,7 +83,7 @@ func TestWaitSyncedWithoutRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer connection.Close()
-	if _, err := waitSynced(t.Context(), connection); err == nil || !strings.Contains(err.Error(), "/api/v1/namespaces/mine/services is forbidden") {
+	if _, err := desk.Synced(t.Context(), connection); err == nil || !strings.Contains(err.Error(), "/api/v1/namespaces/mine/services is forbidden") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -4,28 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"svctour/cluster"
+	"svctour/desk"
 	"svctour/lab"
 	"svctour/model"
 )
 
-// How long a command waits for the server's first answer, and until everything
-// it may read has been listed.
-const (
-	answerTimeout = 10 * time.Second
-	syncTimeout   = 30 * time.Second
-)
+// answerTimeout is how long a command waits for the server's first answer.
+const answerTimeout = 10 * time.Second
 
 // useLab says whether commands use the lab: it is running, and the person
 // named no other cluster.
 func useLab(g *globals) (kubeconfig string, ok bool) {
-	if g.Kubeconfig != "" || g.Context != "" || os.Getenv("KUBECONFIG") != "" {
+	if g.Kubeconfig != "" || g.Context != "" || g.Env.Get("KUBECONFIG") != "" {
 		return "", false
 	}
-	dir, err := labDir()
+	dir, err := g.Env.LabDir()
 	if err != nil {
 		return "", false
 	}
@@ -39,12 +35,17 @@ func useLab(g *globals) (kubeconfig string, ok bool) {
 // clusterOptions choose the cluster that the flags name. It says on stderr
 // when that is the lab.
 func clusterOptions(g *globals) cluster.Options {
-	o := cluster.Options{Kubeconfig: g.Kubeconfig, Context: g.Context, Namespace: g.Namespace}
+	o := g.kubeconfig()
 	if kubeconfig, ok := useLab(g); ok {
 		o.Kubeconfig, o.Lab = kubeconfig, true
 		sayLab(g)
 	}
 	return o
+}
+
+// kubeconfig chooses the person's own cluster.
+func (g *globals) kubeconfig() cluster.Options {
+	return cluster.Options{Kubeconfig: g.Kubeconfig, Precedence: g.Env.Kubeconfigs(), Context: g.Context, Namespace: g.Namespace}
 }
 
 func sayLab(g *globals) {
@@ -86,29 +87,6 @@ func explained(err error) error {
 	return sentence
 }
 
-// waitSynced gives the first snapshot that holds everything this user may
-// read. It is an error when not even Services may be read.
-func waitSynced(ctx context.Context, c *cluster.Connection) (*model.Snapshot, error) {
-	waiting, cancel := context.WithTimeout(ctx, syncTimeout)
-	defer cancel()
-	trouble, seen := "", uint64(0)
-	for {
-		snapshot, err := c.Next(waiting, seen)
-		switch {
-		case err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
-			return nil, fmt.Errorf("read the cluster: not complete after %s. %s", syncTimeout, trouble)
-		case err != nil:
-			return nil, fmt.Errorf("read the cluster: %w", err)
-		case !snapshot.Sync.Synced:
-			trouble, seen = snapshot.Sync.Err, snapshot.Sequence
-		case snapshot.Sync.Missing["services"] != "":
-			return nil, fmt.Errorf("read the cluster's Services: %s", snapshot.Sync.Missing["services"])
-		default:
-			return snapshot, nil
-		}
-	}
-}
-
 // readCluster gives one complete snapshot of the chosen cluster, and the
 // namespace that commands act in when they name none.
 func readCluster(ctx context.Context, g *globals) (*model.Snapshot, string, error) {
@@ -117,6 +95,6 @@ func readCluster(ctx context.Context, g *globals) (*model.Snapshot, string, erro
 		return nil, "", err
 	}
 	defer connection.Close()
-	snapshot, err := waitSynced(ctx, connection)
+	snapshot, err := desk.Synced(ctx, connection)
 	return snapshot, connection.Namespace(), err
 }

@@ -7,16 +7,13 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"svctour/cluster"
 	"svctour/cluster/files"
+	"svctour/desk"
 	"svctour/model"
 	"svctour/model/diagnose"
-	"svctour/model/path"
 )
 
 // gcPercent is how much the heap may grow between two collections, in percent,
@@ -134,12 +131,12 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 			namespace = "default"
 			o.All = len(o.Services) == 0
 		}
-		report, err := examine(snapshot, namespace, o)
+		report, err := desk.Examine(snapshot, o.question(namespace))
 		if err != nil {
-			return err
+			return asked(err)
 		}
 		addRefused(report, refused)
-		doubtLags(report)
+		desk.Doubt(report)
 		return g.printReport(snapshot, report, namespace, o)
 	}
 	if o.Watch && o.Probe {
@@ -152,139 +149,62 @@ func runDoctor(ctx context.Context, g *globals, o doctorOptions) error {
 		return &exitError{Code: exitUsage, Err: err}
 	}
 	defer connection.Close()
-	snapshot, err := waitSynced(ctx, connection)
+	snapshot, err := desk.Synced(ctx, connection)
 	if err != nil {
 		return &exitError{Code: exitUsage, Err: err}
 	}
 	if only := snapshot.Cluster.Namespace; o.All && only != "" {
 		g.say("-A: not everything in namespaces other than %q may be read", only)
 	}
-	report, err := examine(snapshot, connection.Namespace(), o)
-	if err != nil {
-		return err
+	doctor := desk.Doctor{
+		Connection: connection, Question: o.question(connection.Namespace()), Image: o.Image,
+		Say: func(text string) { g.say("%s", text) }, Agree: agreeTo(g, o.Yes),
 	}
-	if snapshot, report, err = settled(ctx, connection, snapshot, report, o); err != nil {
-		return err
+	report, err := doctor.Look(ctx, snapshot)
+	if err != nil {
+		return asked(err)
 	}
 	if o.Probe {
-		p := &prober{g: g, connection: connection, snapshot: snapshot, o: o, agreed: map[string]error{}}
-		if o.From != "" {
-			p.client, _ = clientOf(snapshot, connection.Namespace(), o)
-		}
-		if err := p.probe(ctx, report); err != nil {
-			return err
+		if err := doctor.Probe(ctx, report); err != nil {
+			return asked(err)
 		}
 	}
 	if o.Watch {
 		w := &watch{g: g, o: o, namespace: connection.Namespace()}
-		return w.run(ctx, connection, snapshot)
+		return w.run(ctx, connection, doctor.Snapshot())
 	}
-	return g.printReport(snapshot, report, connection.Namespace(), o)
+	return g.printReport(doctor.Snapshot(), report, connection.Namespace(), o)
 }
 
-// settleTime is how long controllers are given to catch up with a change.
-const settleTime = 3 * time.Second
-
-// settled looks again while a headline may be over in a moment, so that what is
-// said is a problem and no change under way.
-func settled(ctx context.Context, connection *cluster.Connection, snapshot *model.Snapshot, report *diagnose.Report, o doctorOptions) (*model.Snapshot, *diagnose.Report, error) {
-	moment, cancel := context.WithTimeout(ctx, settleTime)
-	defer cancel()
-	for report.Lags() {
-		next, err := connection.Next(moment, snapshot.Sequence)
-		if moment.Err() != nil {
-			return snapshot, report, ctx.Err()
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		snapshot = next
-		if report, err = examine(snapshot, connection.Namespace(), o); err != nil {
-			return nil, nil, err
-		}
-	}
-	return snapshot, report, nil
+// question is what the doctor is asked; namespace is that of names without one.
+func (o *doctorOptions) question(namespace string) desk.Question {
+	return desk.Question{Namespace: namespace, Services: o.Services, All: o.All, From: o.From}
 }
 
-// examine diagnoses what o names.
-func examine(snapshot *model.Snapshot, namespace string, o doctorOptions) (*diagnose.Report, error) {
-	doctor := diagnose.New(snapshot)
-	report := &diagnose.Report{Cluster: snapshot.Cluster, Services: []diagnose.ServiceReport{}, NotChecked: unread(snapshot)}
-	client, err := clientOf(snapshot, namespace, o)
-	if err != nil {
-		return nil, err
+// asked makes a question that cannot be answered a usage error.
+func asked(err error) error {
+	var wrong *desk.QuestionError
+	if errors.As(err, &wrong) {
+		return usageError(err)
 	}
-	if len(o.Services) == 0 {
-		if o.All {
-			namespace = ""
-		}
-		report.Services = doctor.All(namespace, diagnose.Options{Client: client})
-		return report, nil
-	}
-	for _, text := range o.Services {
-		target, err := path.ParseTarget(text, snapshot.DNS.Domain)
-		if err != nil {
-			return nil, usageError(err)
-		}
-		if target.Service == "" {
-			return nil, usageError(fmt.Errorf("%q is no Service's name", text))
-		}
-		ns := namespace
-		if target.Namespace != "" {
-			ns = target.Namespace
-		}
-		report.Services = append(report.Services, doctor.Service(ns, target.Service, diagnose.Options{Client: client, Port: target.Port}))
-	}
-	return report, nil
+	return err
 }
 
-// clientOf is the Pod that --from names, nil without.
-func clientOf(snapshot *model.Snapshot, namespace string, o doctorOptions) (*model.Pod, error) {
-	if o.From == "" {
-		return nil, nil
-	}
-	name, ns := strings.TrimPrefix(o.From, "pod/"), namespace
-	if before, after, found := strings.Cut(name, "/"); found {
-		ns, name = before, after
-	}
-	client := snapshot.Pod(ns, name)
-	if client == nil {
-		return nil, usageError(fmt.Errorf("--from %s: there is no Pod %q in namespace %q", o.From, name, ns))
-	}
-	return client, nil
-}
-
-// doubtLags lowers the confidence of what may have been over in a moment:
-// files cannot be looked at again, and the lists of a dump are not of one time.
-func doubtLags(report *diagnose.Report) {
-	for i := range report.Services {
-		s := &report.Services[i]
-		lags := false
-		for j := range s.Findings {
-			if f := &s.Findings[j]; f.Lags() {
-				f.Confidence, lags = diagnose.Possible, true
-			}
+// agreeTo asks on the terminal whether an object may be made, unless yes says so.
+func agreeTo(g *globals, yes bool) func(context.Context, string) error {
+	return func(ctx context.Context, question string) error {
+		if yes {
+			return nil
 		}
-		if lags {
-			s.NotChecked = append(s.NotChecked, diagnose.Unchecked{
-				What: "whether it lasts: a dump that is taken while Pods change shows the same", How: "take another dump, or ask the cluster: svctour doctor " + s.Name + " -n " + s.Namespace,
-			})
+		if asTerminal(g.In) == nil {
+			return errors.New("an object would have to be made, and there is no terminal to ask on; say --yes")
 		}
+		agreed, err := ask(ctx, g, model.Printable("svctour: "+question)+" [y/N] ")
+		if err == nil && !agreed {
+			err = errors.New("not wanted")
+		}
+		return err
 	}
-}
-
-// unread is what could not be read: resources, in the server's words, and what
-// is in other namespaces.
-func unread(snapshot *model.Snapshot) []diagnose.Unchecked {
-	out := []diagnose.Unchecked{}
-	for resource, why := range snapshot.Sync.Missing {
-		out = append(out, diagnose.Unchecked{What: resource + ": " + why, How: fmt.Sprintf("kubectl auth can-i list %s", resource)})
-	}
-	if only := snapshot.Cluster.Namespace; only != "" {
-		out = append(out, diagnose.Unchecked{What: fmt.Sprintf("namespaces other than %q: not everything in them may be listed", only), How: "kubectl auth can-i list services -A"})
-	}
-	slices.SortFunc(out, func(a, b diagnose.Unchecked) int { return strings.Compare(a.What, b.What) })
-	return out
 }
 
 // addRefused puts what the API server would refuse before everything else, and

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"svctour/model/diagnose"
+	"svctour/test/fakecluster"
 )
 
 // A Service whose slice has the Pods old and new, and a dump in which old is
@@ -79,7 +80,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var out, errs bytes.Buffer
-	code := Main(ctx, Streams{In: strings.NewReader(""), Out: &out, Err: &errs}, []string{"svctour", "doctor", "web", "--kubeconfig", kubeconfigFor(t, "http://127.0.0.1:1")})
+	code := Main(ctx, Streams{In: strings.NewReader(""), Out: &out, Err: &errs}, []string{"svctour", "doctor", "web", "--kubeconfig", fakecluster.Kubeconfig(t, "http://127.0.0.1:1")})
 	if code != exitInterrupted || errs.String() != "svctour: interrupted\n" || out.Len() > 0 {
 		t.Errorf("exit code %d, %q%q", code, out.String(), errs.String())
 	}

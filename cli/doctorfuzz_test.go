@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"svctour/cluster/files"
+	"svctour/desk"
 	"svctour/model/diagnose"
 )
 
@@ -46,7 +47,7 @@ func checkHostile(t *testing.T, file string) {
 	if err != nil {
 		return
 	}
-	report := &diagnose.Report{Cluster: snapshot.Cluster, Services: diagnose.New(snapshot).All("", diagnose.Options{}), NotChecked: unread(snapshot)}
+	report := &diagnose.Report{Cluster: snapshot.Cluster, Services: diagnose.New(snapshot).All("", diagnose.Options{}), NotChecked: desk.Unread(snapshot)}
 	addRefused(report, refused)
 	for _, overview := range []bool{false, true} {
 		for i, r := range reportText(report, textWidth, overview) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"svctour/cluster"
+	"svctour/desk"
 	"svctour/model"
 	"svctour/model/diagnose"
 )
@@ -55,9 +56,9 @@ type watch struct {
 // old by then, for the connection is lost.
 func (w *watch) run(ctx context.Context, connection *cluster.Connection, snapshot *model.Snapshot) error {
 	for {
-		report, err := examine(snapshot, w.namespace, w.o)
+		report, err := desk.Examine(snapshot, w.o.question(w.namespace))
 		if err != nil {
-			return err
+			return asked(err)
 		}
 		w.tellSync(snapshot)
 		if err := w.show(snapshot, report); err != nil {

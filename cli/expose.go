@@ -22,7 +22,7 @@ const exposeTimeout = 15 * time.Second
 
 const statusPoll = 20 * time.Millisecond
 
-func newLabExpose(*globals) *cobra.Command {
+func newLabExpose(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "expose [HOSTPORT:][ADDRESS:]PORT…",
 		Short: "Forward ports of this machine's loopback into the lab",
@@ -42,7 +42,7 @@ Pods see a client outside the cluster, ` + lab.GatewayAddress + `.
 			if err != nil {
 				return err
 			}
-			dir, err := labDir()
+			dir, err := g.Env.LabDir()
 			if err != nil {
 				return err
 			}
@@ -70,7 +70,7 @@ func newLabUnexpose(g *globals) *cobra.Command {
 				}
 				ports = append(ports, uint16(port))
 			}
-			client, err := labClient()
+			client, err := labClient(g)
 			if err != nil {
 				return err
 			}
@@ -89,8 +89,8 @@ func newLabUnexpose(g *globals) *cobra.Command {
 }
 
 // labClient is a client for the lab that runs.
-func labClient() (kubernetes.Interface, error) {
-	dir, err := labDir()
+func labClient(g *globals) (kubernetes.Interface, error) {
+	dir, err := g.Env.LabDir()
 	if err != nil {
 		return nil, err
 	}

@@ -88,7 +88,7 @@ func noArguments(c *cobra.Command, args []string) error {
 }
 
 func runLabUp(ctx context.Context, g *globals, options lab.StartOptions, keep bool, ports []hostport.Mapping) error {
-	dir, err := labDir()
+	dir, err := g.Env.LabDir()
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func newLabDown(g *globals) *cobra.Command {
 		Short: "End the lab, with everything in it",
 		Args:  noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			dir, err := labDir()
+			dir, err := g.Env.LabDir()
 			if err != nil {
 				return err
 			}
@@ -188,7 +188,7 @@ func newLabStatus(g *globals) *cobra.Command {
 			if err := checkOutput(g.Output); err != nil {
 				return err
 			}
-			dir, err := labDir()
+			dir, err := g.Env.LabDir()
 			if err != nil {
 				return err
 			}
@@ -242,7 +242,7 @@ func newLabKubeconfig(g *globals) *cobra.Command {
 		Short: "Print the lab's kubeconfig",
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			dir, err := labDir()
+			dir, err := g.Env.LabDir()
 			if err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ import (
 
 	"svctour/cluster"
 	"svctour/cluster/kubectl"
+	"svctour/desk"
 	"svctour/lessons"
 	"svctour/model"
 )
@@ -112,7 +113,11 @@ func runLessonAuto(ctx context.Context, g *globals, l *lessons.Lesson, flags les
 	if err != nil {
 		return explained(err)
 	}
-	return lessons.Auto(ctx, l, autoCluster{connection, namespace}, lessons.AutoOptions{
+	options, err := deskOptions(g)
+	if err != nil {
+		return err
+	}
+	return lessons.Auto(ctx, l, autoCluster{connection, desk.New(options).Kubectl(connection), namespace}, lessons.AutoOptions{
 		Namespace: namespace, Out: g.Out, Timeout: flags.timeout, Step: flags.step,
 	})
 }
@@ -137,10 +142,11 @@ func agreeToLesson(ctx context.Context, g *globals, l *lessons.Lesson, at model.
 // autoCluster runs a lesson's commands in one namespace.
 type autoCluster struct {
 	*cluster.Connection
+	kubectl   kubectl.Runner
 	namespace string
 }
 
 // Kubectl implements lessons.Cluster.
 func (c autoCluster) Kubectl(ctx context.Context, args []string, stdin string) model.Reply {
-	return kubectl.Runner{Connection: c.Connection}.Run(ctx, c.namespace, args, stdin)
+	return c.kubectl.Run(ctx, c.namespace, args, stdin)
 }

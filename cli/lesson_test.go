@@ -6,13 +6,14 @@ import (
 
 	"svctour/lessons"
 	"svctour/model"
+	"svctour/test/fakecluster"
 )
 
 // A proof writes to the cluster: that is asked for, unless the cluster is the lab.
 func TestLessonAutoAsks(t *testing.T) {
 	alone(t)
-	api := newFakeCluster(t)
-	code, stdout, stderr := svctour("lesson", "clusterip", "--auto", "--kubeconfig", api.kubeconfig)
+	api := fakecluster.New(t)
+	code, stdout, stderr := svctour("lesson", "clusterip", "--auto", "--kubeconfig", api.Kubeconfig)
 	if code != exitUsage || stdout != "" {
 		t.Errorf("exit code %d, %q", code, stdout)
 	}
@@ -21,7 +22,7 @@ func TestLessonAutoAsks(t *testing.T) {
 			t.Errorf("stderr %q, want %q in it", stderr, want)
 		}
 	}
-	if wrote := api.wrote(); len(wrote) > 0 {
+	if wrote := api.Wrote(); len(wrote) > 0 {
 		t.Errorf("unasked it wrote %q", wrote)
 	}
 	g := &globals{Streams: Streams{In: strings.NewReader("")}}

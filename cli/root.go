@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"svctour/desk"
 	"svctour/model"
 )
 
@@ -25,6 +27,7 @@ type Streams struct {
 // globals are the flags every command understands.
 type globals struct {
 	Streams
+	Env        desk.Environment
 	Kubeconfig string
 	Context    string
 	Namespace  string
@@ -62,7 +65,7 @@ func usageError(err error) error { return &exitError{Code: exitUsage, Err: err} 
 // Main runs the command line args[1:] and gives the process's exit code.
 // Called as kubectl-svctour it is a kubectl plugin and behaves the same.
 func Main(ctx context.Context, streams Streams, args []string) int {
-	root := newRoot(&globals{Streams: streams}, strings.TrimSuffix(filepath.Base(args[0]), ".exe"))
+	root := newRoot(&globals{Streams: streams, Env: os.Environ()}, strings.TrimSuffix(filepath.Base(args[0]), ".exe"))
 	root.SetArgs(args[1:])
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)

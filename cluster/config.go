@@ -32,6 +32,10 @@ type Options struct {
 	// Kubeconfig is the path of a kubeconfig file, as kubectl's --kubeconfig:
 	// it replaces the KUBECONFIG list and ~/.kube/config.
 	Kubeconfig string
+	// Precedence are the files that are merged when Kubeconfig is "", the first
+	// before the later ones; nil: those of the process's KUBECONFIG, or else
+	// ~/.kube/config.
+	Precedence []string
 	// Context is a kubeconfig context; empty means the current one.
 	Context string
 	// Namespace replaces the context's namespace. It is where one looks when
@@ -132,6 +136,9 @@ func (e *ContextError) Error() string {
 func (o Options) rules() *clientcmd.ClientConfigLoadingRules {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = o.Kubeconfig
+	if o.Precedence != nil {
+		rules.Precedence, rules.MigrationRules = o.Precedence, nil
+	}
 	rules.WarnIfAllMissing = false // would be printed; NoKubeconfigError says it
 	return rules
 }

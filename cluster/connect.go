@@ -100,11 +100,19 @@ func Connect(ctx context.Context, o Options) (*Connection, error) {
 		restart:   make(chan struct{}, 1),
 		statuses:  map[string]status{},
 	}
-	c.ctx, c.cancel = context.WithCancel(klog.NewContext(ctx, logr.Discard()))
+	c.ctx, c.cancel = context.WithCancel(quiet(ctx))
 	c.feed = newFeed(o.Interval, c.ctx.Done(), c.build)
 	c.stores = newStores(c.changed)
 	c.watched = c.resources()
 	return c, nil
+}
+
+// quiet drops what client-go logs, unless the context has a logger for it.
+func quiet(ctx context.Context) context.Context {
+	if _, err := logr.FromContext(ctx); err == nil {
+		return ctx
+	}
+	return klog.NewContext(ctx, logr.Discard())
 }
 
 // Namespace is where commands act when they name none: Options.Namespace, the

@@ -29,6 +29,9 @@ type StartOptions struct {
 	Progress func(Stage)
 	// Args are the executable's arguments, nil: ChildArgs.
 	Args []string
+	// Environment is that of the lab's process, as os.Environ has it; nil: this
+	// process's.
+	Environment []string
 }
 
 // ChildFlag is the hidden flag of "lab up" that makes svctour the lab's process.
@@ -63,6 +66,7 @@ func Start(ctx context.Context, options StartOptions) (*Process, error) {
 		args = ChildArgs(run)
 	}
 	command := exec.Command(options.Executable, args...)
+	command.Env = options.Environment
 	detach(command)
 	tie, err := command.StdinPipe()
 	if err != nil {

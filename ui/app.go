@@ -55,7 +55,7 @@ type App struct {
 	endShown   context.CancelFunc
 	ledger     ledger
 	progress   map[string]lessons.Progress
-	unsaved    []Unsaved
+	unsaved    []lessons.Progress
 	wanted     string // the lesson to open once the namespace is there
 	removing   bool   // the present cluster's namespace, once every question is answered
 
@@ -260,7 +260,7 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 	case shell.Compute:
 		return compute(a.shown, in)
 	case shell.Diagnose:
-		return diagnoseService(a.shown, a.link.world, in)
+		return diagnoseService(a.shown, a.link.session, a.link.world, in)
 	case shell.Look:
 		return a.look(glance{all: true})
 	case shell.MakeClient:
@@ -288,7 +288,7 @@ func (a *App) contents() *contents.Screen {
 
 // save keeps progress on disk, one save at a time so that none overtakes another.
 func (a *App) save(p lessons.Progress) tea.Cmd {
-	a.unsaved = append(a.unsaved, Unsaved{a.link.id(), p})
+	a.unsaved = append(a.unsaved, p)
 	if len(a.unsaved) > 1 {
 		return nil
 	}
@@ -305,14 +305,8 @@ func (a *App) saved(msg savedMsg) tea.Cmd {
 	return nil
 }
 
-// Unsaved is progress that was still to be saved when the program ended.
-type Unsaved struct {
-	Cluster  string
-	Progress lessons.Progress
-}
-
 // Unsaved lists, oldest first, what the caller should save after the program has ended.
-func (a *App) Unsaved() []Unsaved { return a.unsaved }
+func (a *App) Unsaved() []lessons.Progress { return a.unsaved }
 
 // open opens a lesson; the tour's namespace is made first, on a cluster that
 // is not the lab only after the person has agreed.
@@ -373,7 +367,7 @@ func (a *App) snapshot(msg snapshotMsg) tea.Cmd {
 	next := nextSnapshot(a.link.ctx, a.link.session, a.link.world.Sequence)
 	told := a.tell(shell.World{Snapshot: a.link.world})
 	if first && a.link.world.Sync.Synced {
-		return tea.Batch(next, told, loadProgress(a.link.ctx, a.options.Backend, a.link.id()))
+		return tea.Batch(next, told, loadProgress(a.link.ctx, a.options.Backend))
 	}
 	return tea.Batch(next, told)
 }

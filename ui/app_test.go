@@ -16,6 +16,7 @@ import (
 
 	"svctour/lessons"
 	"svctour/model"
+	"svctour/model/diagnose"
 	"svctour/model/path"
 	"svctour/ui/frame"
 	"svctour/ui/layout"
@@ -282,8 +283,8 @@ func (b *scripted) KeepLab() error { b.kept = true; return nil }
 func (b *scripted) Connect(context.Context, shell.Choice) (shell.Session, error) {
 	return b, nil
 }
-func (b *scripted) LoadProgress(string) (map[string]lessons.Progress, error) { return nil, nil }
-func (b *scripted) SaveProgress(_ string, p lessons.Progress) error {
+func (b *scripted) LoadProgress() (map[string]lessons.Progress, error) { return nil, nil }
+func (b *scripted) SaveProgress(p lessons.Progress) error {
 	b.saved = append(b.saved, p)
 	return nil
 }
@@ -312,6 +313,11 @@ func (b *scripted) Kubectl(ctx context.Context, namespace string, args []string,
 	}
 	return b.reply
 }
+func (b *scripted) Diagnose(_ context.Context, snapshot *model.Snapshot, namespace, service string) (*diagnose.ServiceReport, error) {
+	report := diagnose.New(snapshot).Service(namespace, service, diagnose.Options{})
+	return &report, nil
+}
+
 func (b *scripted) Observe(ctx context.Context, ask path.Ask, take func(path.Listing) error) error {
 	if b.observe == nil {
 		b.waiting <- struct{}{}

@@ -8,7 +8,6 @@ import (
 
 	"svctour/lessons"
 	"svctour/model"
-	"svctour/model/diagnose"
 	"svctour/ui/shell"
 )
 
@@ -114,9 +113,9 @@ type progressMsg struct {
 	err      error
 }
 
-func loadProgress(link context.Context, b shell.Backend, cluster string) tea.Cmd {
+func loadProgress(link context.Context, b shell.Backend) tea.Cmd {
 	return within(link, func(context.Context) tea.Msg {
-		progress, err := b.LoadProgress(cluster)
+		progress, err := b.LoadProgress()
 		return progressMsg{progress, err}
 	})
 }
@@ -124,8 +123,8 @@ func loadProgress(link context.Context, b shell.Backend, cluster string) tea.Cmd
 type savedMsg struct{ err error }
 
 // saveProgress is of no scope: what was learned is kept in any case.
-func saveProgress(b shell.Backend, u Unsaved) tea.Cmd {
-	return func() tea.Msg { return savedMsg{b.SaveProgress(u.Cluster, u.Progress)} }
+func saveProgress(b shell.Backend, p lessons.Progress) tea.Cmd {
+	return func() tea.Msg { return savedMsg{b.SaveProgress(p)} }
 }
 
 type namespaceMsg struct {
@@ -224,10 +223,13 @@ func compute(shown context.Context, in shell.Compute) tea.Cmd {
 	})
 }
 
-func diagnoseService(shown context.Context, world *model.Snapshot, in shell.Diagnose) tea.Cmd {
-	return within(shown, func(context.Context) tea.Msg {
-		report := diagnose.New(world).Service(in.Namespace, in.Service, diagnose.Options{})
-		return shell.Diagnosed{Serial: in.Serial, Report: &report}
+func diagnoseService(shown context.Context, s shell.Session, world *model.Snapshot, in shell.Diagnose) tea.Cmd {
+	return within(shown, func(ctx context.Context) tea.Msg {
+		report, err := s.Diagnose(ctx, world, in.Namespace, in.Service)
+		if err != nil {
+			report = nil // the cluster was left
+		}
+		return shell.Diagnosed{Serial: in.Serial, Report: report}
 	})
 }
 

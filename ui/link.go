@@ -45,18 +45,6 @@ func (l *link) prompts() string {
 	return l.choice.Namespace
 }
 
-// id tells clusters apart by what does not change while they live: the UID of
-// kube-system, or else the server's address.
-func (l *link) id() string {
-	if l.world == nil {
-		return ""
-	}
-	if ns := l.world.Namespace("kube-system"); ns != nil {
-		return ns.UID
-	}
-	return l.world.Cluster.Server
-}
-
 // answer is what a command came back with, and the scope that it belongs to:
 // the program, the link, the screen's errands, the node that is watched.
 type answer struct {

@@ -64,7 +64,7 @@ contexts: [{name: c, context: {cluster: c, user: u, namespace: tour}}]
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	return Runner{Connection: c}
+	return Runner{Connection: c, Program: os.Args[0], Environment: os.Environ()}
 }
 
 func secretFile(t *testing.T) string {

@@ -21,6 +21,7 @@ type command struct {
 	all       bool   // -A
 	manifest  bool   // -f -: objects come on stdin
 	terminal  bool   // it needs a terminal
+	executes  bool   // it runs a program in a Pod, or talks with one
 }
 
 // refusal is why a command is not run; it is shown to the person.
@@ -50,7 +51,7 @@ func inspectFor(args []string, terminal bool) (command, error) {
 	if known.terminal && !terminal {
 		return command{}, refuse("there is no terminal for %q here: use a terminal of your own for it", "kubectl "+name)
 	}
-	c := command{writes: known.writes, terminal: known.terminal}
+	c := command{writes: known.writes, terminal: known.terminal, executes: name == "exec" || name == "attach"}
 	for _, flag := range p.given {
 		if err := c.take(&p, flag); err != nil {
 			return command{}, err

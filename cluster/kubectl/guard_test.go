@@ -53,8 +53,8 @@ func TestInspectAllows(t *testing.T) {
 		"set selector svc/web app=web":                 {writes: true},
 		"run tmp --image=x --restart=Never -i --rm":    {writes: true},
 		"run tmp --image=x -- --context y":             {writes: true},
-		"exec web-1 -c app -- wget -n -qO- -A svc":     {writes: true},
-		"exec deploy/web -- hostname":                  {writes: true},
+		"exec web-1 -c app -- wget -n -qO- -A svc":     {writes: true, executes: true},
+		"exec deploy/web -- hostname":                  {writes: true, executes: true},
 	} {
 		got, err := inspect(strings.Fields(line))
 		if err != nil || got != want {

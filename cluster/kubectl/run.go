@@ -8,9 +8,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,11 +24,18 @@ import (
 // maxOutput bounds what is kept of each of a command's two outputs, in bytes.
 const maxOutput = 256 << 10
 
-// Runner runs the embedded kubectl against one cluster.
-type Runner struct{ Connection *cluster.Connection }
+// Runner runs the embedded kubectl against one cluster, for one person.
+type Runner struct {
+	Connection *cluster.Connection
+	Program    string // required: a svctour binary, which has kubectl in it
+	// Environment is kubectl's, as os.Environ has it; nothing else is inherited.
+	Environment []string
+	ReadOnly    bool // refuse every command that writes
+	NoExec      bool // refuse to run programs in Pods
+}
 
-// Run runs the embedded kubectl, as a child process of this same program
-// (`svctour kubectl …`), and gives what it printed. A leading "kubectl" in args
+// Run runs the embedded kubectl, as a child process of Program (`svctour
+// kubectl …`), and gives what it printed. A leading "kubectl" in args
 // is ignored. stdin is what the command reads; it never asks on the terminal.
 // Without -n it acts in namespace, or when that is "" in the connection's. When
 // ctx ends the child is killed with everything it started.
@@ -50,8 +57,8 @@ func (r Runner) Run(ctx context.Context, namespace string, args []string, stdin 
 	if known.namespace == "" {
 		known.namespace = namespace
 	}
-	if err == nil && known.writes {
-		err = r.allowWrite(ctx, known, stdin)
+	if err == nil {
+		err = r.allow(ctx, known, stdin)
 	}
 	if err != nil {
 		var refused refusal
@@ -62,12 +69,7 @@ func (r Runner) Run(ctx context.Context, namespace string, args []string, stdin 
 		}
 		return reply
 	}
-	program, err := os.Executable()
-	if err != nil {
-		reply.Stderr = cluster.Sentence(fmt.Sprintf("find this program to run kubectl: %v", err))
-		return reply
-	}
-	run(ctx, &reply, program, r.kubectlArgs(namespace, named, args), stdin)
+	r.run(ctx, &reply, r.kubectlArgs(namespace, named, args), stdin)
 	return reply
 }
 
@@ -85,6 +87,19 @@ func (r Runner) kubectlArgs(namespace string, named bool, args []string) []strin
 		full = append(full, "--namespace="+namespace)
 	}
 	return append(full, args...)
+}
+
+// allow refuses what this person may not do.
+func (r Runner) allow(ctx context.Context, known command, stdin string) error {
+	switch {
+	case known.writes && r.ReadOnly:
+		return refuse("nothing may be changed from here")
+	case known.executes && r.NoExec:
+		return refuse("programs in Pods may not be run from here")
+	case known.writes:
+		return r.allowWrite(ctx, known, stdin)
+	}
+	return nil
 }
 
 // allowWrite refuses a write outside the namespaces that svctour made.
@@ -108,15 +123,17 @@ func (r Runner) allowWrite(ctx context.Context, known command, stdin string) err
 
 // environment is one in which the embedded kubectl means exactly what its
 // arguments say: no aliases and defaults from a kuberc file.
-func environment() []string { return append(os.Environ(), "KUBECTL_KUBERC=false") }
+func (r Runner) environment() []string {
+	return append(slices.Clone(r.Environment), "KUBECTL_KUBERC=false")
+}
 
-// run runs a program to its end and fills in reply.
-func run(ctx context.Context, reply *model.Reply, program string, args []string, stdin string) {
+// run runs kubectl to its end and fills in reply.
+func (r Runner) run(ctx context.Context, reply *model.Reply, args []string, stdin string) {
 	var stdout, stderr boundedBuffer
-	cmd := exec.CommandContext(ctx, program, args...)
+	cmd := exec.CommandContext(ctx, r.Program, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.Env = environment()
+	cmd.Env = r.environment()
 	cmd.WaitDelay = 2 * time.Second // a grandchild may hold the outputs open
 	isolate(cmd)
 	done := make(chan error, 1)

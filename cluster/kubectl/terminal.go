@@ -3,7 +3,6 @@ package kubectl
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -32,8 +31,8 @@ func (r Runner) Terminal(ctx context.Context, namespace string, args []string) (
 	if err == nil && known.manifest {
 		err = refuse("a manifest on stdin has no place in a command with a terminal")
 	}
-	if err == nil && known.writes {
-		err = r.allowWrite(ctx, known, "")
+	if err == nil {
+		err = r.allow(ctx, known, "")
 	}
 	var refused refusal
 	switch {
@@ -42,31 +41,27 @@ func (r Runner) Terminal(ctx context.Context, namespace string, args []string) (
 	case err != nil:
 		return nil, cluster.ExplainError(err)
 	}
-	program, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program to run kubectl: %w", err)
-	}
-	cmd := exec.CommandContext(ctx, program, r.kubectlArgs(namespace, named, args)...)
-	cmd.Env = environment()
+	cmd := exec.CommandContext(ctx, r.Program, r.kubectlArgs(namespace, named, args)...)
+	cmd.Env = r.environment()
 	return &Terminal{cmd}, nil
 }
 
 // SetStdin gives the child the terminal to read.
 func (t *Terminal) SetStdin(r io.Reader) { t.cmd.Stdin = r }
 
-// SetStdout gives the child the terminal to write; what is no file is left for
-// os.Stdout, because the child would get a pipe.
-func (t *Terminal) SetStdout(w io.Writer) {
-	if _, ok := w.(*os.File); !ok {
-		w = os.Stdout
-	}
-	t.cmd.Stdout, t.cmd.Stderr = w, w
-}
+// SetStdout gives the child the terminal to write.
+func (t *Terminal) SetStdout(w io.Writer) { t.cmd.Stdout, t.cmd.Stderr = w, w }
 
 // SetStderr does nothing: this program's stderr may be a file (see
 // cluster.RedirectStderr), and the person is to see what went wrong.
 func (t *Terminal) SetStderr(io.Writer) {}
 
 // Run runs the child to its end. While it runs, the terminal's ^C is the
-// child's alone.
-func (t *Terminal) Run() error { return runInForeground(t.cmd) }
+// child's alone. It is an error when what SetStdout was given is no file, for
+// the child would get a pipe.
+func (t *Terminal) Run() error {
+	if _, ok := t.cmd.Stdout.(*os.File); !ok {
+		return errors.New("there is no terminal to give to kubectl")
+	}
+	return runInForeground(t.cmd)
+}

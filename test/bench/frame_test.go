@@ -24,6 +24,7 @@ import (
 	"svctour/lab"
 	"svctour/lessons"
 	"svctour/model"
+	"svctour/model/diagnose"
 	"svctour/model/path"
 	"svctour/ui"
 	"svctour/ui/shell"
@@ -282,11 +283,16 @@ func (s *session) EnsureNamespace(ctx context.Context) (string, error) {
 	return s.Connection.EnsureNamespace(ctx, "tour")
 }
 func (s *session) Kubectl(ctx context.Context, namespace string, args []string, stdin string) model.Reply {
-	return kubectl.Runner{Connection: s.Connection}.Run(ctx, namespace, args, stdin)
+	return kubectl.Runner{Connection: s.Connection, Program: os.Args[0], Environment: os.Environ()}.Run(ctx, namespace, args, stdin)
 }
 func (s *session) Terminal(ctx context.Context, namespace string, args []string) (shell.Child, error) {
-	return kubectl.Runner{Connection: s.Connection}.Terminal(ctx, namespace, args)
+	return kubectl.Runner{Connection: s.Connection, Program: os.Args[0], Environment: os.Environ()}.Terminal(ctx, namespace, args)
 }
+func (s *session) Diagnose(_ context.Context, snapshot *model.Snapshot, namespace, service string) (*diagnose.ServiceReport, error) {
+	report := diagnose.New(snapshot).Service(namespace, service, diagnose.Options{})
+	return &report, nil
+}
+
 func (s *session) Observe(ctx context.Context, ask path.Ask, take func(path.Listing) error) error {
 	return reach.Observe(ctx, s.Connection, ask, take)
 }
@@ -317,10 +323,10 @@ func (x *backend) wait(b *testing.B) *session {
 	return get()
 }
 
-func (x *backend) Choices(context.Context) ([]shell.Choice, error)              { return nil, nil }
-func (x *backend) Probe(context.Context, shell.Choice) (string, error)          { return "", nil }
-func (x *backend) StartLab(context.Context, func(shell.Stage)) (bool, error)    { return false, nil }
-func (x *backend) LabEnded(ctx context.Context) error                           { <-ctx.Done(); return ctx.Err() }
-func (x *backend) KeepLab() error                                               { return nil }
-func (x *backend) LoadProgress(string) (map[string]lessons.Progress, error)     { return nil, nil }
-func (x *backend) SaveProgress(cluster string, progress lessons.Progress) error { return nil }
+func (x *backend) Choices(context.Context) ([]shell.Choice, error)           { return nil, nil }
+func (x *backend) Probe(context.Context, shell.Choice) (string, error)       { return "", nil }
+func (x *backend) StartLab(context.Context, func(shell.Stage)) (bool, error) { return false, nil }
+func (x *backend) LabEnded(ctx context.Context) error                        { <-ctx.Done(); return ctx.Err() }
+func (x *backend) KeepLab() error                                            { return nil }
+func (x *backend) LoadProgress() (map[string]lessons.Progress, error)        { return nil, nil }
+func (x *backend) SaveProgress(lessons.Progress) error                       { return nil }

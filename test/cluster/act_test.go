@@ -3,6 +3,7 @@ package clustertest
 import (
 	"context"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -124,7 +125,7 @@ func TestClean(t *testing.T) {
 const serviceManifest = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n"
 
 func TestKubectl(t *testing.T) {
-	kube := kubectl.Runner{Connection: connect(t, cluster.Options{})}
+	kube := kubectl.Runner{Connection: connect(t, cluster.Options{}), Program: os.Args[0], Environment: os.Environ()}
 	prefix := unique(t)
 	mine := namespace(t, prefix+"-mine", ours)
 	foreign := namespace(t, prefix+"-foreign", nil)
@@ -179,7 +180,7 @@ func TestKubectl(t *testing.T) {
 
 // A command that never ends is ended, and one that says too much is cut.
 func TestKubectlIsBounded(t *testing.T) {
-	kube := kubectl.Runner{Connection: connect(t, cluster.Options{})}
+	kube := kubectl.Runner{Connection: connect(t, cluster.Options{}), Program: os.Args[0], Environment: os.Environ()}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	reply := kube.Run(ctx, "", strings.Fields("get ns --watch"), "")

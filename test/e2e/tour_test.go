@@ -166,6 +166,42 @@ func TestKeptLab(t *testing.T) {
 	leavesNothing(t, home)
 }
 
+// TestProgressOutlivesTheLab: what was learned is the person's. In the next lab
+// the lesson goes on where it was, with the start state of that step.
+func TestProgressOutlivesTheLab(t *testing.T) {
+	home := home(t)
+	term := open(t, home, 120, 40, nil, "--lab")
+	term.await("Lessons")
+	if strings.Contains(term.screen(), "1 of ") {
+		t.Fatalf("there is progress at first:\n%s", term.screen())
+	}
+	term.doFirstStep()
+	term.press("Enter")
+	term.await("step 2/", "⏎ run ")
+	term.press("q")
+	term.await("end the lab")
+	term.press("r")
+	term.await("[exit code 0]")
+	leavesNothing(t, home)
+
+	term = open(t, home, 120, 40, nil, "--lab")
+	term.await("Lessons", "1 of ")
+	if out, errs, code := svctour(t, home, []string{"KUBECONFIG="}, "kubectl", "get", "namespaces", "-o", "name"); code != 0 || strings.Contains(out, "/tour") {
+		t.Fatalf("the new lab has the lessons' namespace: exit code %d\n%s%s", code, out, errs)
+	}
+	term.press("Enter")
+	term.await("step 2/", "⏎ run ")
+	out, errs, code := svctour(t, home, []string{"KUBECONFIG="}, "kubectl", "get", "deployment", "web", "-n", "tour", "-o", "jsonpath={.status.readyReplicas}")
+	if code != 0 || out != "3" {
+		t.Errorf("the start state of step 2 is not there: exit code %d\n%s%s", code, out, errs)
+	}
+	term.press("Enter")
+	term.await("Done.")
+	term.press("C-c")
+	term.await("[exit code 0]")
+	leavesNothing(t, home)
+}
+
 func TestTooSmallAndResized(t *testing.T) {
 	home := home(t)
 	term := open(t, home, 20, 5, nil)

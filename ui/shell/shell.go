@@ -219,9 +219,10 @@ type Backend interface {
 	KeepLab() error
 	// Connect opens a session.
 	Connect(ctx context.Context, c Choice) (Session, error)
-	// LoadProgress and SaveProgress keep lessons' progress for a cluster.
-	LoadProgress(cluster string) (map[string]lessons.Progress, error)
-	SaveProgress(cluster string, progress lessons.Progress) error
+	// LoadProgress and SaveProgress keep what the person has learned, on whichever
+	// cluster: progress by the lessons' IDs.
+	LoadProgress() (map[string]lessons.Progress, error)
+	SaveProgress(progress lessons.Progress) error
 }
 
 // Child is a program that takes the terminal over until it ends.
@@ -255,6 +256,9 @@ type Session interface {
 	// Observe has the rules of a node's kube-proxy listed on the node, and hands
 	// over what each command printed, one after the other.
 	Observe(ctx context.Context, ask path.Ask, take func(path.Listing) error) error
+	// Diagnose gives the doctor's report of a Service: of a snapshot, or of later
+	// ones while what it would say may be over in a moment.
+	Diagnose(ctx context.Context, snapshot *model.Snapshot, namespace, service string) (*diagnose.ServiceReport, error)
 	// Clean removes the namespace that EnsureNamespace gave, and nothing else.
 	Clean(ctx context.Context) error
 	// Close ends the session and waits for its goroutines.

@@ -1,4 +1,4 @@
-package cli
+package desk
 
 import (
 	"cmp"
@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"svctour/cluster"
 	"svctour/cluster/reach"
 	"svctour/model"
 	"svctour/model/diagnose"
@@ -25,17 +24,6 @@ const (
 	askTimeout     = 30 * time.Second
 	askTimeoutMore = 10 * time.Second // for each Service
 )
-
-// prober connects where the API objects alone do not tell. It says what it does
-// before it does it, and asks before it makes an object.
-type prober struct {
-	g          *globals
-	connection *cluster.Connection
-	snapshot   *model.Snapshot
-	client     *model.Pod // that --from names; nil without
-	o          doctorOptions
-	agreed     map[string]error // by question: nil for a yes
-}
 
 // candidate is a Service that looks well so far.
 type candidate struct {
@@ -73,16 +61,21 @@ func (c *candidate) command(from string) string {
 	return text
 }
 
-// probe connects to backends of the Services that look healthy, then to the
-// Services as a client does, and puts what it finds into the report. What it
-// finds it looks at once more: kube-proxy, or a controller before it, may not
-// have caught up with a change.
-func (p *prober) probe(ctx context.Context, report *diagnose.Report) error {
+// Probe connects where the API objects alone do not tell: to backends of the
+// Services that look healthy, then to the Services as a client does. It puts
+// what it finds into the report, which Look has given. What it finds it looks at
+// once more: kube-proxy, or a controller before it, may not have caught up with
+// a change. It says what it does before it does it, and asks before it makes an
+// object.
+func (d *Doctor) Probe(ctx context.Context, report *diagnose.Report) (err error) {
+	if d.client, err = clientOf(d.snapshot, d.Question); err != nil {
+		return err
+	}
 	healthy := map[string]bool{}
 	for _, s := range report.Services {
 		healthy[s.Namespace+"/"+s.Name] = s.Healthy
 	}
-	if err := p.round(ctx, report, healthy); err != nil {
+	if err := d.round(ctx, report, healthy); err != nil {
 		return err
 	}
 	found := map[string]bool{}
@@ -94,14 +87,14 @@ func (p *prober) probe(ctx context.Context, report *diagnose.Report) error {
 	if len(found) == 0 {
 		return nil
 	}
-	if err := p.settle(ctx); err != nil {
+	if err := d.settle(ctx); err != nil {
 		return err
 	}
-	again, err := examine(p.snapshot, p.connection.Namespace(), p.o)
+	again, err := Examine(d.snapshot, d.Question)
 	if err != nil {
 		return err
 	}
-	if p.client, err = clientOf(p.snapshot, p.connection.Namespace(), p.o); err != nil {
+	if d.client, err = clientOf(d.snapshot, d.Question); err != nil {
 		return err
 	}
 	for i := range report.Services {
@@ -112,16 +105,16 @@ func (p *prober) probe(ctx context.Context, report *diagnose.Report) error {
 			}
 		}
 	}
-	return p.round(ctx, report, found)
+	return d.round(ctx, report, found)
 }
 
 // settle takes the changes of settleTime.
-func (p *prober) settle(ctx context.Context) error {
-	p.g.say("looking again in %s, for what may have been about to change", settleTime)
+func (d *Doctor) settle(ctx context.Context) error {
+	d.say("looking again in %s, for what may have been about to change", settleTime)
 	settling, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	for {
-		next, err := p.connection.Next(settling, p.snapshot.Sequence)
+		next, err := d.Connection.Next(settling, d.snapshot.Sequence)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -130,16 +123,16 @@ func (p *prober) settle(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		p.snapshot = next
+		d.snapshot = next
 	}
 }
 
 // round connects to those of the Services that look healthy.
-func (p *prober) round(ctx context.Context, report *diagnose.Report, which map[string]bool) error {
+func (d *Doctor) round(ctx context.Context, report *diagnose.Report, which map[string]bool) error {
 	var candidates []candidate
 	for i := range report.Services {
 		s := &report.Services[i]
-		service := p.snapshot.Service(s.Namespace, s.Name)
+		service := d.snapshot.Service(s.Namespace, s.Name)
 		if !s.Healthy || service == nil || !which[s.Namespace+"/"+s.Name] {
 			continue
 		}
@@ -151,8 +144,8 @@ func (p *prober) round(ctx context.Context, report *diagnose.Report, which map[s
 					"send what the program would answer")
 			}
 		}
-		backends := diagnose.Backends(p.snapshot, service, probedPods)
-		if finding := p.pods(ctx, &c, backends); finding != nil {
+		backends := diagnose.Backends(d.snapshot, service, probedPods)
+		if finding := d.pods(ctx, &c, backends); finding != nil {
 			c.found(finding)
 		} else if len(backends) > 0 && !service.Headless() {
 			c.backend = backends[0]
@@ -166,21 +159,21 @@ func (p *prober) round(ctx context.Context, report *diagnose.Report, which map[s
 		c.unchecked("what a client sees: "+strconv.Itoa(askedServices)+" Services are asked for at most", c.command(""))
 	}
 	candidates = candidates[:min(len(candidates), askedServices)]
-	if err := p.ask(ctx, candidates); err != nil {
+	if err := d.ask(ctx, candidates); err != nil {
 		return err
 	}
-	if p.client != nil {
-		p.remembered(ctx, candidates)
+	if d.client != nil {
+		d.remembered(ctx, candidates)
 	}
 	return nil
 }
 
 // pods connects to the backends from the API server's side.
-func (p *prober) pods(ctx context.Context, c *candidate, backends []diagnose.Backend) *diagnose.Finding {
+func (d *Doctor) pods(ctx context.Context, c *candidate, backends []diagnose.Backend) *diagnose.Finding {
 	for _, backend := range backends {
-		p.g.say("connecting to Pod %s at port %d through the API server's proxy, and if it refuses, to its loopback by a port-forward", backend.Pod.Key(), backend.Number)
+		d.say("connecting to Pod %s at port %d through the API server's proxy, and if it refuses, to its loopback by a port-forward", backend.Pod.Key(), backend.Number)
 		asking, cancel := context.WithTimeout(ctx, probeTimeout)
-		answer := reach.ProbePod(asking, p.connection, backend.Pod.Namespace, backend.Pod.Name, backend.Number)
+		answer := reach.ProbePod(asking, d.Connection, backend.Pod.Namespace, backend.Pod.Name, backend.Number)
 		cancel()
 		if finding := diagnose.Probed(c.service, backend, answer); finding != nil {
 			return finding
@@ -195,14 +188,14 @@ func (p *prober) pods(ctx context.Context, c *candidate, backends []diagnose.Bac
 
 // ask has a client connect to the Services: the Pod that --from names, or one
 // made for it.
-func (p *prober) ask(ctx context.Context, candidates []candidate) error {
+func (d *Doctor) ask(ctx context.Context, candidates []candidate) error {
 	var addresses []string
 	for i := range candidates {
 		addresses = append(addresses, candidates[i].addresses()...)
 	}
 	asking, cancel := context.WithTimeout(ctx, askTimeout+time.Duration(len(candidates))*askTimeoutMore)
 	defer cancel()
-	client, answers, err := p.answers(asking, addresses)
+	client, answers, err := d.answers(asking, addresses)
 	if ctx.Err() != nil {
 		return cmp.Or(err, ctx.Err()) // also what could not be removed
 	}
@@ -217,9 +210,9 @@ func (p *prober) ask(ctx context.Context, candidates []candidate) error {
 		if finding == nil {
 			continue
 		}
-		if p.client == nil {
+		if d.client == nil {
 			// A Pod of our own is not the client: policies may well keep it out.
-			if why := p.keptOut(ctx, client, c.service); why != "" {
+			if why := d.keptOut(ctx, client, c.service); why != "" {
 				c.unchecked("what a client sees: "+why, c.command("pod/NAME"))
 				continue
 			}
@@ -232,57 +225,58 @@ func (p *prober) ask(ctx context.Context, candidates []candidate) error {
 
 // answers are what a client gets at addresses, and which Pod that was. What it
 // makes is gone when it returns, but for an ephemeral container's entry.
-func (p *prober) answers(ctx context.Context, addresses []string) (*model.Pod, []diagnose.Reached, error) {
-	image := p.o.Image
-	if p.client == nil {
+func (d *Doctor) answers(ctx context.Context, addresses []string) (*model.Pod, []diagnose.Reached, error) {
+	image := d.Image
+	if d.client == nil {
 		const what = "a Pod (%s) in a namespace made for it, svctour-probe-…, both removed afterwards"
-		if err := p.agree(ctx, fmt.Sprintf("Connect as a client does from "+what+"?", image)); err != nil {
+		if err := d.agree(ctx, fmt.Sprintf("Connect as a client does from "+what+"?", image)); err != nil {
 			return nil, nil, err
 		}
-		p.g.say("connecting as a client does from "+what, image)
-		return reach.AskAlone(ctx, p.connection, image, addresses)
+		d.say("connecting as a client does from "+what, image)
+		return reach.AskAlone(ctx, d.Connection, image, addresses)
 	}
-	p.g.say("running curl, nc or wget in Pod %s, against the Service and one of its Pods", p.client.Key())
-	answers, err := reach.AskFrom(ctx, p.connection, p.client, addresses)
+	d.say("running curl, nc or wget in Pod %s, against the Service and one of its Pods", d.client.Key())
+	answers, err := reach.AskFrom(ctx, d.Connection, d.client, addresses)
 	if !errors.Is(err, reach.ErrNoTool) {
-		return p.client, answers, err
+		return d.client, answers, err
 	}
 	const what = "an ephemeral container (%s) in Pod %s, which has no shell with curl, nc or wget; it ends at once, and stays listed until the Pod is deleted"
-	if err := p.agree(ctx, fmt.Sprintf("Connect from "+what+"?", image, p.client.Key())); err != nil {
+	if err := d.agree(ctx, fmt.Sprintf("Connect from "+what+"?", image, d.client.Key())); err != nil {
 		return nil, nil, err
 	}
-	p.g.say("connecting from "+what, image, p.client.Key())
-	answers, err = reach.AskBeside(ctx, p.connection, p.client, image, addresses)
-	return p.client, answers, err
+	d.say("connecting from "+what, image, d.client.Key())
+	answers, err = reach.AskBeside(ctx, d.Connection, d.client, image, addresses)
+	return d.client, answers, err
 }
 
-// agree asks whether an object may be made. On a lab, which is ours, it may.
-func (p *prober) agree(ctx context.Context, question string) error {
-	if p.o.Yes || p.snapshot.Cluster.Lab {
+// agree asks whether an object may be made, once for each question. On a lab,
+// which is ours, it may.
+func (d *Doctor) agree(ctx context.Context, question string) error {
+	if d.snapshot.Cluster.Lab {
 		return nil
 	}
-	if asTerminal(p.g.In) == nil {
-		return errors.New("an object would have to be made, and there is no terminal to ask on; say --yes")
+	if d.Agree == nil {
+		return errors.New("an object would have to be made")
 	}
-	err, asked := p.agreed[question]
+	err, asked := d.agreed[question]
 	if !asked {
-		var yes bool
-		if yes, err = ask(ctx, p.g, model.Printable("svctour: "+question)+" [y/N] "); err == nil && !yes {
-			err = errors.New("not wanted")
+		err = d.Agree(ctx, question)
+		if d.agreed == nil {
+			d.agreed = map[string]error{}
 		}
-		p.agreed[question] = err
+		d.agreed[question] = err
 	}
 	return err
 }
 
 // keptOut says by which headline the objects tell that this client does not
 // reach the Service; "" when they do not.
-func (p *prober) keptOut(ctx context.Context, client *model.Pod, service *model.Service) string {
+func (d *Doctor) keptOut(ctx context.Context, client *model.Pod, service *model.Service) string {
 	seeing, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
-	snapshot := p.snapshot
+	snapshot := d.snapshot
 	for snapshot.Namespace(client.Namespace) == nil { // its labels are what policies look at
-		next, err := p.connection.Next(seeing, snapshot.Sequence)
+		next, err := d.Connection.Next(seeing, snapshot.Sequence)
 		if err != nil {
 			break
 		}
@@ -297,19 +291,19 @@ func (p *prober) keptOut(ctx context.Context, client *model.Pod, service *model.
 
 // remembered looks whether the client's node still sends connections of it to
 // what is no endpoint.
-func (p *prober) remembered(ctx context.Context, candidates []candidate) {
-	p.g.say("listing Pod %s's connections on node %s, by conntrack in its kube-proxy Pod", p.client.Key(), p.client.Node)
+func (d *Doctor) remembered(ctx context.Context, candidates []candidate) {
+	d.say("listing Pod %s's connections on node %s, by conntrack in its kube-proxy Pod", d.client.Key(), d.client.Node)
 	listing, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	pod, connections, err := reach.Connections(listing, p.connection, p.client.Node, p.client.IP())
+	pod, connections, err := reach.Connections(listing, d.Connection, d.client.Node, d.client.IP())
 	for i := range candidates {
 		c := &candidates[i]
 		switch {
 		case !c.report.Healthy:
 		case err != nil:
-			c.unchecked("old connections of Pod "+p.client.Name+": "+err.Error(), "conntrack -L --orig-src "+p.client.IP()+" on node "+p.client.Node)
+			c.unchecked("old connections of Pod "+d.client.Name+": "+err.Error(), "conntrack -L --orig-src "+d.client.IP()+" on node "+d.client.Node)
 		default:
-			if f := diagnose.Stale(p.snapshot, c.service, p.client, pod, connections); f != nil {
+			if f := diagnose.Stale(d.snapshot, c.service, d.client, pod, connections); f != nil {
 				c.found(f)
 			}
 		}

@@ -1,0 +1,98 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"svctour/cluster"
+	"svctour/cluster/kubectl"
+	"svctour/cluster/reach"
+	"svctour/model"
+	"svctour/model/diagnose"
+	"svctour/model/path"
+	"svctour/ui/shell"
+)
+
+// session narrows a connection to what the app may do with it.
+type session struct {
+	*cluster.Connection
+	desk *Desk
+
+	mu   sync.Mutex
+	made string // the namespace that EnsureNamespace gave; "" before
+}
+
+func newSession(d *Desk, c *cluster.Connection) *session { return &session{Connection: c, desk: d} }
+
+var (
+	errReadOnly = errors.New("nothing may be changed from here")
+	errTerminal = errors.New("no program gets the terminal here")
+)
+
+// EnsureNamespace makes the namespace of the lessons, or finds it.
+func (s *session) EnsureNamespace(ctx context.Context) (string, error) {
+	if s.desk.options.Rights.ReadOnly {
+		return "", errReadOnly
+	}
+	name, err := s.Connection.EnsureNamespace(ctx, s.desk.options.Namespaces...)
+	if err == nil {
+		s.mu.Lock()
+		s.made = name
+		s.mu.Unlock()
+		s.desk.log.Info("Lessons have a namespace", "namespace", name, "server", s.Cluster().Server)
+	}
+	return name, err
+}
+
+// runner runs kubectl for this person.
+func (s *session) runner() kubectl.Runner { return s.desk.Kubectl(s.Connection) }
+
+// Kubectl gives the embedded kubectl as this person may use it.
+func (d *Desk) Kubectl(c *cluster.Connection) kubectl.Runner {
+	return kubectl.Runner{
+		Connection: c, Program: d.options.Executable, Environment: d.options.Environment,
+		ReadOnly: d.options.Rights.ReadOnly, NoExec: !d.options.Rights.Exec,
+	}
+}
+
+// Kubectl runs in a namespace unless the command names one itself.
+func (s *session) Kubectl(ctx context.Context, namespace string, args []string, stdin string) model.Reply {
+	return s.runner().Run(ctx, namespace, args, stdin)
+}
+
+// Terminal runs where Kubectl does.
+func (s *session) Terminal(ctx context.Context, namespace string, args []string) (shell.Child, error) {
+	if !s.desk.options.Rights.Terminal {
+		return nil, errTerminal
+	}
+	return s.runner().Terminal(ctx, namespace, args)
+}
+
+// Observe lists a node's rules.
+func (s *session) Observe(ctx context.Context, ask path.Ask, take func(path.Listing) error) error {
+	return reach.Observe(ctx, s.Connection, ask, take)
+}
+
+// Diagnose gives the verdict that the command line gives.
+func (s *session) Diagnose(ctx context.Context, snapshot *model.Snapshot, namespace, service string) (*diagnose.ServiceReport, error) {
+	doctor := Doctor{Connection: s.Connection, Question: Question{Namespace: namespace, Services: []string{service}}}
+	report, err := doctor.Look(ctx, snapshot)
+	if err != nil {
+		return nil, err
+	}
+	return &report.Services[0], nil
+}
+
+// Clean removes the lessons' namespace and no other of svctour's: a proof of
+// lessons, a probe, or another person's tour may be at work there.
+func (s *session) Clean(ctx context.Context) error {
+	s.mu.Lock()
+	made := s.made
+	s.mu.Unlock()
+	if made == "" {
+		return nil
+	}
+	_, err := s.Connection.Clean(ctx, []string{made}, true)
+	return err
+}
