@@ -94,6 +94,9 @@ func (a *App) Farewell() []string { return a.ledger.farewell }
 // after the program has ended.
 func (a *App) Session() shell.Session { return a.link.session }
 
+// Screen is the present screen; nil before Init.
+func (a *App) Screen() shell.Screen { return a.screen }
+
 // World is the snapshot that the present frame shows; nil before the first.
 func (a *App) World() *model.Snapshot { return a.link.world }
 

@@ -1,11 +1,12 @@
-package ui
+package ui_test
 
 import (
 	"slices"
-	"strings"
 	"testing"
 
 	"svctour/model"
+	"svctour/test/uitest"
+	"svctour/ui"
 )
 
 // A Service whose selector misses: the doctor names it beside the live panes,
@@ -17,64 +18,58 @@ func TestDoctor(t *testing.T) {
 	}{{"80x24", 80, 24}, {"120x40", 120, 40}, {"200x60", 200, 60}} {
 		t.Run(size.name, func(t *testing.T) {
 			d := atPath(t, size.w, size.h)
-			d.press("d")
-			d.sees("No problem found")
-			service := webService(model.ClusterIP, 0)
+			d.Press("d")
+			d.Sees("No problem found")
+			service := uitest.WebService(model.ClusterIP, 0)
 			service.Selector = map[string]string{"app": "wbe"}
-			d.show(world(append(threePods(), clientPod(), service)...))
-			d.sees("Doctor web", "SELECTOR", "app=web")
-			golden(t, "doctor-"+size.name, d.frame())
+			d.Show(uitest.World(append(uitest.ThreePods(), uitest.ClientPod(), service)...))
+			d.Sees("Doctor web", "SELECTOR", "app=web")
+			golden(t, "doctor-"+size.name, d.Frame())
 
-			ran := len(d.backend.ran)
-			d.backend.answer = func(args []string, _ string) model.Reply {
-				if args[0] == "get" {
-					return model.Reply{Stdout: selecting("wbe")}
-				}
-				return model.Reply{Stdout: selecting("web")}
-			}
-			d.press("f")
-			d.sees("Apply this fix?", "-     app: wbe", "+     app: web")
-			golden(t, "fix-"+size.name, d.frame())
+			ran := len(d.Backend.Ran())
+			d.Backend.SetAnswer(reselected)
+			d.Press("f")
+			d.Sees("Apply this fix?", "-     app: wbe", "+     app: web")
+			golden(t, "fix-"+size.name, d.Frame())
 			const patch = `patch service web -n tour --type=merge -p {"spec":{"selector":{"app":"web"}}}`
-			if got := asked(d, ran); !slices.Equal(got, []string{"get -o yaml service web -n tour", patch + " --dry-run=server -o yaml"}) {
+			if got := d.Asked(ran); !slices.Equal(got, []string{"get -o yaml service web -n tour", patch + " --dry-run=server -o yaml"}) {
 				t.Errorf("it ran %q", got)
 			}
-			d.press("esc") // no
-			d.press("u")   // there is nothing to take back
-			if got := asked(d, ran); len(got) != 2 {
+			d.Press("esc") // no
+			d.Press("u")   // there is nothing to take back
+			if got := d.Asked(ran); len(got) != 2 {
 				t.Errorf("it ran %q", got)
 			}
 
-			ran = len(d.backend.ran)
+			ran = len(d.Backend.Ran())
 			replaced := ""
-			answer := d.backend.answer
-			d.backend.answer = func(args []string, stdin string) model.Reply {
+			d.Backend.SetAnswer(func(args []string, stdin string) model.Reply {
 				if args[0] == "replace" {
 					replaced = stdin
 				}
-				return answer(args, stdin)
-			}
-			d.press("f", "y")
-			d.sees("$ kubectl patch service web")
-			if got := asked(d, ran); len(got) != 3 || got[2] != patch {
+				return reselected(args, stdin)
+			})
+			d.Press("f", "y")
+			d.Sees("$ kubectl patch service web")
+			if got := d.Asked(ran); len(got) != 3 || got[2] != patch {
 				t.Errorf("it ran %q", got)
 			}
-			d.press("esc", "u")
-			if got := asked(d, ran); len(got) != 4 || got[3] != "replace -f -" || replaced != without(selecting("wbe"), "resourceVersion") {
+			d.Press("esc", "u")
+			if got := d.Asked(ran); len(got) != 4 || got[3] != "replace -f -" || replaced != ui.Without(selecting("wbe"), "resourceVersion") {
 				t.Errorf("it ran %q with %q", got, replaced)
 			}
-			d.press("esc", "u")
-			if got := asked(d, ran); len(got) != 4 {
+			d.Press("esc", "u")
+			if got := d.Asked(ran); len(got) != 4 {
 				t.Errorf("what was taken back is taken back again: %q", got)
 			}
 
-			d.press("f", "e") // to change the command before it runs
-			if got := d.app.prompt.Text(); !d.app.prompt.IsOpen() || got != `kubectl patch service web -n tour --type=merge -p '{"spec":{"selector":{"app":"web"}}}'` {
+			d.Press("f", "e") // to change the command before it runs
+			if got, open := d.App.PromptLine(); !open || got != `kubectl patch service web -n tour --type=merge -p '{"spec":{"selector":{"app":"web"}}}'` {
 				t.Errorf("the prompt holds %q", got)
 			}
-			d.press("esc")
-			d.press("d")
-			if d.app.prompt.IsOpen() {
+			d.Press("esc")
+			d.Press("d")
+			if _, open := d.App.PromptLine(); open {
 				t.Error("the prompt stays")
 			}
 		})
@@ -84,30 +79,33 @@ func TestDoctor(t *testing.T) {
 // A key on its way when the offer opens was meant for something else.
 func TestAnOfferThatOpensByItselfTakesNoKeyAtFirst(t *testing.T) {
 	d := atPath(t, 120, 40)
-	service := webService(model.ClusterIP, 0)
+	service := uitest.WebService(model.ClusterIP, 0)
 	service.Selector = map[string]string{"app": "wbe"}
-	d.show(world(append(threePods(), clientPod(), service)...))
-	d.backend.answer = func(args []string, _ string) model.Reply {
-		if args[0] == "get" {
-			return model.Reply{Stdout: selecting("wbe")}
-		}
-		return model.Reply{Stdout: selecting("web")}
-	}
-	d.press("d")
-	ran := len(d.backend.ran)
-	d.press("f")
-	d.pressAtOnce("y")
-	d.now = d.now.Add(grace / 2)
-	d.pressAtOnce("y", "esc")
-	d.sees("Apply this fix?")
-	if got := asked(d, ran); len(got) != 2 {
+	d.Show(uitest.World(append(uitest.ThreePods(), uitest.ClientPod(), service)...))
+	d.Backend.SetAnswer(reselected)
+	d.Press("d")
+	ran := len(d.Backend.Ran())
+	d.Press("f")
+	d.PressAtOnce("y")
+	d.Pass(ui.Grace / 2)
+	d.PressAtOnce("y", "esc")
+	d.Sees("Apply this fix?")
+	if got := d.Asked(ran); len(got) != 2 {
 		t.Errorf("it ran %q", got)
 	}
-	d.now = d.now.Add(grace / 2)
-	d.pressAtOnce("y")
-	if got := asked(d, ran); len(got) != 3 {
+	d.Pass(ui.Grace / 2)
+	d.PressAtOnce("y")
+	if got := d.Asked(ran); len(got) != 3 {
 		t.Errorf("it ran %q", got)
 	}
+}
+
+// reselected answers for a Service whose selector is about to be mended.
+func reselected(args []string, _ string) model.Reply {
+	if args[0] == "get" {
+		return model.Reply{Stdout: selecting("wbe")}
+	}
+	return model.Reply{Stdout: selecting("web")}
 }
 
 // selecting is a Service as kubectl get -o yaml prints it.
@@ -126,13 +124,4 @@ spec:
     app: ` + app + `
   type: ClusterIP
 `
-}
-
-// asked are the kubectl commands since the first n.
-func asked(d *driver, n int) []string {
-	var out []string
-	for _, args := range d.backend.ran[n:] {
-		out = append(out, strings.Join(args[1:], " "))
-	}
-	return out
 }

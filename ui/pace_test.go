@@ -1,4 +1,4 @@
-package ui
+package ui_test
 
 import (
 	"image/color"
@@ -7,16 +7,18 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"svctour/test/uitest"
+	"svctour/ui"
 	"svctour/ui/frame"
 )
 
 // What happens between two frames is seen together, and nothing is lost.
 func TestFramesArePaced(t *testing.T) {
-	now := epoch
+	now := uitest.Epoch
 	var timers []func(time.Time) tea.Msg
-	backend := &scripted{}
-	app := New(t.Context(), Options{Backend: backend, Now: func() time.Time { return now }, Timer: func(after time.Duration, fire func(time.Time) tea.Msg) tea.Cmd {
-		if after > framePace {
+	backend := uitest.NewBackend()
+	app := ui.New(t.Context(), ui.Options{Backend: backend, Now: func() time.Time { return now }, Timer: func(after time.Duration, fire func(time.Time) tea.Msg) tea.Cmd {
+		if after > ui.FramePace {
 			t.Errorf("a frame waits %v", after)
 		}
 		timers = append(timers, fire)
@@ -35,7 +37,7 @@ func TestFramesArePaced(t *testing.T) {
 	if len(timers) != 1 {
 		t.Fatalf("%d timers for one frame", len(timers))
 	}
-	now = now.Add(framePace)
+	now = now.Add(ui.FramePace)
 	app.Update(timers[0](now))
 	if second := app.View().Content; second == first {
 		t.Error("what happened meanwhile is not drawn")
@@ -49,16 +51,16 @@ func TestFramesArePaced(t *testing.T) {
 
 // A terminal that turns dark or light is asked for its background again.
 func TestTheTerminalTurnsLight(t *testing.T) {
-	d := drive(t, 80, 24, Options{})
-	dark := d.app.View().Content
+	d := uitest.Drive(t, 80, 24, ui.Options{})
+	dark := d.App.View().Content
 	for _, msg := range []tea.Msg{frame.LightScheme{}, frame.DarkScheme{}} {
-		_, cmd := d.app.Update(msg)
+		_, cmd := d.App.Update(msg)
 		if cmd == nil || cmd() != tea.RequestBackgroundColor() {
 			t.Errorf("%T does not ask for the background", msg)
 		}
 	}
-	d.send(tea.BackgroundColorMsg{Color: color.White})
-	if d.app.View().Content == dark {
+	d.Send(tea.BackgroundColorMsg{Color: color.White})
+	if d.App.View().Content == dark {
 		t.Error("a light background changes nothing")
 	}
 }

@@ -1,4 +1,4 @@
-package ui
+package ui_test
 
 import (
 	"fmt"
@@ -9,24 +9,23 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"svctour/model"
+	"svctour/test/uitest"
+	"svctour/ui"
 	"svctour/ui/frame"
 	"svctour/ui/shell"
 )
 
-// write types a text into the prompt.
-func (d *driver) write(text string) {
-	d.t.Helper()
-	for _, r := range text {
-		key := tea.Key{Code: r, Text: string(r)}
-		d.send(tea.KeyPressMsg(key))
-	}
+func prompted(t *testing.T, w, h int) *uitest.Driver {
+	d := uitest.Tour(t, w, h, ui.Options{})
+	toService(d)
+	d.Press("$")
+	return d
 }
 
-func prompted(t *testing.T, w, h int) *driver {
-	d := tourStart(t, w, h, Options{})
-	d.toService()
-	d.press("$")
-	return d
+// open says whether the prompt is open.
+func open(d *uitest.Driver) bool {
+	_, open := d.App.PromptLine()
+	return open
 }
 
 const table = "NAME   TYPE        CLUSTER-IP     EXTERNAL-IP   PORT(S)   AGE\nweb    ClusterIP   10.96.142.31   <none>        80/TCP    5s\n"
@@ -34,16 +33,16 @@ const table = "NAME   TYPE        CLUSTER-IP     EXTERNAL-IP   PORT(S)   AGE\nwe
 func TestPromptFrames(t *testing.T) {
 	for _, size := range []struct{ w, h int }{{40, 12}, {80, 24}, {120, 40}, {200, 60}} {
 		d := prompted(t, size.w, size.h)
-		d.backend.reply = model.Reply{Stdout: table}
-		d.write("get svc")
-		d.press("enter")
-		if got := d.backend.ran[len(d.backend.ran)-1]; !slices.Equal(got, []string{"tour", "get", "svc"}) {
+		d.Backend.SetReply(model.Reply{Stdout: table})
+		d.Type("get svc")
+		d.Press("enter")
+		if got := d.Last(); !slices.Equal(got, []string{"tour", "get", "svc"}) {
 			t.Fatalf("ran %q", got)
 		}
-		d.sees("$ kubectl get svc", "10.96.142.31")
-		golden(t, fmt.Sprintf("prompt-%dx%d", size.w, size.h), d.frame())
-		d.press("esc")
-		if strings.Contains(d.frame(), "kubectl get svc\n") || d.app.prompt.IsOpen() {
+		d.Sees("$ kubectl get svc", "10.96.142.31")
+		golden(t, fmt.Sprintf("prompt-%dx%d", size.w, size.h), d.Frame())
+		d.Press("esc")
+		if strings.Contains(d.Frame(), "kubectl get svc\n") || open(d) {
 			t.Error("escape leaves the prompt open")
 		}
 	}
@@ -51,18 +50,18 @@ func TestPromptFrames(t *testing.T) {
 
 func TestPromptShowsFailuresAndNoControlCharacters(t *testing.T) {
 	d := prompted(t, 80, 24)
-	d.backend.reply = model.Reply{Stdout: "\x1b[2Jgone\n", Stderr: "Error from server (NotFound)\n", Exit: 1}
-	d.write("kubectl get pod x")
-	d.press("enter")
-	d.sees("exit code 1", "NotFound")
-	if strings.Contains(d.app.Frame().Render(), "\x1b[2Jgone") {
+	d.Backend.SetReply(model.Reply{Stdout: "\x1b[2Jgone\n", Stderr: "Error from server (NotFound)\n", Exit: 1})
+	d.Type("kubectl get pod x")
+	d.Press("enter")
+	d.Sees("exit code 1", "NotFound")
+	if strings.Contains(d.App.Frame().Render(), "\x1b[2Jgone") {
 		t.Error("an escape sequence of the output reaches the terminal")
 	}
-	ran := len(d.backend.ran)
-	d.write("get pods | sh")
-	d.press("enter")
-	d.sees("is not understood")
-	if len(d.backend.ran) != ran {
+	ran := len(d.Backend.Ran())
+	d.Type("get pods | sh")
+	d.Press("enter")
+	d.Sees("is not understood")
+	if len(d.Backend.Ran()) != ran {
 		t.Error("a line with a shell's operator was run")
 	}
 }
@@ -73,32 +72,32 @@ func TestPromptScrollsItsOutput(t *testing.T) {
 	for i := range 60 {
 		rows = append(rows, fmt.Sprintf("row %d.", i))
 	}
-	d.backend.reply = model.Reply{Stdout: strings.Join(rows, "\n")}
-	d.write("get pods")
-	d.press("enter")
-	d.sees("row 0.", "more, pgdn")
+	d.Backend.SetReply(model.Reply{Stdout: strings.Join(rows, "\n")})
+	d.Type("get pods")
+	d.Press("enter")
+	d.Sees("row 0.", "more, pgdn")
 	for range 10 {
-		d.send(tea.KeyPressMsg(tea.Key{Code: tea.KeyPgDown}))
+		d.Send(tea.KeyPressMsg(tea.Key{Code: tea.KeyPgDown}))
 	}
-	d.sees("row 59.")
+	d.Sees("row 59.")
 	for range 10 {
-		d.send(tea.KeyPressMsg(tea.Key{Code: tea.KeyPgUp}))
+		d.Send(tea.KeyPressMsg(tea.Key{Code: tea.KeyPgUp}))
 	}
-	d.sees("row 0.")
+	d.Sees("row 0.")
 }
 
 func TestPromptHistory(t *testing.T) {
 	d := prompted(t, 80, 24)
 	for _, line := range []string{"get pods", "get svc", "get svc"} {
-		d.write(line)
-		d.press("enter")
+		d.Type(line)
+		d.Press("enter")
 	}
-	d.write("desc")
+	d.Type("desc")
 	for _, want := range []struct{ key, line string }{
 		{"up", "get svc"}, {"up", "get pods"}, {"up", "get pods"}, {"down", "get svc"}, {"down", "desc"}, {"down", "desc"},
 	} {
-		d.press(want.key)
-		if got := d.app.prompt.Text(); got != want.line {
+		d.Press(want.key)
+		if got, _ := d.App.PromptLine(); got != want.line {
 			t.Fatalf("%s gives %q, want %q", want.key, got, want.line)
 		}
 	}
@@ -144,51 +143,51 @@ func TestPromptCompletes(t *testing.T) {
 		"get -n kube-system -o name svc w":      "get -n kube-system -o name svc w",
 	} {
 		d := prompted(t, 80, 24)
-		d.write(line)
-		d.press("tab")
-		if got := d.app.prompt.Text(); got != want {
+		d.Type(line)
+		d.Press("tab")
+		if got, _ := d.App.PromptLine(); got != want {
 			t.Errorf("%q becomes %q, want %q", line, got, want)
 		}
 	}
 	d := prompted(t, 80, 24)
-	d.write("get nodes ")
-	d.press("tab")
-	d.sees("node-1 node-2 node-3")
+	d.Type("get nodes ")
+	d.Press("tab")
+	d.Sees("node-1 node-2 node-3")
 }
 
 // What is left of the cursor is in sight, however much was pasted.
 func TestPromptShowsTheEndOfALongLine(t *testing.T) {
 	d := prompted(t, 80, 24)
-	d.send(tea.PasteMsg{Content: strings.Repeat("x", 100<<10) + "界 the end"})
-	row := strings.Split(d.frame(), "\n")[23]
+	d.Send(tea.PasteMsg{Content: strings.Repeat("x", 100<<10) + "界 the end"})
+	row := strings.Split(d.Frame(), "\n")[23]
 	if !strings.HasSuffix(row, "x界 the end") || frame.Width(row) != 1+2+75 {
 		t.Errorf("%d columns: %q", frame.Width(row), row)
 	}
-	d.send(tea.KeyPressMsg(tea.Key{Code: tea.KeyHome}))
-	if row := strings.Split(d.frame(), "\n")[23]; !strings.HasPrefix(row, " $ xxx") || !strings.HasSuffix(row, "x…") {
+	d.Send(tea.KeyPressMsg(tea.Key{Code: tea.KeyHome}))
+	if row := strings.Split(d.Frame(), "\n")[23]; !strings.HasPrefix(row, " $ xxx") || !strings.HasSuffix(row, "x…") {
 		t.Errorf("%q", row)
 	}
 }
 
 func TestControlCStopsTheCommandNotTheProgram(t *testing.T) {
 	d := prompted(t, 80, 24)
-	d.hold()
-	d.write("wait pod/tmp --for=condition=Ready")
-	d.press("enter")
-	d.sees("running")
-	d.press("ctrl+c")
-	d.send(d.heldAnswer()) // it was not released
-	d.sees("exit code -1", "Stopped.")
-	if d.quit {
+	d.Hold()
+	d.Type("wait pod/tmp --for=condition=Ready")
+	d.Press("enter")
+	d.Sees("running")
+	d.Press("ctrl+c")
+	d.Stopped() // it was not released
+	d.Sees("exit code -1", "Stopped.")
+	if d.Quit {
 		t.Fatal("the program ended with the command")
 	}
-	d.write("get")
-	d.press("ctrl+c", "ctrl+c")
-	if d.app.prompt.IsOpen() || d.quit {
+	d.Type("get")
+	d.Press("ctrl+c", "ctrl+c")
+	if open(d) || d.Quit {
 		t.Error("^C neither empties the line nor closes the prompt")
 	}
-	d.press("ctrl+c")
-	if !d.quit {
+	d.Press("ctrl+c")
+	if !d.Quit {
 		t.Error("^C without a prompt does not quit")
 	}
 }
@@ -200,29 +199,29 @@ func TestCommandsThatNeedTheTerminal(t *testing.T) {
 		"port-forward svc/web 8080:80": true, "get pods -w": true, "get pods -Aw": true, "get pods -o wide": false,
 		"logs -f web": true, "logs web": false, "apply -f web.yaml": false, "get pods --watch": true,
 	} {
-		if got := needsTerminal(strings.Fields(line)); got != want {
+		if got := ui.NeedsTerminal(strings.Fields(line)); got != want {
 			t.Errorf("%q: %v", line, got)
 		}
 	}
 	d := prompted(t, 80, 24)
-	d.write("exec -it tmp -- sh")
-	d.press("enter")
-	if got := d.backend.ran[len(d.backend.ran)-1]; !slices.Equal(got, []string{"terminal", "tour", "exec", "-it", "tmp", "--", "sh"}) {
+	d.Type("exec -it tmp -- sh")
+	d.Press("enter")
+	if got := d.Last(); !slices.Equal(got, []string{"terminal", "tour", "exec", "-it", "tmp", "--", "sh"}) {
 		t.Fatalf("ran %q", got)
 	}
-	d.sees("not in a test", "exit code -1")
+	d.Sees("not in a test", "exit code -1")
 }
 
 func TestNoPromptWithoutACluster(t *testing.T) {
-	d := drive(t, 80, 24, Options{})
-	d.press(":")
-	d.sees("No cluster is connected yet.")
-	d = drive(t, 80, 24, Options{Choice: &shell.Choice{Context: "prod", Server: "https://192.0.2.7:6443"}})
-	d.show(world())
-	d.press(":")
-	d.write("get ns")
-	d.press("enter")
-	if got := d.backend.ran[len(d.backend.ran)-1]; !slices.Equal(got, []string{"", "get", "ns"}) {
+	d := uitest.Drive(t, 80, 24, ui.Options{})
+	d.Press(":")
+	d.Sees("No cluster is connected yet.")
+	d = uitest.Drive(t, 80, 24, ui.Options{Choice: &shell.Choice{Context: "prod", Server: "https://192.0.2.7:6443"}})
+	d.Show(uitest.World())
+	d.Press(":")
+	d.Type("get ns")
+	d.Press("enter")
+	if got := d.Last(); !slices.Equal(got, []string{"", "get", "ns"}) {
 		t.Fatalf("ran %q: reading needs no namespace of ours", got)
 	}
 }

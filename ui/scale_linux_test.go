@@ -1,4 +1,4 @@
-package ui
+package ui_test
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"svctour/model"
+	"svctour/test/uitest"
 )
 
 // BenchmarkScale gives how long the goroutine that draws is busy on a cluster of
@@ -32,16 +33,16 @@ func BenchmarkScale(b *testing.B) {
 func benchmarkScale(b *testing.B, w, h, endpoints int) {
 	d := atPath(b, w, h)
 	large := newLargeWorld(endpoints)
-	d.show(large.next())
-	seen := counted(b, large.last, d.app.watch.node, func(string) int { return 142 }, "")
-	d.backend.observe = func(_ string, command []string) (string, error) {
+	d.Show(large.next())
+	seen := counted(b, large.last, d.Watched(), func(string) int { return 142 }, "")
+	d.Observe(func(_ string, command []string) (string, error) {
 		if command[0] == "iptables-save" {
 			return seen, nil
 		}
 		return chainOf(seen, command[2], command[4]), nil
-	}
+	})
 	passed, used := map[string][]time.Duration{}, map[string][]time.Duration{}
-	d.timed = func(what string, work func()) {
+	d.Timed = func(what string, work func()) {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		began, before := time.Now(), threadTime(b)
@@ -52,12 +53,12 @@ func benchmarkScale(b *testing.B, w, h, endpoints int) {
 	keys := []string{"x", "down", "tab", "w", "2", "down", "x", "d", "5", "up", "?", "?", "d", "3", "space", "4"}
 	turn := 0
 	for b.Loop() {
-		d.show(large.next())
-		d.due(tickTime)
-		d.press(keys[turn%len(keys)])
-		d.due(tickTime)
+		d.Show(large.next())
+		d.Tick()
+		d.Press(keys[turn%len(keys)])
+		d.Tick()
 		if turn++; turn%20 == 0 {
-			d.looks()
+			d.Look()
 		}
 	}
 	for _, what := range []string{"update", "view"} {
@@ -88,12 +89,12 @@ type largeWorld struct {
 }
 
 func newLargeWorld(endpoints int) *largeWorld {
-	objects := append(threePods(), clientPod(), webService(model.ClusterIP, 0))
+	objects := append(uitest.ThreePods(), uitest.ClientPod(), uitest.WebService(model.ClusterIP, 0))
 	yes, port := true, int32(80)
 	add := func(service, name, ip string, slice *model.EndpointSlice, node int) {
 		at := fmt.Sprintf("node-%d", node%3+1)
 		objects = append(objects, &model.Pod{
-			Meta: model.Meta{Namespace: "tour", Name: name, UID: "pod-" + name, Created: epoch, Labels: map[string]string{"app": service}},
+			Meta: model.Meta{Namespace: "tour", Name: name, UID: "pod-" + name, Created: uitest.Epoch, Labels: map[string]string{"app": service}},
 			Node: at, Phase: "Running", IPs: []string{ip}, DNSPolicy: "ClusterFirst",
 			Conditions: []model.Condition{{Type: "Ready", Status: "True"}},
 		})
@@ -104,7 +105,7 @@ func newLargeWorld(endpoints int) *largeWorld {
 	newSlice := func(service string, n int) *model.EndpointSlice {
 		name := fmt.Sprintf("%s-%d", service, n)
 		slice := &model.EndpointSlice{
-			Meta:        model.Meta{Namespace: "tour", Name: name, UID: "slice-" + name, Created: epoch, Labels: map[string]string{model.ServiceNameLabel: service}},
+			Meta:        model.Meta{Namespace: "tour", Name: name, UID: "slice-" + name, Created: uitest.Epoch, Labels: map[string]string{model.ServiceNameLabel: service}},
 			AddressType: "IPv4", Ports: []model.EndpointPort{{Protocol: "TCP", Port: &port}},
 		}
 		objects = append(objects, slice)
@@ -112,7 +113,7 @@ func newLargeWorld(endpoints int) *largeWorld {
 	}
 	for i := range 5000 {
 		name := fmt.Sprintf("shop-%04d", i)
-		service := webService(model.ClusterIP, 0)
+		service := uitest.WebService(model.ClusterIP, 0)
 		service.Name, service.UID, service.Selector = name, "svc-"+name, map[string]string{"app": name}
 		service.ClusterIPs = []string{fmt.Sprintf("10.97.%d.%d", i/250, i%250+1)}
 		slice := newSlice(name, 0)
@@ -121,7 +122,7 @@ func newLargeWorld(endpoints int) *largeWorld {
 		}
 		objects = append(objects, service)
 	}
-	slice := webSlice(3)
+	slice := uitest.WebSlice(3)
 	objects = append(objects, slice)
 	for i := 3; i < endpoints; i++ {
 		if i%100 == 0 { // as the endpointslice controller cuts them
@@ -129,7 +130,7 @@ func newLargeWorld(endpoints int) *largeWorld {
 		}
 		add("web", fmt.Sprintf("web-6d4b75cb6d-%05d", i), fmt.Sprintf("10.%d.%d.%d", 160+i/62500, i/250%250, i%250+1), slice, i)
 	}
-	return &largeWorld{last: world(objects...)}
+	return &largeWorld{last: uitest.World(objects...)}
 }
 
 // next gives the next picture: one Pod behind the Service turned ready, or not.

@@ -1,4 +1,4 @@
-package ui
+package uitest
 
 import (
 	"fmt"
@@ -7,13 +7,14 @@ import (
 	"svctour/model"
 )
 
-var epoch = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+// Epoch is when every object of these worlds was made.
+var Epoch = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// world is a synced snapshot of a lab with three nodes, the tour's namespace
+// World is a synced snapshot of a lab with three nodes, the tour's namespace
 // and the given objects.
-func world(objects ...any) *model.Snapshot {
+func World(objects ...any) *model.Snapshot {
 	s := model.Snapshot{
-		Sequence: 1, Time: epoch,
+		Sequence: 1, Time: Epoch,
 		Cluster: model.Cluster{Context: "svctour-lab", Server: "https://127.0.0.1:6443", Version: "v1.37.2", Lab: true},
 		Sync:    model.Sync{Synced: true},
 		Proxy:   model.DefaultProxy(),
@@ -23,7 +24,7 @@ func world(objects ...any) *model.Snapshot {
 	for i := 1; i <= 3; i++ {
 		name := fmt.Sprintf("node-%d", i)
 		s.Nodes = append(s.Nodes, &model.Node{
-			Meta:       model.Meta{Name: name, UID: name, Created: epoch},
+			Meta:       model.Meta{Name: name, UID: name, Created: Epoch},
 			Addresses:  []model.NodeAddress{{Type: "InternalIP", Address: fmt.Sprintf("172.18.0.%d", i+1)}, {Type: "Hostname", Address: name}},
 			PodCIDRs:   []string{fmt.Sprintf("10.244.%d.0/24", i-1)},
 			Conditions: []model.Condition{{Type: "Ready", Status: "True"}},
@@ -31,7 +32,7 @@ func world(objects ...any) *model.Snapshot {
 		})
 	}
 	for _, name := range []string{"default", "kube-system", "tour"} {
-		s.Namespaces = append(s.Namespaces, &model.Namespace{Meta: model.Meta{Name: name, UID: "ns-" + name, Created: epoch}, Phase: "Active"})
+		s.Namespaces = append(s.Namespaces, &model.Namespace{Meta: model.Meta{Name: name, UID: "ns-" + name, Created: Epoch}, Phase: "Active"})
 	}
 	pods := int32(0)
 	for _, o := range objects {
@@ -50,28 +51,31 @@ func world(objects ...any) *model.Snapshot {
 	if pods > 0 {
 		labels := map[string]string{"app": "web"}
 		s.Deployments = append(s.Deployments, &model.Deployment{
-			Meta: model.Meta{Namespace: "tour", Name: "web", UID: "deploy-web", Generation: 1, Created: epoch, Labels: labels}, Selector: labels, TemplateLabels: labels,
+			Meta: model.Meta{Namespace: "tour", Name: "web", UID: "deploy-web", Generation: 1, Created: Epoch, Labels: labels}, Selector: labels, TemplateLabels: labels,
 			Replicas: pods, Updated: pods, Ready: pods, Available: pods, Observed: 1,
 		})
 	}
 	return model.NewSnapshot(s)
 }
 
-func troubled() *model.Snapshot {
-	s := *world(threePods()...)
+// Troubled is a world whose API server does not answer any more.
+func Troubled() *model.Snapshot {
+	s := *World(ThreePods()...)
 	s.Sync.Err = "The API server at https://127.0.0.1:6443 has not answered for 4 s."
 	return model.NewSnapshot(s)
 }
 
 var podIPs = []string{"10.244.0.5", "10.244.1.6", "10.244.2.7"}
 
-func podName(i int) string { return "web-6d4b75cb6d-" + []string{"x2k9p", "9kf4z", "pq7wm"}[i] }
+// PodName is the name of Pod i of ThreePods.
+func PodName(i int) string { return "web-6d4b75cb6d-" + []string{"x2k9p", "9kf4z", "pq7wm"}[i] }
 
-func threePods() []any {
+// ThreePods are the Pods of Deployment web, one on each node.
+func ThreePods() []any {
 	var out []any
 	for i, ip := range podIPs {
 		out = append(out, &model.Pod{
-			Meta: model.Meta{Namespace: "tour", Name: podName(i), UID: fmt.Sprintf("pod-%d", i), Created: epoch,
+			Meta: model.Meta{Namespace: "tour", Name: PodName(i), UID: fmt.Sprintf("pod-%d", i), Created: Epoch,
 				Labels: map[string]string{"app": "web", "pod-template-hash": "6d4b75cb6d"},
 				Owners: []model.Owner{{Kind: "ReplicaSet", Name: "web-6d4b75cb6d", UID: "rs-web", Controller: true}}},
 			Node: fmt.Sprintf("node-%d", i+1), Phase: "Running", IPs: []string{ip}, DNSPolicy: "ClusterFirst",
@@ -82,35 +86,42 @@ func threePods() []any {
 	return out
 }
 
-// clientPod is the lessons' client.
-func clientPod() *model.Pod {
+// ClientPod is the lessons' client.
+func ClientPod() *model.Pod {
 	return &model.Pod{
-		Meta: model.Meta{Namespace: "tour", Name: "tmp", UID: "pod-tmp", Created: epoch, Labels: map[string]string{"run": "tmp"}},
+		Meta: model.Meta{Namespace: "tour", Name: "tmp", UID: "pod-tmp", Created: Epoch, Labels: map[string]string{"run": "tmp"}},
 		Node: "node-1", Phase: "Running", IPs: []string{"10.244.0.9"}, DNSPolicy: "ClusterFirst",
 		Conditions: []model.Condition{{Type: "Ready", Status: "True"}},
 		Containers: []model.Container{{Name: "tmp", Image: "nginx:1.27", State: "running", Ready: true}},
 	}
 }
 
-func webService(kind string, nodePort int32) *model.Service {
+// WebService is the Service of the Pods, of one of model's types.
+func WebService(kind string, nodePort int32) *model.Service {
 	return &model.Service{
-		Meta: model.Meta{Namespace: "tour", Name: "web", UID: "svc-web", Created: epoch, Labels: map[string]string{}},
+		Meta: model.Meta{Namespace: "tour", Name: "web", UID: "svc-web", Created: Epoch, Labels: map[string]string{}},
 		Type: kind, Selector: map[string]string{"app": "web"}, ClusterIPs: []string{"10.96.142.31"}, IPFamilies: []string{"IPv4"},
 		Ports: []model.ServicePort{{Protocol: "TCP", Port: 80, TargetPort: "80", NodePort: nodePort}},
 	}
 }
 
-func webSlice(n int) *model.EndpointSlice {
+// WebSlice is the EndpointSlice of the first n of the Pods.
+func WebSlice(n int) *model.EndpointSlice {
 	yes, no, port := true, false, int32(80)
 	slice := &model.EndpointSlice{
-		Meta:        model.Meta{Namespace: "tour", Name: "web-7xk2v", UID: "slice-web", Created: epoch, Labels: map[string]string{model.ServiceNameLabel: "web"}},
+		Meta:        model.Meta{Namespace: "tour", Name: "web-7xk2v", UID: "slice-web", Created: Epoch, Labels: map[string]string{model.ServiceNameLabel: "web"}},
 		AddressType: "IPv4", Ports: []model.EndpointPort{{Protocol: "TCP", Port: &port}},
 	}
 	for i := range n {
 		slice.Endpoints = append(slice.Endpoints, model.Endpoint{
 			Addresses: []string{podIPs[i]}, Ready: &yes, Serving: &yes, Terminating: &no, Node: fmt.Sprintf("node-%d", i+1),
-			Target: &model.Ref{Kind: "Pod", Namespace: "tour", Name: podName(i), UID: fmt.Sprintf("pod-%d", i)},
+			Target: &model.Ref{Kind: "Pod", Namespace: "tour", Name: PodName(i), UID: fmt.Sprintf("pod-%d", i)},
 		})
 	}
 	return slice
+}
+
+// WithService is the world at the end of the step that makes the Service.
+func WithService() *model.Snapshot {
+	return World(append(ThreePods(), ClientPod(), WebService(model.ClusterIP, 0), WebSlice(3))...)
 }
