@@ -35,8 +35,8 @@ func pruned(v any, free bool) any {
 // FuzzPlainYAML holds what the fast reader understands against a parser of all
 // of YAML.
 func FuzzPlainYAML(f *testing.F) {
-	files, _ := filepath.Glob("../test/doctor/testdata/charts/*.yaml")
-	for _, file := range append(files, "../test/cases/testdata/cases.yaml") {
+	files, _ := filepath.Glob("../../test/doctor/testdata/charts/*.yaml")
+	for _, file := range append(files, "../../test/cases/testdata/cases.yaml") {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)
