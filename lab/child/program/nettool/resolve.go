@@ -33,6 +33,7 @@ type Resolver struct {
 
 	network process.Network
 	hosts   map[string][]netip.Addr // by the names as the library compares them
+	beside  func(func())            // the program's Go
 }
 
 // The ways in which a look-up fails, as getaddrinfo(3) tells them apart.
@@ -48,7 +49,7 @@ var (
 // NewResolver reads the process' resolv.conf and hosts. Without a nameserver the
 // server is the process' own host, as resolv.conf(5) has it.
 func NewResolver(p *process.Process) *Resolver {
-	r := &Resolver{Libc: names.Glibc, network: p.Net, hosts: map[string][]netip.Addr{}}
+	r := &Resolver{Libc: names.Glibc, network: p.Net, hosts: map[string][]netip.Addr{}, beside: p.Go}
 	if _, err := p.Files.Stat(MuslLoader); err == nil {
 		r.Libc = names.Musl
 	}
@@ -149,14 +150,14 @@ func (r *Resolver) ask(ctx context.Context, round names.Round) (map[string]*dns.
 	servers, open := r.servers(), map[string]bool{}
 	for i, q := range round.Questions {
 		open[q.Type] = true
-		go func() {
+		r.beside(func() {
+			var message *dns.Msg
+			defer func() { replies <- reply{i, message} }()
 			question := new(dns.Msg).SetQuestion(dns.Fqdn(q.Name), dns.StringToType[q.Type])
-			message, err := Exchange(sent, r.network, servers[q.Server], question, false, round.Wait)
-			if err != nil {
-				message = nil
+			if got, err := Exchange(sent, r.network, servers[q.Server], question, false, round.Wait); err == nil {
+				message = got
 			}
-			replies <- reply{i, message}
-		}()
+		})
 	}
 	outcomes, answers := make([]names.Outcome, len(round.Questions)), map[string]*dns.Msg{}
 	for range round.Questions {

@@ -65,7 +65,7 @@ func TestResolverAsksAsItsLibrary(t *testing.T) {
 	client := labOf(t, server.answer)
 	conf := names.ResolvConf{Nameservers: []string{"172.18.0.50"}, Search: []string{"default.svc.cluster.local", "svc.cluster.local"}, Options: []string{"ndots:5"}}
 	for _, libc := range []names.Libc{names.Glibc, names.Musl} {
-		r := &Resolver{Conf: conf, Libc: libc, network: client}
+		r := &Resolver{Conf: conf, Libc: libc, network: client, beside: func(part func()) { go part() }}
 		for _, name := range []string{"web", "web.default.svc.cluster.local.", "empty", "sick", "unwilling", "no.such.name", "a.b.c.d.e.f"} {
 			server.asked = nil
 			got, err := r.Addresses(t.Context(), name)
