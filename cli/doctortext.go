@@ -99,7 +99,7 @@ func orNone(text string) string {
 }
 
 // laneText is the lane: a line as far as connections come, broken where they
-// fail, and dotted where nobody looked any more.
+// fail, and dotted behind that, where the doctor did not look.
 func laneText(s *diagnose.ServiceReport) string {
 	var b strings.Builder
 	line := "─"

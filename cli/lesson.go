@@ -17,7 +17,7 @@ import (
 	"svctour/model"
 )
 
-// autoNamespace is where lessons are proved, so that nobody's tour is disturbed.
+// autoNamespace is where lessons are proved, so that no one's tour is disturbed.
 const autoNamespace = "svctour-auto"
 
 // lessonFlags are the flags of svctour lesson.

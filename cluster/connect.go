@@ -45,7 +45,7 @@ type Connection struct {
 
 	feed    *feed
 	kick    chan struct{} // one slot: check at once whether the server answers
-	restart chan struct{} // one slot: list everything anew
+	restart chan struct{} // one slot: list everything again
 
 	mu       sync.Mutex
 	version  string

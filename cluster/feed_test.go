@@ -28,7 +28,7 @@ func (n *count) around(t *testing.T, build func(uint64, time.Time) *model.Snapsh
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		if n.built[sequence] != nil || snapshot.Sequence != sequence {
-			t.Errorf("snapshot %d is built as %d, once more: %t", sequence, snapshot.Sequence, n.built[sequence] != nil)
+			t.Errorf("snapshot %d is built as %d, a second time: %t", sequence, snapshot.Sequence, n.built[sequence] != nil)
 		}
 		n.built[sequence] = snapshot
 		n.began = append(n.began, now)

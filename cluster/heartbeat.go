@@ -54,8 +54,8 @@ func (c *Connection) heartbeat(ctx context.Context) {
 }
 
 // alive records that the server answered. After its connections had broken,
-// everything is listed anew: it may be another server, with other objects and
-// resourceVersions, that answers at the same address. After mere silence the
+// everything is listed again: another server, with other objects and
+// resourceVersions, may answer at the same address now. After mere silence the
 // watches are still the same connections and go on by themselves.
 func (c *Connection) alive(version string) {
 	c.mu.Lock()

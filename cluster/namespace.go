@@ -31,7 +31,7 @@ const terminatingPatience = 30 * time.Second
 func Ours(ns *corev1.Namespace) bool { return ns.Labels[OwnerLabel] == OwnerName }
 
 // EnsureNamespace makes a namespace of svctour's and gives its name: the first
-// of the candidates that is free or already ours. A namespace that somebody
+// of the candidates that is free or already ours. A namespace that someone
 // else made is never taken over or changed. One of ours that is terminating is
 // waited for.
 func (c *Connection) EnsureNamespace(ctx context.Context, candidates ...string) (string, error) {
@@ -101,7 +101,7 @@ func (c *Connection) Owned(ctx context.Context) ([]string, error) {
 
 // Clean removes the namespaces of these names that svctour made, with all that
 // is in them, and gives the names of those. It removes nothing that is not
-// named: somebody has agreed to these and to no others. With wait it returns
+// named: the person has agreed to these and to no others. With wait it returns
 // only when they are gone.
 func (c *Connection) Clean(ctx context.Context, names []string, wait bool) ([]string, error) {
 	var removed []string

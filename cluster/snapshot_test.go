@@ -144,7 +144,7 @@ func TestOneScopedResourceNarrowsAll(t *testing.T) {
 	if len(s.Services) != 2 || s.Service("mine", "x") == nil || s.Service("mine", "y") == nil || s.Cluster.Namespace != "mine" {
 		t.Errorf("%d Services of %+v", len(s.Services), s.Cluster)
 	}
-	c.setStatus("endpointslices", func(s *status) { s.narrow = false }) // once more in all
+	c.setStatus("endpointslices", func(s *status) { s.narrow = false }) // all namespaces again
 	if s := next(t, c); s.Cluster.Namespace != "mine" {
 		t.Error("asking again for all namespaces shows them before the answer")
 	}

@@ -221,8 +221,8 @@ func (s *store[O, M]) clear() {
 	s.mu.Unlock()
 }
 
-// list gives the present objects of a namespace, "" for all; nobody may change
-// the list.
+// list gives the present objects of a namespace, "" for all. The list must not
+// be changed.
 func (s *store[O, M]) list(namespace string) []*M {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -84,7 +84,7 @@ type Desk struct {
 	log     *slog.Logger
 
 	mu      sync.Mutex
-	ended   bool         // the app has ended: a lab that is just starting shall not stay
+	ended   bool         // the app has ended: a lab that is just starting must not stay
 	process *lab.Process // the lab that this desk has started; nil when it did not
 	kept    bool
 	program *tea.Program // that runs now
@@ -126,7 +126,7 @@ func (d *Desk) context(ctx context.Context) context.Context {
 // stopTime is how long a lab may take to end.
 const stopTime = 10 * time.Second
 
-// endLab ends the lab that this desk has started, unless it is to be kept.
+// endLab ends the lab that this desk has started, unless the person keeps it.
 func (d *Desk) endLab() error {
 	d.mu.Lock()
 	process, kept := d.process, d.kept

@@ -36,7 +36,7 @@ func (e *QuestionError) Unwrap() error { return e.Err }
 type Doctor struct {
 	Connection *cluster.Connection
 	Question   Question
-	// Say is told what the doctor does before it does it; nil: nobody is.
+	// Say is told what the doctor does before it does it; nil: no one is told.
 	Say func(text string)
 	// Agree is asked before an object is made; nil, or an error: it is not made,
 	// for that reason.

@@ -63,10 +63,10 @@ func (c *candidate) command(from string) string {
 
 // Probe connects where the API objects alone do not tell: to backends of the
 // Services that look healthy, then to the Services as a client does. It puts
-// what it finds into the report, which Look has given. What it finds it looks at
-// once more: kube-proxy, or a controller before it, may not have caught up with
-// a change. It says what it does before it does it, and asks before it makes an
-// object.
+// what it finds into the report, which Look has given. It checks each finding a
+// second time: kube-proxy, or a controller before it, may not have caught up
+// with a change. It says what it does before it does it, and asks before it
+// makes an object.
 func (d *Doctor) Probe(ctx context.Context, report *diagnose.Report) (err error) {
 	if d.client, err = clientOf(d.snapshot, d.Question); err != nil {
 		return err

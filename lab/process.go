@@ -189,7 +189,7 @@ func (p *Process) Stop(ctx context.Context) error {
 	return folder.Sweep(p.dir)
 }
 
-// Down ends the lab in dir, whoever started it, and returns when it is gone;
+// Down ends the lab in dir, no matter who started it, and returns when it is gone;
 // ErrNotRunning if there is none.
 func Down(ctx context.Context, dir string) error {
 	dir, err := filepath.Abs(dir)

@@ -9,7 +9,7 @@ import (
 // The child tells its parent how it is getting on in JSON lines on its
 // standard output, and lives as long as its standard input is open: the system
 // closes that when the parent ends, however it ends. KeepWord on it says that
-// the lab shall stay nevertheless.
+// the lab stays nevertheless.
 
 // Report is one line: a stage that begins, the status once ready, or why the
 // lab could not run.
@@ -19,7 +19,7 @@ type Report struct {
 	Error string  `json:"error,omitempty"`
 }
 
-// KeepWord is what the parent writes to the child that shall outlive it.
+// KeepWord is what the parent writes to a child that should outlive it.
 const KeepWord = "keep\n"
 
 // readReports hands each of the child's reports to handle until the child

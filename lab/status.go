@@ -96,7 +96,7 @@ func Kubeconfig(dir string) ([]byte, error) {
 	return content, nil
 }
 
-// ErrNotRunning says that there is no lab.
+// ErrNotRunning says that no lab is running.
 var ErrNotRunning = errors.New("no lab is running")
 
 // Write makes s what ReadStatus says of the lab in dir.

@@ -27,7 +27,7 @@ type part struct {
 // parseCommand splits a line into words as a POSIX shell does with blanks,
 // single and double quotes and backslashes; ${…} holds a CEL expression when
 // templates is set and is refused otherwise. Nothing else of a shell's syntax
-// has a meaning, and its operators are refused, so that nobody expects one.
+// has a meaning, and its operators are refused, so that no one expects them to work.
 func parseCommand(line string, templates bool) (command, error) {
 	line = strings.TrimSpace(line)
 	c := command{text: line}

@@ -1,10 +1,10 @@
 // Package lessons is the lesson engine: it reads lessons written as Markdown,
 // YAML and CEL, plays one in one namespace and says when a step is done. A
-// step is done when the cluster shows it, whoever did it: checks are
+// step is done when the cluster shows it, no matter who did it: checks are
 // expressions over snapshots, never over keys that were pressed.
 //
 // A Play does no I/O. It is driven by the snapshots it observes and the
-// replies it hears, and hands out the commands that somebody else runs.
+// replies it hears, and hands out the commands that its caller runs.
 //
 // The format that teachers write is described in docs/lessons.md.
 package lessons

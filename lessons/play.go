@@ -188,8 +188,8 @@ func (p *Play) Next() bool {
 func (p *Play) Back() bool { return p.Goto(p.index - 1) }
 
 // Goto goes to step i; false when there is none. A step that had not begun
-// wants its start state: what that is shows with the next snapshot, or with the
-// last one observed once more, for a quiet cluster sends no other.
+// needs its start state. What that takes is decided when a snapshot is observed:
+// the next one, or the last one again, because a quiet cluster sends no other.
 func (p *Play) Goto(i int) bool {
 	if i < 0 || i >= len(p.steps) {
 		return false

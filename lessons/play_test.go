@@ -29,7 +29,7 @@ func observe(t testing.TB, p *Play, s *model.Snapshot) bool {
 	return changed
 }
 
-// look judges the last snapshot once more: a quiet cluster sends no other.
+// look judges the last snapshot again: a quiet cluster sends no other.
 func look(t testing.TB, p *Play) { t.Helper(); observe(t, p, p.last) }
 
 // heard lets a play hear a reply, and judge the last snapshot with it.
@@ -84,7 +84,7 @@ func TestAStepIsDoneWhenTheClusterShowsIt(t *testing.T) {
 	}
 	w.scale(5)
 	if !observe(t, p, w.snapshot()) || !p.Done(1) {
-		t.Error("five Pods: done, whoever made them")
+		t.Error("five Pods: done, no matter who made them")
 	}
 	w.scale(1)
 	if observe(t, p, w.snapshot()) || !p.Done(1) {
@@ -153,7 +153,7 @@ func TestResumeOnAnotherClusterWantsTheStartState(t *testing.T) {
 	other.scale(5)
 	observe(t, p, other.snapshot())
 	if p.Preparing() || p.Done(2) {
-		t.Error("the step should have begun anew, with the Pods of this cluster as before")
+		t.Error("the step should have begun again, with the Pods of this cluster as before")
 	}
 
 	elsewhere, err := NewPlay(loadOne(t, scaling), "svctour-tour", progress)

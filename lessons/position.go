@@ -187,8 +187,8 @@ func (at Position) Missing(s *model.Snapshot) []string {
 	return missing
 }
 
-// Show fills in what the panes are about. A field that cannot be filled in
-// yet, for want of an object, is "".
+// Show fills in what the panes are about. A field whose object does not exist
+// yet is "".
 func (at Position) Show(s *model.Snapshot) Show {
 	in := at.input(s)
 	var fields [4]string

@@ -9,7 +9,7 @@ type Progress struct {
 	Done    []string       `json:"done,omitempty"`    // IDs of the steps that are done
 	Answers map[string]int `json:"answers,omitempty"` // choices, by step ID
 	// Namespace and UID say where it was played: under another UID it is
-	// another cluster, or the namespace was made anew.
+	// another cluster, or the namespace was created again.
 	Namespace string `json:"namespace,omitempty"`
 	UID       string `json:"uid,omitempty"`
 	// Before is what the namespace held when the current step began; nil when

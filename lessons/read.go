@@ -309,7 +309,7 @@ func (r *reader) wrong(s section, files map[string]string) Wrong {
 	return w
 }
 
-// flagsOfPlay are set by whoever runs the commands.
+// flagsOfPlay are the flags that the program that runs the commands sets.
 var flagsOfPlay = regexp.MustCompile(`^(-n|--namespace|--context|--cluster|--kubeconfig|-s|--server|--user|--token|-A|--all-namespaces)(=.*)?$`)
 
 // command checks a command of one line, and that its file exists.

@@ -16,7 +16,7 @@ const (
 )
 
 // Client is where a packet or a look-up comes from. The zero Client is one that
-// was not named: whoever asks chooses.
+// was not named: the function that gets it chooses one.
 type Client struct {
 	Kind            ClientKind
 	Namespace, Name string // of a Pod; of a node the Name

@@ -3,7 +3,7 @@ package model
 import "fmt"
 
 // Evidence says how a fact is known. The zero value is Unknown, so a fact
-// nobody vouched for is never drawn as known.
+// without evidence is never drawn as known.
 type Evidence uint8
 
 const (

@@ -8,7 +8,7 @@ import (
 )
 
 // Snapshot is an immutable picture of the API objects svctour watches. Build
-// one with NewSnapshot; readers on any goroutine may share it, nobody may
+// one with NewSnapshot; readers on any goroutine may share it, and none may
 // change what it points to.
 //
 // Every list is sorted by namespace, then name.

@@ -5,7 +5,7 @@ import "strings"
 // Printable makes a string from a cluster safe for a terminal: every control
 // character (ECMA-48: C0, DEL, C1), bidirectional override and invalid byte becomes
 // U+FFFD, except that tabs and newlines become one blank. Names, labels, logs
-// and replies are somebody else's text and may hold escape sequences.
+// and replies are written by others and may hold escape sequences.
 func Printable(s string) string {
 	if isPlain(s) {
 		return s

@@ -33,8 +33,8 @@ func ShellWord(text string) string {
 }
 
 // Distance is the least number of letters to insert, delete, replace or swap
-// with their neighbour to make b of a. Texts so long that nobody mistypes them
-// are far apart.
+// with their neighbour to make b of a. Very long texts count as far apart: no one
+// mistypes those.
 func Distance(a, b string) int {
 	const longest = 253 // of a name in Kubernetes
 	if len(a) > longest || len(b) > longest {

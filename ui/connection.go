@@ -74,7 +74,7 @@ func (a *App) connection(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-// late: the session that nobody waits for is closed.
+// late closes the session: no one waits for it.
 func (m connectedMsg) late(*App) tea.Cmd {
 	if m.session == nil {
 		return nil

@@ -16,7 +16,7 @@ func fewEndpoints() *model.Snapshot {
 	return uitest.World(append(uitest.ThreePods(), uitest.ClientPod(), uitest.WebService(model.ClusterIP, 0), uitest.WebSlice(2))...)
 }
 
-// anew is a picture of a namespace that was removed and made again.
+// anew is a picture of the same namespace, removed and created again.
 func anew(s *model.Snapshot) *model.Snapshot {
 	again := *s
 	again.Namespaces = slices.Clone(again.Namespaces)
@@ -64,7 +64,7 @@ func TestWhatAScreenAskedForEndsWithIt(t *testing.T) {
 	d.Press("l", "enter") // the first one
 	d.Sees("1 ClusterIP", "kubectl apply -f web.yaml")
 	d.Press("enter")
-	d.Stopped() // nobody released it
+	d.Stopped() // no one released it
 	if _, why := d.Key("r"); why != "a command is under way" {
 		t.Error("the answer to another lesson's command ended this one's")
 	}
@@ -161,7 +161,7 @@ func TestAStartStateThatDoesNotComeCanBeAskedForAgain(t *testing.T) {
 	}
 }
 
-// A namespace that is made anew wants its start state once more, also when
+// A namespace that is created again needs its start state again, also when
 // nothing changes after the command that was under way.
 func TestAStartStateIsAskedForWheneverItIsLost(t *testing.T) {
 	d := uitest.Tour(t, 120, 40, ui.Options{})
@@ -201,7 +201,7 @@ func TestNoExpressionIsShownAsACommand(t *testing.T) {
 	d := uitest.Tour(t, 120, 40, ui.Options{})
 	d.ToStep("Delete one")
 	d.Show(uitest.World(append(uitest.ThreePods(), uitest.ClientPod())...))
-	others := uitest.ThreePods() // somebody else deleted one
+	others := uitest.ThreePods() // someone else deleted one
 	others[1].(*model.Pod).UID = "pod-3"
 	d.Show(uitest.World(append(others, uitest.ClientPod())...))
 	d.Sees("Done.", "kubectl delete pod POD")

@@ -44,7 +44,7 @@ func (a *App) askToQuit() tea.Cmd {
 	return a.askAboutLab(elsewhere)
 }
 
-// askAboutLab asks whether the lab that this program started shall go on
+// askAboutLab asks whether the lab that this program started should go on
 // running; one that was left untouched is not worth a question.
 func (a *App) askAboutLab(elsewhere string) tea.Cmd {
 	namespace := a.ledger.inLab()

@@ -3,7 +3,7 @@
 //
 // A converted value shares no map, slice or pointer with the object it came
 // from, so objects held by an informer's cache stay safe; it may share some with
-// other values, so that nobody may change it. Every function gives
+// other values, so it must not be changed. Every function gives
 // nil for nil. Where a field that the API server always fills is empty (the
 // object was read from a file and never stored), the API server's own default
 // (pkg/apis/core/v1/defaults.go, pkg/apis/discovery/v1/defaults.go) is used, so
@@ -80,7 +80,7 @@ func labels(in map[string]string) map[string]string {
 	return out
 }
 
-// same gives old instead of fresh when both are equal, so that there is one.
+// same gives old instead of fresh when both are equal, so that only one is kept.
 func same(fresh, old map[string]string) map[string]string {
 	if fresh != nil && old != nil && maps.Equal(fresh, old) {
 		return old

@@ -135,7 +135,7 @@ func (f *fileReader) add(text []byte) error {
 	decoded, kind, err := legacyscheme.Codecs.UniversalDeserializer().Decode(text, nil, nil)
 	switch {
 	case runtime.IsNotRegisteredError(err):
-		return nil // somebody's own resource
+		return nil // a custom resource
 	case err != nil:
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 const stoppingChild = "CLUSTER_TEST_STOPPING_CHILD"
 
 // TestStopKeyOfAChild presses ^Z while a child has the terminal: the child goes
-// on, for nobody could resume it.
+// on, because no one could resume it.
 func TestStopKeyOfAChild(t *testing.T) {
 	if os.Getenv(stoppingChild) != "" { // the program that runs the child
 		cmd := exec.Command("sh", "-c", `echo ready; read line; echo "went on after $line"`)

@@ -98,8 +98,8 @@ func AskFrom(ctx context.Context, c *cluster.Connection, client *model.Pod, addr
 	return reached(said, len(addresses))
 }
 
-// noShell says whether an exec failed for want of sh: runc's and crun's words,
-// or the exit codes of POSIX for a command that is not there.
+// noShell says whether an exec failed because the container has no sh: by the
+// words of runc and crun, or by POSIX' exit codes for a command that is missing.
 func noShell(text string) bool {
 	for _, words := range []string{"executable file not found", "no such file or directory", "exit code 126", "exit code 127"} {
 		if strings.Contains(text, words) {

@@ -106,7 +106,7 @@ func Enable(ctx context.Context, client kubernetes.Interface, pool string) error
 
 // Disable takes away what Enable has made and says whether there was anything.
 // Services keep the addresses that they have in their status, as they do when
-// a cloud's controller is gone; nobody announces them any more.
+// a cloud's controller is gone; nothing announces them any more.
 func Disable(ctx context.Context, client kubernetes.Interface) (bool, error) {
 	found := false
 	background := metav1.DeletePropagationBackground

@@ -11,7 +11,7 @@ import (
 	"svctour/lab/folder"
 )
 
-// writeKubeconfig writes the way into the lab, readable by nobody else.
+// writeKubeconfig writes the way into the lab, readable by this user only.
 func writeKubeconfig(path string, plane *controlplane.ControlPlane) error {
 	config := clientcmdapi.NewConfig()
 	config.Clusters[lab.ContextName] = &clientcmdapi.Cluster{Server: plane.Config.Host, CertificateAuthorityData: plane.Authority()}

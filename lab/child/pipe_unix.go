@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// ignoreBrokenPipe lets a lab outlive whoever read its progress.
+// ignoreBrokenPipe lets a lab outlive the process that read its progress.
 func ignoreBrokenPipe() { signal.Ignore(syscall.SIGPIPE) }

@@ -25,7 +25,7 @@ const (
 
 // A lab holds an exclusive lock on a file in its folder as long as it lives.
 // The system drops it however the process ends, so a lock that can be had
-// means that nobody is there, whatever files say and whichever process has the
+// means that no lab is there, whatever files say and whichever process has the
 // old number now.
 
 // Held is a folder that this process has.
@@ -34,8 +34,8 @@ type Held struct {
 	file *os.File
 }
 
-// lockWait is how long a start waits for a lock: somebody may be asking for
-// the status just then, or the lab before may be about to end.
+// lockWait is how long a start waits for a lock: another process may be asking
+// for the status just then, or the lab before may be about to end.
 const lockWait = 2 * time.Second
 
 // Acquire takes dir for this process and clears what a killed lab left in it.
@@ -76,7 +76,7 @@ func Acquire(ctx context.Context, dir string) (*Held, error) {
 	}
 }
 
-// tryLock opens and locks path. It is not locked if somebody else has it, or
+// tryLock opens and locks path. It is not locked if another process has it, or
 // has removed the file before the lock was had.
 func tryLock(path string) (*os.File, bool, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -128,8 +128,8 @@ func (h *Held) clear(log bool) {
 	}
 }
 
-// Release removes the lab's files, the log only unless it is to be kept, and
-// the folder if nothing else is in it.
+// Release removes the lab's files, without the log if keepLog is set, and the
+// folder if nothing else is in it.
 func (h *Held) Release(keepLog bool) {
 	h.clear(!keepLog)
 	path := filepath.Join(h.dir, Lock)

@@ -30,7 +30,7 @@ func lock(file *os.File, kind lockKind) (bool, error) {
 	}
 }
 
-// removeLocked removes a file while its lock is held, so that nobody can have
+// removeLocked removes a file while its lock is held, so that no one can have
 // locked it in between, then lets go of it.
 func removeLocked(file *os.File, path string) {
 	_ = os.Remove(path)

@@ -15,8 +15,8 @@ import (
 	"syscall"
 )
 
-// Loopback is where host ports listen; nobody else in this machine's network
-// reaches a lab.
+// Loopback is where host ports listen; no other machine of the network reaches
+// a lab.
 var Loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
 // Mapping is one host port. Only TCP is forwarded.

@@ -10,7 +10,7 @@ var clientCases = map[string]examples{
 	"client-host-network": {
 		yes: []example{
 			{"web", func(w *world) { w.asks(func(p *model.Pod) { p.HostNetwork, p.DNSPolicy = true, "ClusterFirst" }) }},
-			{"web", func(w *world) { // nobody asks, but one Pod's command names the Service
+			{"web", func(w *world) { // no one asks, but one Pod's command names the Service
 				p := w.named("client")
 				p.HostNetwork, p.Containers[0].Command = true, []string{"curl", "http://web:80/"}
 			}},

@@ -86,7 +86,7 @@ var endpointCases = map[string]examples{
 	},
 }
 
-// foreign adds a slice that somebody wrote for web.
+// foreign adds a slice for web that no controller wrote.
 func (w *world) foreign(address string) {
 	number := int32(8080)
 	w.Slices = append(w.Slices, &model.EndpointSlice{

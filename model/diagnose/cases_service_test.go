@@ -9,7 +9,7 @@ import (
 var serviceCases = map[string]examples{
 	"service-missing": {
 		yes: []example{{"nobody", nothing}, {"wbe", nothing}, {"kube-dns", nothing}},
-		no: []example{{"web", nothing}, {"nobody", func(w *world) { // nobody may look
+		no: []example{{"web", nothing}, {"nobody", func(w *world) { // Services may not be listed
 			w.Sync.Missing = map[string]string{"services": "forbidden"}
 		}}},
 	},

@@ -13,7 +13,7 @@ import (
 
 // Options say what to look at.
 type Options struct {
-	// Client is the Pod that asks; nil when nobody in particular does.
+	// Client is the Pod that asks; nil when no particular one does.
 	Client *model.Pod
 	// Port is the port that the client asks for, a number or a name; "" for all.
 	Port string

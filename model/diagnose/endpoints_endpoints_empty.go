@@ -8,7 +8,7 @@ import (
 	"svctour/model/endpoints"
 )
 
-// What the EndpointSlices alone tell somebody who may not read Pods.
+// What the EndpointSlices alone tell a person who may not read Pods.
 var endpointsEmpty = Rule{
 	ID: "endpoints-empty", Lane: LaneEndpoints,
 	Title:   "The Service has no usable endpoint",

@@ -7,7 +7,7 @@ import (
 	"svctour/model"
 )
 
-// A slice that somebody wrote beside the controller's.
+// A slice that someone wrote beside the controller's.
 var sliceForeign = Rule{
 	ID: "slice-foreign", Lane: LaneEndpoints,
 	Title: "Somebody wrote an EndpointSlice for a Service with a selector",

@@ -107,7 +107,8 @@ func (d *Doctor) outward() []*model.Service {
 	return d.external
 }
 
-// manual says whether somebody writes the Service's endpoints.
+// manual says whether a person or a program, and no controller of Kubernetes,
+// has to write the Service's endpoints.
 func (s *Subject) manual() bool {
 	return s.Service != nil && s.Service.Type != model.ExternalName && len(s.Service.Selector) == 0 && !s.Service.Headless() && !s.unread("endpointslices")
 }

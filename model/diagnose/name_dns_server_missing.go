@@ -8,7 +8,7 @@ import (
 	"svctour/model"
 )
 
-// Kubelets hand out a name server that is nobody's.
+// Kubelets hand out a name server at an address that nothing has.
 var dnsServerMissing = Rule{
 	ID: "dns-server-missing", Lane: LaneName,
 	Title: "Pods are told a name server that no Service has",

@@ -6,7 +6,7 @@ import (
 	"svctour/model"
 )
 
-// Addresses that nobody brings to the nodes.
+// Addresses that nothing routes to the nodes.
 var externalIPs = Rule{
 	ID: "external-ips", Lane: LaneOutside,
 	Title: "externalIPs have to be routed to the nodes",

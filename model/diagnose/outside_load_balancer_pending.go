@@ -2,7 +2,7 @@ package diagnose
 
 import "fmt"
 
-// Nobody provides the load balancer.
+// Nothing provides the load balancer.
 var loadBalancerPending = Rule{
 	ID: "load-balancer-pending", Lane: LaneOutside,
 	Title:   "Nobody gives the load balancer an address",

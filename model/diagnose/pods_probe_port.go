@@ -6,7 +6,7 @@ import (
 	"svctour/model"
 )
 
-// The readiness probe asks a port that nobody declares.
+// The readiness probe asks a port that no container declares.
 var probePort = Rule{
 	ID: "probe-port", Lane: LanePods,
 	Title:   "The readiness probe asks another port than the container's",

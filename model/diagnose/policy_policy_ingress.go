@@ -8,7 +8,7 @@ import (
 	"svctour/model/policy"
 )
 
-// NetworkPolicies let nobody in, or not the client.
+// NetworkPolicies let no one in, or not the client.
 var policyIngress = Rule{
 	ID: "policy-ingress", Lane: LanePolicy,
 	Title:   "A NetworkPolicy keeps clients out",

@@ -6,7 +6,7 @@ import (
 	"svctour/model"
 )
 
-// Endpoints in the old form that nobody mirrors.
+// Endpoints in the old form that no controller mirrors.
 var endpointsNotMirrored = Rule{
 	ID: "endpoints-not-mirrored", Lane: LaneSelector,
 	Title: "A v1 Endpoints object is not mirrored to an EndpointSlice",

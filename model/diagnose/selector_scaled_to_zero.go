@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Nobody runs, on purpose.
+// No Pod runs, on purpose.
 var scaledToZero = Rule{
 	ID: "scaled-to-zero", Lane: LaneSelector,
 	Title:   "The workload is scaled to zero",

@@ -2,7 +2,7 @@ package diagnose
 
 import "svctour/model"
 
-// A Service without selector, for which nobody has written endpoints.
+// A Service without selector, for which no one has written endpoints.
 var selectorNone = Rule{
 	ID: "selector-none", Lane: LaneSelector,
 	Title:   "The Service has no selector, and nobody wrote endpoints for it",

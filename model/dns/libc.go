@@ -353,7 +353,7 @@ func (c *course) musl(name string) {
 
 // muslQuery is name_from_dns over __res_msend: every type to every server at
 // once; a failing server is asked again at once, twice a type; the whole is
-// repeated, option attempts times (2 unless told, 10 at most; once more where
+// repeated, option attempts times (2 unless told, 10 at most; one time more where
 // attempts does not divide the time-out, which is 60 s at most).
 func (c *course) muslQuery(p candidate) Outcome {
 	got := make([]Outcome, len(c.types))

@@ -186,7 +186,7 @@ func sorted(outcomes []Outcome) []string {
 }
 
 // A table as ipvsadm prints it on a busy node: IPv6 beside IPv4, connections, a
-// real server that is on its way out, and a service of somebody else.
+// real server that is being removed, and a service that is not kube-proxy's.
 const ipvsTable = `IP Virtual Server version 1.2.1 (size=4096)
 Prot LocalAddress:Port Scheduler Flags
   -> RemoteAddress:Port           Forward Weight ActiveConn InActConn

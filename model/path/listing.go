@@ -31,7 +31,7 @@ func (t *Trace) Chains(node string) []ChainID {
 	return out
 }
 
-// Ask says what is to be read of the rules on a node.
+// Ask says which rules of a node to read.
 type Ask struct {
 	Node   string
 	Mode   string // of kube-proxy
@@ -47,7 +47,7 @@ type Listing struct {
 	Command []string  `json:"command"`          // as it was run on the node
 	Chain   *ChainID  `json:"chain,omitempty"`  // the only one that the command lists; nil: all
 	At      time.Time `json:"at"`               // when the command was started
-	Absent  bool      `json:"absent,omitempty"` // the command said that there is no such chain
+	Absent  bool      `json:"absent,omitempty"` // the command said that the chain does not exist
 	Text    io.Reader `json:"-"`                // what it printed; nil when Absent
 }
 

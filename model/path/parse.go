@@ -9,7 +9,7 @@ import (
 )
 
 // Counter is what the kernel counted at one rule since the rule was last
-// written: kube-proxy sets some chains anew at every sync. In table nat only
+// written: kube-proxy writes some chains again at every sync. In table nat only
 // the first packet of a connection meets a rule.
 type Counter struct {
 	Packets uint64 `json:"packets"`

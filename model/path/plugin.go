@@ -12,8 +12,8 @@ import (
 
 // pluginHop is what the network plugin does to a Pod's packet that leaves the
 // Pods' network, for another node's own address or a machine outside: it takes
-// the first node's address for its source, because nobody there need know a way
-// back to Pods. kindnet (cmd/kindnetd/masq.go), flannel (--ip-masq) and Calico
+// the first node's address for its source, because machines there need not know
+// a way back to Pods. kindnet (cmd/kindnetd/masq.go), flannel (--ip-masq) and Calico
 // (natOutgoing) do, and so does the lab's network; those of clouds mostly do
 // not within their network (Amazon VPC CNI, "SNAT for Pods"). No API object
 // tells: where the plugin is not known, this is an assumption.

@@ -47,7 +47,7 @@ type Program struct {
 	MasqueradeMark uint32
 	// What ipvs mode has besides tables: the ipsets, of which KUBE-IPVS-IPS has
 	// the addresses on the node's device kube-ipvs0, and the virtual servers, an
-	// element each. Servers is nil where nobody looked.
+	// element each. Servers is nil where they were not read.
 	IPSets  []*Set
 	Servers *Set
 

@@ -46,7 +46,7 @@ func (t *Trace) Sample(draw float64) *Trace {
 	return &one
 }
 
-// Packet is what somebody is about to send: the first packet of a new connection.
+// Packet is the first packet of a new connection, as its client sends it.
 type Packet struct {
 	Source      string `json:"source"`                // IP; "" when it is not known (outside)
 	Destination string `json:"destination"`           // IP

@@ -9,7 +9,7 @@ import (
 	"svctour/model/endpoints"
 )
 
-// maker is how a program came about, so that it can be made anew in part.
+// maker is how a program came about, so that parts of it can be made again.
 type maker struct {
 	snapshot *model.Snapshot
 	host     *host
@@ -149,7 +149,7 @@ type update struct {
 
 	segments []segment
 	changed  []*part
-	gone     []int // Services of the old snapshot that are no more
+	gone     []int // Services of the old snapshot that no longer exist
 	overlap  bool  // a tangled Service changed
 }
 
@@ -204,7 +204,7 @@ func (u *update) find() {
 	}
 }
 
-// leave notes that a Service is no more.
+// leave notes that a Service no longer exists.
 func (u *update) leave(i int) {
 	u.gone = append(u.gone, i)
 	u.overlap = u.overlap || u.maker.tangled[u.maker.snapshot.Services[i]]
@@ -328,8 +328,8 @@ func (u *update) ipvs(next *Program, sets []*Set) {
 	next.Tables = ipvsTables(u.maker.host, next.IPSets)
 }
 
-// splice puts a shared list together, and gives the positions in old that are
-// no more and those in the new that are new; none when all is as before.
+// splice puts a shared list together. It gives the positions in old of what was
+// removed, and those in now of what was added; none when all is as before.
 func splice[T any](u *update, old []T, k int, of func(*part) []T, same func(a, b T) bool) (now []T, removed, added []int) {
 	ends := u.maker.ends
 	end := func(i int) int { return int(ends[i].shared[k]) }

@@ -35,7 +35,7 @@ type Place struct {
 // Locate finds the place of an endpoint's address.
 type Locate func(netip.AddrPort) Place
 
-// Limits that only a program nobody could load exceeds: iptables refuses loops.
+// Limits that only a program exceeds that the kernel refuses: iptables allows no loops.
 const (
 	maxDepth = 32      // chains in one another
 	maxHops  = 512     // hops of one packet
@@ -137,7 +137,7 @@ var passes = func() map[string]map[string][]hook {
 	return out
 }()
 
-// hooks are the base chains from a netfilter hook on. Nobody may change them.
+// hooks are the base chains from a netfilter hook on. They must not be changed.
 func (w *walker) hooks(from string) []hook { return passes[w.program.Mode][from] }
 
 // walker holds the walks still to be made; each random rule adds one.

@@ -43,7 +43,7 @@ type Watch struct {
 	sets    []*slot         // of nftables
 	nftSets map[string]*Set // what rules need to know of them, once a rule of this look did
 
-	dirty   bool // the list of differences is to be made again
+	dirty   bool // the list of differences has to be made again
 	differs []Difference
 }
 
@@ -91,7 +91,7 @@ func NewWatch(node string, family Family) *Watch {
 	return w
 }
 
-// forget begins anew.
+// forget drops all that was read, so that the next look begins from scratch.
 func (w *Watch) forget() {
 	w.derived, w.slots, w.sets, w.byName = nil, nil, nil, map[string]map[string]*slot{}
 	w.started, w.size, w.differs, w.dirty = false, 0, nil, true

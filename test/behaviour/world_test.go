@@ -59,7 +59,7 @@ const corefile = ".:5353 {\n  hosts {\n    %s who.test\n  }\n}\n"
 
 // functions are what manifests and requests may say: node 1, nodeIP 1, podIP
 // "a", clusterIP "web", nodePort "web",
-// healthPort "web", namespace; vip 1, which is nobody's in the nodes' network.
+// healthPort "web", namespace; vip 1, which no host of the nodes' network has.
 func (w *world) functions(ctx context.Context) template.FuncMap {
 	service := func(name string) (*corev1.Service, error) {
 		return w.CoreV1().Services(w.namespace).Get(ctx, name, metav1.GetOptions{})
@@ -256,10 +256,10 @@ func state(pod *corev1.Pod) string {
 	return string(pod.Status.Phase) + " " + pod.Status.Reason
 }
 
-// settle waits until Pods are as they shall be, slices say so, and the nodes of
-// the clients have heard: what was written before a Service is known to
-// kube-proxy when that Service's rules are there. The Service has no endpoints,
-// hence is refused.
+// settle waits until Pods are as they should be, slices say so, and the nodes of
+// the clients have heard: kube-proxy knows what was written before a Service when
+// that Service's rules are there. The Service has no endpoints, so connections
+// to it are refused.
 func (w *world) settle(ctx context.Context, from ...string) error {
 	if err := drive.Until(ctx, w.podsSettled); err != nil {
 		return fmt.Errorf("wait for Pods: %w", err)

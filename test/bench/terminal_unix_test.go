@@ -101,7 +101,7 @@ func openTerminal(b *testing.B, home, binary string, args ...string) *terminal {
 		buffer := make([]byte, 1<<16)
 		for {
 			n, err := t.file.Read(buffer)
-			if err != nil { // EIO: nobody has the other end open any more
+			if err != nil { // EIO: no process has the other end open any more
 				return
 			}
 			t.writes <- write{time.Now(), string(buffer[:n])}

@@ -17,9 +17,9 @@ var alone = map[string]bool{"nodeport-taken": true, "kind-no-port-mapping": true
 // deviations are the cases in which a client of the lab sees something else
 // than the case says, with the reason.
 var deviations = map[string]struct{ sees, why string }{
-	"selector-removed-stale":      {"timeout", "nobody answers at 10.9.9.9, whither a part of the connections goes"},
+	"selector-removed-stale":      {"timeout", "nothing answers at 10.9.9.9, where a part of the connections goes"},
 	"etp-local-pod-to-other-node": {"ok", "the lab's network plugin masquerades what leaves the Pods' range, as kindnet and flannel do: the answer comes back the way it went"},
-	"env-collision":               {"refused", "the Pod never becomes an endpoint, so that there is nobody to answer with an error"},
+	"env-collision":               {"refused", "the Pod never becomes an endpoint, so that nothing can answer with an error"},
 	"sts-service-not-headless":    {"ok", "CoreDNS' own code answers the name of an endpoint with a hostname for every Service, headless or not (plugin/kubernetes, findServices)"},
 	"dual-stack-family":           {"rejected", "a cluster of one family refuses the other"},
 }

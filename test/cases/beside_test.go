@@ -11,7 +11,7 @@ import (
 )
 
 // update writes what was seen into docs/doctor.md.
-var update = flag.Bool("update", false, "write docs/doctor.md anew")
+var update = flag.Bool("update", false, "write docs/doctor.md again")
 
 // besideFile shows, for some of the cases, what kubectl describe and the doctor
 // say. Each has a section under its name with two blocks of text.

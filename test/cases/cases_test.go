@@ -118,7 +118,7 @@ func (p *place) service() string {
 }
 
 // try applies the case and asks until the client sees what it should, and then
-// once more: a Service that is still being set up refuses too.
+// one more time: a Service that is still being set up refuses too.
 func (p *place) try(want string) {
 	output, err := p.apply()
 	if want == "rejected" {

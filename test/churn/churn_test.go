@@ -145,7 +145,7 @@ func change(t *testing.T, client kubernetes.Interface, n int) {
 				ready++
 			}
 		}
-		if ready < 3 { // nobody deletes a Service's last Pods
+		if ready < 3 { // a Service keeps its last Pods
 			return
 		}
 		victim := pods.Items[rand.IntN(len(pods.Items))]

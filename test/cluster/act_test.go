@@ -62,7 +62,7 @@ func TestEnsureNamespaceNeverAdopts(t *testing.T) {
 		t.Error("no name was taken")
 	}
 
-	// Removed and made anew: the old one is waited for.
+	// Removed and created again: the old one is waited for.
 	removed, err := c.Clean(t.Context(), []string{name}, false)
 	if err != nil || !slices.Equal(removed, []string{name}) {
 		t.Fatalf("removed %v, %v", removed, err)

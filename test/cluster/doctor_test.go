@@ -80,7 +80,7 @@ func TestDoctorWithoutAService(t *testing.T) {
 	}
 }
 
-// All namespaces are those that may be read: it is said that there are others.
+// All namespaces are those that may be read, and the text says that others exist.
 func TestDoctorOfAllNamespacesWithRightsInOne(t *testing.T) {
 	mine := namespace(t, unique(t), nil)
 	grant(t, "ann", mine, []string{"get", "list", "watch"}, "services", "endpointslices", "endpoints", "pods", "deployments")

@@ -24,7 +24,7 @@ import (
 	"svctour/model/diagnose"
 )
 
-// manifest is the objects of an application, as somebody writes them down.
+// manifest is the objects of an application, as a person writes them down.
 type manifest []*unstructured.Unstructured
 
 // read gives the objects of a file.
@@ -197,7 +197,7 @@ func (p *place) applyOne(ctx context.Context, o *unstructured.Unstructured) erro
 		return err
 	}
 	err = patch()
-	if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) { // a field that does not change: make it anew
+	if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) { // an immutable field: create it again
 		if err := p.delete(ctx, o); err != nil {
 			return err
 		}

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// breakage is one thing wrong with the application: what somebody has written
-// otherwise, and which Service is asked about.
+// breakage is one thing wrong with the application: what is written differently,
+// and which Service is asked about.
 type breakage struct {
 	name, service string
 	rules         string // that name the cause, separated by blanks

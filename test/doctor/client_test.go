@@ -130,7 +130,7 @@ func TestProbeBesideAClient(t *testing.T) {
 	}
 }
 
-// TestProbeByAClient: what somebody with rights in one namespace only cannot
+// TestProbeByAClient: what a person with rights in one namespace only cannot
 // read is found by connecting.
 func TestProbeByAClient(t *testing.T) {
 	p, app := asked(t, "asked-by")

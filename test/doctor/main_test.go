@@ -135,7 +135,7 @@ func connect(ctx context.Context) (err error) {
 	return nil
 }
 
-// feed hands every snapshot of the lab to whoever waits.
+// feed hands every snapshot of the lab to all that wait.
 type feed struct {
 	mu      sync.Mutex
 	latest  *model.Snapshot

@@ -31,7 +31,7 @@ var readable = map[string][]string{
 	"networking.k8s.io": {"networkpolicies", "servicecidrs"},
 }
 
-// TestWithoutRights runs the doctor as somebody who may not read everything: it
+// TestWithoutRights runs the doctor as a user who may not read everything: it
 // answers with what it can, and says what it could not check.
 func TestWithoutRights(t *testing.T) {
 	needLab(t)

@@ -50,7 +50,7 @@ func TestTenRoundsLeaveNothing(t *testing.T) {
 		leavesNothing(t, home)
 		if connection, err := net.Dial("tcp", address); err == nil {
 			connection.Close()
-			t.Fatalf("somebody still listens on %s", address)
+			t.Fatalf("something still listens on %s", address)
 		}
 	}
 	left, err := os.ReadDir(temporary)

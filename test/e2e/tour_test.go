@@ -59,8 +59,8 @@ func playLesson(t *testing.T, term *terminal, l *lessons.Lesson) {
 	}
 }
 
-// TestAnotherTerminalCounts: a step is done when the cluster shows it, whoever
-// did it.
+// TestAnotherTerminalCounts: a step is done when the cluster shows it, no matter
+// who did it.
 func TestAnotherTerminalCounts(t *testing.T) {
 	home := home(t)
 	term := open(t, home, 120, 40, nil, "--lab")

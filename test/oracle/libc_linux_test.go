@@ -21,7 +21,7 @@ import (
 )
 
 // inNamespace is set in the child that has a network and a file system view of
-// its own: servers on port 53 and a resolv.conf that nobody else sees.
+// its own: servers on port 53 and a resolv.conf that no other process sees.
 const inNamespace = "SVCTOUR_TEST_RESOLVERS"
 
 // TestResolvers holds model/dns against the resolvers of the C libraries that

@@ -247,7 +247,7 @@ func (g *policyGenerator) peers() []networkingv1.NetworkPolicyPeer {
 	return out
 }
 
-// block is a range around an address that somebody has, with others left out of it.
+// block is a range around an address that a Pod or host has, with others left out of it.
 func (g *policyGenerator) block() *networkingv1.IPBlock {
 	address := g.someAddress()
 	bits := pick(g.generator, 0, 8, 16, 24, 25, 28, 30, 31, 32)

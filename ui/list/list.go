@@ -22,7 +22,7 @@ type List struct {
 }
 
 // Set gives the list its rows: for each the text that it is searched by. The
-// cursor keeps its row as far as there is one.
+// cursor stays on its row, or goes to the next one that is shown, or else to the last.
 func (l *List) Set(keys []string) {
 	l.keys = make([]string, len(keys))
 	for i, key := range keys {

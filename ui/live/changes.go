@@ -24,7 +24,7 @@ type mark struct {
 	born   int // the tick at which it was marked
 }
 
-// After gives the marks once more changes have come at a tick.
+// After gives the marks as they are after these further changes, seen at a tick.
 func (c *Changes) After(changes []model.Change, tick int) *Changes {
 	if len(changes) == 0 {
 		return c

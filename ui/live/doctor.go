@@ -26,8 +26,8 @@ func Doctor(r *diagnose.ServiceReport, t *theme.Theme, w int) []frame.Line {
 	return lines
 }
 
-// lane is the way of a connection, a word for each place. Where a line does not
-// hold it, the places behind a break, which nobody looked at, are left out.
+// lane is the way of a connection, a word for each place. When that is too long
+// for a line, the places behind a break are left out: they were not looked at.
 func lane(r *diagnose.ServiceReport, t *theme.Theme, w int) frame.Line {
 	var out frame.Line
 	style, broken, width := t.Good, false, 0

@@ -107,7 +107,7 @@ func (s *Seen) changes(t *theme.Theme, w int, rules bool) []frame.Line {
 }
 
 // tally follows one counter over the times when kube-proxy writes its rule
-// anew, which sets it to 0.
+// again, which sets it to 0.
 type tally struct{ last, grown uint64 }
 
 func ruleKey(h *path.Hop) string { return h.Table + " " + h.Chain + " " + h.Rule }

@@ -21,8 +21,8 @@ func TestGrowthOutlivesAReset(t *testing.T) {
 		{10, 0},  // what was counted before anybody looked
 		{12, 2},  // two connections
 		{12, 2},  // none
-		{1, 3},   // kube-proxy wrote the chain anew, then one more
-		{0, 3},   // anew, and nothing since
+		{1, 3},   // kube-proxy wrote the chain again, then one more
+		{0, 3},   // written again, and nothing since
 		{40, 43}, // forty
 	} {
 		o := seenIn(t, node, fmt.Sprintf("*nat\n:KUBE-SVC-A - [0:0]\n:KUBE-SEP-A - [0:0]\n[%d:0] -A KUBE-SVC-A %s\nCOMMIT\n", look.packets, rule))

@@ -27,7 +27,7 @@ type Focus struct {
 type State struct {
 	Snapshot   *model.Snapshot
 	Focus      Focus
-	Client     string // who connects: "pod/NS/NAME", "node/NAME" or "outside"; "" when there is nobody
+	Client     string // who connects: "pod/NS/NAME", "node/NAME" or "outside"; "" when no one does
 	Trace      *path.Trace
 	TraceErr   string // why there is no Trace; a sentence
 	Resolution *dns.Resolution

@@ -163,8 +163,8 @@ func (m *manager) workloads() {
 	m.add("job", err, func(ctx context.Context) { jobs.Run(ctx, workers) })
 }
 
-// unhurried are the controllers that nobody waits for when a lab starts: each
-// costs the others time then.
+// unhurried are the controllers that nothing waits for when a lab starts. Each
+// would cost the others time then.
 func (m *manager) unhurried() {
 	batch := m.factory.Batch().V1()
 

@@ -15,7 +15,7 @@ import (
 )
 
 // etcd is the running store. It listens on no port and no socket: its only
-// client is in this process, and reaches it through memory. So nobody else on
+// client is in this process, and reaches it through memory. So no one else on
 // this machine can read the Secrets in it, and no time goes into TLS.
 type etcd struct {
 	server   *embed.Etcd

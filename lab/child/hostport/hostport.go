@@ -20,7 +20,7 @@ import (
 const dialTimeout = 5 * time.Second
 
 // requestTimeout is how long a client has for the first byte of its request
-// when it is to be refused.
+// when the connection will be refused.
 const requestTimeout = 200 * time.Millisecond
 
 // acceptAgain is net/http's pause after an error of Accept, at its longest.
@@ -52,9 +52,9 @@ func New(ctx context.Context, dial Dial) *Forwarder {
 	return &Forwarder{ctx: ctx, dial: dial, open: map[uint16]*port{}}
 }
 
-// Set makes the mappings those that there are: a port that is not among them
-// is closed with its connections, what stays is not touched. The states are in
-// the order of the ports.
+// Set replaces the mappings: a port that is not among the new ones is closed with
+// its connections, one that stays is not touched. The states are in the order of
+// the ports.
 func (f *Forwarder) Set(mappings []asked.Mapping) []asked.State {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -51,7 +51,7 @@ func echo(t *testing.T) Dial {
 	}
 }
 
-// freePort is a port that nobody has at the moment.
+// freePort is a port that is free at the moment.
 func freePort(t *testing.T) uint16 {
 	t.Helper()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")

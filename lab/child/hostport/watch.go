@@ -16,7 +16,7 @@ import (
 	asked "svctour/lab/hostport"
 )
 
-// again is how soon a port that could not be had is tried once more.
+// again is how soon a port that could not be had is tried again.
 const again = 10 * time.Second
 
 // Run keeps a lab's host ports, of which it has none at first, as its ConfigMap

@@ -34,7 +34,7 @@ type Image struct {
 	Stop            process.Signal // STOPSIGNAL; 0 is SIGTERM
 	// Programs are its executables by their paths.
 	Programs map[string]process.Main
-	// Files is its file system, which nobody may change; nil has nothing.
+	// Files is its file system, which must not be changed; nil has nothing.
 	Files afero.Fs
 }
 

@@ -93,7 +93,7 @@ func TestAdd(t *testing.T) {
 	}
 	ref.Digest = "sha256:" + strings.Repeat("a", 64)
 	if _, err := registry.Find(ref); err == nil {
-		t.Error("found by a digest that nobody knows")
+		t.Error("found by an unknown digest")
 	}
 }
 

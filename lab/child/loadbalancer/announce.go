@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// settle is how long changes are collected before nodes are elected anew.
+// settle is how long changes are collected before nodes are elected again.
 const settle = 20 * time.Millisecond
 
 // announcements keeps each address announced by the node elected for it.
@@ -41,7 +41,7 @@ func (a *announcements) handler() cache.ResourceEventHandler {
 }
 
 // run announces until ctx ends; then nothing is announced any more, as when
-// nobody answers ARP.
+// no machine answers ARP.
 func (a *announcements) run(ctx context.Context) {
 	a.announced = map[netip.Addr]string{}
 	defer func() {

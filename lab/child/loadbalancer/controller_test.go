@@ -144,7 +144,7 @@ func TestControllerWithASmallPool(t *testing.T) {
 		}
 	}
 
-	// The node goes: nobody announces the address. It comes back.
+	// The node goes: none announces the address. It comes back.
 	if _, err := client.CoreV1().Nodes().Update(ctx, node("n1", corev1.ConditionUnknown), metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,8 @@ import (
 // elect says which node announces each address of the pool that a Service's
 // status has. A node must be Ready and not labelled for exclusion; with
 // externalTrafficPolicy Local it must have an endpoint of the Service too. An
-// address without such a node is not announced. Among several the choice is
-// the same whoever makes it and for whatever reason, and spreads addresses
+// address without such a node is not announced. Among several the choice
+// depends on nothing but the address and the nodes, and spreads addresses
 // over nodes (MetalLB's internal/speaker/layer2_controller.go).
 func elect(pool *Pool, services []*corev1.Service, nodes []*corev1.Node, slices []*discoveryv1.EndpointSlice) map[netip.Addr]string {
 	local := endpointNodes(slices)

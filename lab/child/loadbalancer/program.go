@@ -29,13 +29,13 @@ import (
 type Announcer interface {
 	// Announce lets a node have an address, instead of any that had it before.
 	Announce(address netip.Addr, node string) error
-	// Withdraw lets nobody have it.
+	// Withdraw takes the address away from the node that has it.
 	Withdraw(address netip.Addr)
 }
 
-// Routes announces through the lab's network: its nodes by name, nil if there
-// is none of it, and what has a node get an address's packets, or with nil
-// nobody (Node and Route of network.Network).
+// Routes announces through the lab's network. node finds a node by name, nil if
+// there is none; route sends an address's packets to a node, or with nil to none
+// (Node and Route of network.Network).
 func Routes[Node any](node func(name string) *Node, route func(netip.Addr, *Node)) Announcer {
 	return routes[Node]{node, route}
 }

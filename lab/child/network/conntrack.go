@@ -93,7 +93,7 @@ func protocolName(protocol byte) string {
 	return "unknown"
 }
 
-// ForgetConnections is conntrack -D for whoever knows connections by their lines.
+// ForgetConnections is conntrack -D for callers that know connections by their lines.
 func (n *Node) ForgetConnections(match func(line string) bool) []string {
 	var lines []string
 	n.DeleteConnections(func(c Connection) bool {

@@ -100,7 +100,7 @@ func (l *tcpListener) Accept() (net.Conn, error) {
 	return &tcpConn{conn.(*gonet.TCPConn)}, nil
 }
 
-// Close stops listening, also for whoever is in Accept.
+// Close stops listening; a call of Accept that waits returns with an error.
 func (l *tcpListener) Close() error {
 	l.TCPListener.Shutdown()
 	return l.TCPListener.Close()

@@ -81,7 +81,7 @@ func newRuleset(program *path.Program) *ruleset {
 	return r
 }
 
-// rewritten are the chains that kube-proxy writes anew at every sync of
+// rewritten are the chains that kube-proxy writes again at every sync of
 // iptables, which sets their counters to 0 (pkg/proxy/iptables/proxier.go).
 var rewritten = map[string]bool{"KUBE-SERVICES": true, "KUBE-NODEPORTS": true, "KUBE-POSTROUTING": true, "KUBE-MARK-MASQ": true}
 

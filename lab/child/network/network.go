@@ -177,8 +177,8 @@ func (h *host) send(p *packet) {
 	h.stack.unreachable(p, code, p.destination())
 }
 
-// onWire brings a host's packet to whoever has its destination on the nodes'
-// network, and is false if nobody does. Hosts have no route to Pods.
+// onWire brings a host's packet to the one that has its destination on the nodes'
+// network, and is false if none has. Hosts have no route to Pods.
 func (n *Network) onWire(p *packet) bool {
 	n.mu.RLock()
 	target := n.routes[p.destination()]

@@ -72,7 +72,7 @@ func newNode(n *Network, spec NodeSpec) (*Node, error) {
 func (n *Node) Stack() *Stack { return n.stack }
 
 // Attach makes a Pod's network with an address of the node's podCIDR, to which
-// ports of the node lead. Its Close detaches it; packets for it then find nobody.
+// ports of the node lead. Its Close detaches it; packets for it are lost then.
 func (n *Node) Attach(address netip.Addr, name string, ports ...HostPort) (*Stack, error) {
 	if !n.Pods.Contains(address) || address == n.bridge || address == n.Pods.Addr() {
 		return nil, fmt.Errorf("attach %q: %s is no Pod address of %s", name, address, n.Pods)
@@ -132,7 +132,7 @@ func (n *Node) SetPolicy(policy Policy) {
 
 // Install makes program the node's rules, all at once; nil removes them.
 // Counters stay where a chain's rules are the same, except those of the chains
-// that kube-proxy writes anew in every sync.
+// that kube-proxy writes again in every sync.
 func (n *Node) Install(program *path.Program) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -140,7 +140,7 @@ func (n *Node) Install(program *path.Program) {
 	n.compile()
 }
 
-// compile makes the rules anew. The caller has locked n.
+// compile makes the rules from scratch. The caller has locked n.
 func (n *Node) compile() {
 	rules := newRuleset(n.withHostPorts(n.program))
 	rules.keep(n.rules)

@@ -41,7 +41,7 @@ func (w *pings) done(id uint16) {
 	delete(w.waiting, id)
 }
 
-// failed tells whoever sent the echo request that an ICMP error quotes.
+// failed tells the sender of the echo request that an ICMP error quotes.
 func (w *pings) failed(p *packet) {
 	quoted := p.body()[8:]
 	head := int(quoted[0]&15) * 4

@@ -230,7 +230,7 @@ func (n *Node) track(w *way) bool {
 	e, direction := n.find(t, now)
 	begins, may := first(w.packet)
 	if e != nil && direction == original && begins == stateSynSent && e.state >= stateTimeWait {
-		n.forget(e) // the same ports once more
+		n.forget(e) // the same ports again
 		e = nil
 	}
 	if e == nil {
@@ -304,7 +304,7 @@ func (w *way) translateSource() {
 }
 
 // exitFor is who has an address on the nodes' network, as a node sees it. What
-// is elsewhere leaves by the default route, and nobody there answers.
+// is elsewhere leaves by the default route, and nothing there answers.
 func (n *Network) exitFor(to netip.Addr, from *Node) exit {
 	n.mu.RLock()
 	defer n.mu.RUnlock()

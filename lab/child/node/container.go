@@ -112,7 +112,7 @@ const (
 	messageFile  = 4096
 )
 
-// terminationMessage is what the program left for whoever looks at its end.
+// terminationMessage is what the program wrote about its end (terminationMessagePath).
 func (c *container) terminationMessage() string {
 	spec := c.spec()
 	if spec.TerminationMessagePath != "" {

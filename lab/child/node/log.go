@@ -34,11 +34,11 @@ type logbook struct {
 	bytes    int
 	partial  map[string][]byte
 	closed   bool
-	changed  chan struct{} // closed and made anew when anything changes
+	changed  chan struct{} // closed and replaced when anything changes
 	watchers map[*watcher]struct{}
 }
 
-// watcher is somebody attached: both streams as they are written, not by line.
+// watcher is an attached client: it gets both streams as they are written, not by line.
 type watcher struct{ out, err io.Writer }
 
 func newLogbook(now func() time.Time) *logbook {
@@ -63,7 +63,7 @@ func (w logWriter) Write(p []byte) (int, error) {
 			out = watcher.err
 		}
 		if out != nil {
-			_, _ = out.Write(p) // whoever left is taken out by who attached them
+			_, _ = out.Write(p) // a client that left is removed by the call that attached it
 		}
 	}
 	rest := p

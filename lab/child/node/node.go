@@ -263,7 +263,7 @@ func (n *Nodes) watch(changed func([]State)) error {
 }
 
 // watchShown lets volumes show their ConfigMaps and Secrets as they are now,
-// also those that come later or once more.
+// also those that are created later or again.
 func (n *Nodes) watchShown() error {
 	changed := func(object any) {
 		if tombstone, ok := object.(cache.DeletedFinalStateUnknown); ok {

@@ -35,7 +35,7 @@ const (
 // rulesWait is how long after its start a node's network plugin lets Pods wait
 // for the first rules, as plugins do that reach the API server through its
 // Service; rulesPoll is how often it looks. A connection tried before would be
-// lost until it is tried anew: conntrack remembers that it was not translated.
+// lost until it is tried again: conntrack remembers that it was not translated.
 const (
 	rulesWait = 10 * time.Second
 	rulesPoll = 25 * time.Millisecond

@@ -26,7 +26,7 @@ const (
 	reportEvery   = 5 * time.Minute // its nodeStatusReportFrequency
 	maxPods       = 250             // what a /24 has addresses for
 
-	// runtimeName stands where containerd's name would: nobody shall mistake
+	// runtimeName stands where containerd's name would, so that no one mistakes
 	// the lab for a machine.
 	runtimeName    = "svctour"
 	runtimeVersion = "0.1"
@@ -65,7 +65,7 @@ func (n *Nodes) registerNode(ctx context.Context, h *host) error {
 
 // heartbeat keeps leases fresh, without which the node lifecycle controller
 // takes a node for dead, and reports conditions from time to time, or soon if
-// somebody has changed them.
+// someone has changed them.
 func (n *Nodes) heartbeat(ctx context.Context) {
 	renew, report := time.NewTimer(0), time.NewTicker(reportEvery)
 	defer renew.Stop()

@@ -17,7 +17,7 @@ import (
 	"svctour/lab/child/process"
 )
 
-// seen is a container as whoever asks from outside of the syncs sees it.
+// seen is a container as it is seen from outside of the syncs.
 type seen struct {
 	spec    corev1.Container
 	attempt *attempt // nil before the first
@@ -176,7 +176,7 @@ func (r *reader) run(ctx context.Context) error {
 	if tail := r.options.TailLines; tail != nil && int64(len(entries)) > *tail {
 		entries = entries[int64(len(entries))-*tail:]
 	}
-	if r.out != nil { // the client sees that there is a log
+	if r.out != nil { // the client sees that the log exists
 		if _, err := r.out.Write(nil); err != nil {
 			return err
 		}

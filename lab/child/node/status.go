@@ -21,9 +21,9 @@ import (
 	kubelettypes "k8s.io/kubernetes/pkg/kubelet/types"
 )
 
-// reconcileEvery is how often a status that somebody else has changed is put
+// reconcileEvery is how often a status that another writer has changed is put
 // right at most: the syncPeriod of the kubelet's status manager. Without a limit
-// two who disagree would write all the time.
+// two writers that disagree would write all the time.
 const reconcileEvery = 10 * time.Second
 
 // publish writes the Pod's status, if it has changed, as a patch that leaves
@@ -67,9 +67,9 @@ func (p *pod) lastWritten() corev1.PodStatus {
 	return s
 }
 
-// foreign is the Pod with what somebody else has written into its status, nil
-// if nobody has or it is too early to put that right: the kubelet's
-// needsReconcile. What is older than our own last write is no news.
+// foreign is the Pod with what another writer has put into its status, nil if
+// none has or it is too early to put that right: the kubelet's needsReconcile.
+// A status older than our own last write is not looked at.
 func (p *pod) foreign(ours *corev1.Pod) *corev1.Pod {
 	if p.published == nil {
 		return nil

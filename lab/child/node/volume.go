@@ -247,8 +247,8 @@ func (p *pod) token(source *corev1.ServiceAccountTokenProjection) func() ([]byte
 	}
 }
 
-// refresh writes the Pod's volumes anew after an API object that they show has
-// changed. What has gone stays as it was, as with the kubelet.
+// refresh writes the Pod's volumes again after an API object that they show has
+// changed. What was deleted stays in them as it was, as with the kubelet.
 func (p *pod) refresh(ctx context.Context) {
 	for _, v := range p.volumes {
 		if v.readOnly {

@@ -31,8 +31,8 @@ type limited struct {
 	used int64 // at least what is there: what was removed is taken off when it is full
 }
 
-// Limit lets files hold no more than max bytes, and nothing that is not written
-// through what it returns. Writing more is ENOSPC.
+// Limit lets files hold at most max bytes; everything has to be written through
+// what it returns. Writing more is ENOSPC.
 func Limit(files afero.Fs, max int64) afero.Fs {
 	l := &limited{Fs: files, max: max}
 	l.used = l.count()

@@ -122,7 +122,7 @@ func (t *Table) Fork() (done func(), err error) {
 	}), nil
 }
 
-// refused is in the place of a program that there is no process for.
+// refused runs in the place of a program that gets no process.
 func refused(_ context.Context, p *Process) int {
 	_, _ = fmt.Fprintf(p.Stderr, "%s: can't fork: %s\n", strings.Join(p.Args[:min(1, len(p.Args))], ""), Message(syscall.EAGAIN))
 	return 1

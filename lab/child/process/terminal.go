@@ -21,11 +21,11 @@ const (
 	quit      = 28   // ^\
 )
 
-// pending bounds what a terminal keeps of its input, in bytes: whoever sits at
-// the other end waits then.
+// pending bounds what a terminal keeps of its input, in bytes: the other end
+// waits then.
 const pending = 64 << 10
 
-// Terminal is the line discipline between a program and whoever sits at the
+// Terminal is the line discipline between a program and the person at the
 // other end of an exec or an attach (tty(4)). In cooked mode it echoes and lets
 // a line be edited until it is ended; in raw mode bytes pass as they come.
 // On output a newline becomes a carriage return and a newline in both.
@@ -244,7 +244,7 @@ func (t *Terminal) Read(into []byte) (int, error) {
 	}
 }
 
-// Write writes to whoever sits at the other end.
+// Write writes to the other end.
 func (t *Terminal) Write(text []byte) (int, error) {
 	t.outMu.Lock()
 	defer t.outMu.Unlock()

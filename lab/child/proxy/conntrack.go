@@ -62,7 +62,7 @@ func servingEndpoints(s *model.Snapshot, svc *model.Service, port *model.Service
 	return serving
 }
 
-// match says whether an entry is to be deleted.
+// match says whether an entry has to be deleted.
 func (f flows) match(c network.Connection) bool {
 	if !strings.EqualFold(c.Protocol, "udp") {
 		return false

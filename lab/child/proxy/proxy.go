@@ -151,7 +151,7 @@ func (x *proxier) run(ctx context.Context, client kubernetes.Interface, signals 
 	select {
 	case <-ctx.Done():
 		code = 137
-	case <-signals: // Go's own end, as process 1, on a signal that nobody asked for
+	case <-signals: // Go's own end, as process 1, on a signal that it does not handle
 		code = 2
 	}
 	end()
@@ -159,7 +159,7 @@ func (x *proxier) run(ctx context.Context, client kubernetes.Interface, signals 
 		factory.Shutdown()
 	}
 	wait.Wait()
-	close(loop) // only now that nobody asks for a run any more: a runner that ended must not be asked
+	close(loop) // only now that nothing asks for a run any more: a runner that ended must not be asked
 	looping.Wait()
 	x.checks.close()
 	return code

@@ -118,7 +118,7 @@ func TestStaleFlows(t *testing.T) {
 	}{
 		{"udp", "10.96.0.10:53", "10.244.1.2:5353", false},   // a ready endpoint
 		{"udp", "10.96.0.10:53", "10.244.1.3:5353", false},   // a serving one
-		{"udp", "10.96.0.10:53", "10.244.2.2:5353", true},    // one that serves no more
+		{"udp", "10.96.0.10:53", "10.244.2.2:5353", true},    // one that no longer serves
 		{"udp", "10.96.0.10:53", "10.244.9.9:5353", true},    // one that is gone
 		{"udp", "10.96.0.10:53", "10.244.1.2:53", true},      // another port of an endpoint
 		{"tcp", "10.96.0.10:53", "10.244.9.9:5353", false},   // TCP ends by itself

@@ -69,15 +69,15 @@ type Streams struct {
 	Out, Err io.Writer
 	TTY      bool // Err is nil then
 	// Resize has the size of the client's terminal at the start and whenever it
-	// changes; nil or closed when no more will come.
+	// changes; nil or closed when no further size will come.
 	Resize <-chan TerminalSize
 }
 
 // TerminalSize is in characters.
 type TerminalSize = remotecommand.TerminalSize
 
-// Handler serves a Runtime. It authenticates nobody: that is for its server,
-// whose base context ends the connections that this handler takes over.
+// Handler serves a Runtime. It does not authenticate: its server does, whose
+// base context also ends the connections that this handler takes over.
 func Handler(r Runtime) http.Handler {
 	h := &handler{runtime: r, mux: http.NewServeMux()}
 	h.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })

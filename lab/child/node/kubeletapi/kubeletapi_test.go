@@ -154,7 +154,7 @@ func TestExecWithoutStatusSucceedsAndOtherErrorsAreTold(t *testing.T) {
 		var result error
 		address := serve(t, &fake{exec: func(_ context.Context, _ Container, _ []string, s Streams) error {
 			if s.In != nil || s.Err != nil {
-				return errors.New("streams nobody asked for")
+				return errors.New("streams that were not asked for")
 			}
 			return result
 		}})
@@ -415,7 +415,7 @@ func TestLogsArriveWhileFollowing(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(patience):
-		t.Error("the log is followed by nobody")
+		t.Error("no client follows the log")
 	}
 }
 

@@ -202,7 +202,7 @@ func (f forwards) PortForward(_ context.Context, _, _ string, port int32, stream
 }
 
 // session ties a request's context and the connection that is about to be
-// hijacked from it to each other: net/http watches such a connection no more.
+// hijacked from it to each other: net/http no longer watches such a connection.
 // The context ends when the client is gone or end is called, the connection is
 // closed when the context ends.
 func session(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *http.Request, func()) {
@@ -211,7 +211,7 @@ func session(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *http
 }
 
 // upgrade is a response whose connection can be hijacked. It does not unwrap:
-// nobody is to come by the connection in another way.
+// the connection must not be reached in another way.
 type upgrade struct {
 	http.ResponseWriter
 	ctx    context.Context
@@ -260,7 +260,7 @@ func (c *watchedConn) Close() error {
 	c.close()
 	err := c.Conn.Close()
 	c.gone()
-	if errors.Is(err, net.ErrClosed) { // at the end of the context: spdystream would wait for somebody to ask
+	if errors.Is(err, net.ErrClosed) { // at the end of the context: else spdystream waits to be asked
 		return nil
 	}
 	return err

@@ -283,7 +283,7 @@ func quotedWords(line string) []string {
 	return words
 }
 
-// iptables lists rules; the lab's rules are kube-proxy's, nobody else changes them.
+// iptables lists rules. It changes none: the lab's rules are kube-proxy's.
 func iptables(c *command) int {
 	table, verb, chain := "filter", "", ""
 	numeric, verbose, numbers := false, false, false

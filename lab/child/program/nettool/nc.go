@@ -262,7 +262,7 @@ func (n *netcat) serve(rest []string) int {
 	}
 }
 
-// serveUDP talks with whoever sends first.
+// serveUDP talks with the peer that sends first.
 func (n *netcat) serveUDP(at string) int {
 	conn, err := n.Net.ListenPacket(n.ctx, "udp", at)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"svctour/lab/child/process"
 )
 
-// Python runs python3 -m http.server; the lab has no more of Python than that.
+// Python runs python3 -m http.server, all that the lab has of Python.
 func Python(ctx context.Context, p *process.Process) int {
 	if len(p.Args) < 3 || p.Args[1] != "-m" || p.Args[2] != "http.server" {
 		if len(p.Args) == 2 && (p.Args[1] == "--version" || p.Args[1] == "-V") {

@@ -24,7 +24,7 @@ import (
 // recurses as deep as a script does, where the end of Go's stack is the end of
 // the whole program.
 //
-// Hence each such part is replaced, in the tree that is run, by a command of
+// So each such part is replaced, in the tree that is run, by a command of
 // ours: its handler is the first thing that the interpreter calls in its
 // goroutine, and runs the part by the builtin eval, in the same runner, with a
 // recover around it.

@@ -176,8 +176,8 @@ func (c *command) inputs(names []string, each func(name string, in io.Reader) er
 
 var errStop = errors.New("stop")
 
-// most is what a tool keeps in memory of what it reads, in bytes: then it fails
-// as a program does that gets no more.
+// most is what a tool keeps in memory of what it reads, in bytes. With more it
+// fails as a program that gets no further memory.
 const most = 64 << 20
 
 // readAll reads in to its end.
