@@ -11,7 +11,7 @@ import (
 var Epoch = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // World is a synced snapshot of a lab with three nodes, the tour's namespace
-// and the given objects.
+// and the given objects. Pods without a Deployment get one.
 func World(objects ...any) *model.Snapshot {
 	s := model.Snapshot{
 		Sequence: 1, Time: Epoch,
@@ -44,11 +44,13 @@ func World(objects ...any) *model.Snapshot {
 			s.Services = append(s.Services, o)
 		case *model.EndpointSlice:
 			s.Slices = append(s.Slices, o)
+		case *model.Deployment:
+			s.Deployments = append(s.Deployments, o)
 		default:
 			panic(fmt.Sprintf("%T", o))
 		}
 	}
-	if pods > 0 {
+	if pods > 0 && len(s.Deployments) == 0 {
 		labels := map[string]string{"app": "web"}
 		s.Deployments = append(s.Deployments, &model.Deployment{
 			Meta: model.Meta{Namespace: "tour", Name: "web", UID: "deploy-web", Generation: 1, Created: Epoch, Labels: labels}, Selector: labels, TemplateLabels: labels,
