@@ -10,11 +10,11 @@ import (
 	"svctour/ui/shell"
 )
 
-// backend is the app's way out: to the lab, to clusters, to what is kept.
+// backend connects the app with the lab, with clusters and with the progress.
 type backend struct{ *Desk }
 
-// Choices lists the lab, and where the desk may read files the person's
-// kubeconfig.
+// Choices lists the lab and, if the desk may read files, the contexts of the
+// person's kubeconfig.
 func (b backend) Choices(context.Context) ([]shell.Choice, error) {
 	status, err := lab.ReadStatus(b.options.LabDir)
 	choices := []shell.Choice{{Lab: true, Running: err == nil && status.Running}}

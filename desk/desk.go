@@ -3,8 +3,8 @@
 // app or on the command line: it starts and joins labs, connects to clusters,
 // examines Services, and keeps what was learned.
 //
-// Many desks live in one process. Nothing here is the process's: no standard
-// stream, no environment, no signal, no exit, no global logger.
+// Many desks live in one process. So a desk uses nothing that belongs to the
+// whole process: no standard stream, environment, signal, exit or global logger.
 package desk
 
 import (
@@ -30,13 +30,13 @@ type Options struct {
 	In  io.Reader
 	Out io.Writer
 	Err io.Writer
-	// Environment is the person's; what is not in it does not exist, neither for
-	// the desk nor for a program that it starts.
+	// Environment is the person's. It is all that the desk, and any program that
+	// it starts, sees of an environment.
 	Environment Environment
 	// Log takes what libraries and crashes say; nil: it is dropped.
 	Log io.Writer
-	// ASCII says that the person's terminal has no UTF-8, NoColor that it is to
-	// have no colours. Profile is what colours it has; nil: by Environment and Out.
+	// ASCII says that the person's terminal has no UTF-8, NoColor that no colours
+	// are wanted. Profile is what colours it has; nil: as Environment and Out say.
 	ASCII   bool
 	NoColor bool
 	Profile *colorprofile.Profile
@@ -47,11 +47,12 @@ type Options struct {
 	// kubectl has it.
 	Kubeconfig string
 	Namespace  string
-	// Namespaces are where lessons are played: the first that is free or
-	// svctour's; nil: "tour", or else "svctour-tour".
+	// Namespaces are candidates for the namespace of the lessons: the first that
+	// is free or svctour's is used. nil means "tour", then "svctour-tour".
 	Namespaces []string
 
-	// Executable is a svctour binary: it is the lab's process, and kubectl.
+	// Executable is the path of a svctour binary, which runs as the lab and as
+	// kubectl.
 	Executable string
 	// LabDir is the lab's folder.
 	LabDir string
@@ -60,7 +61,7 @@ type Options struct {
 	Rights   Rights
 }
 
-// Rights are what a desk may do beside looking, and running lessons.
+// Rights are what a desk may do besides looking at a cluster and playing lessons.
 type Rights struct {
 	Lab      bool // start a lab of its own, and end it; without, join one that runs
 	Exec     bool // run programs in Pods: kubectl exec, and the doctor's probes from inside
@@ -113,12 +114,12 @@ func New(o Options) *Desk {
 	return &Desk{options: o, log: slog.New(slog.NewTextHandler(o.Log, nil))}
 }
 
-// nothing is an input that is at its end.
+// nothing is an empty input.
 type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, io.EOF }
 
-// context gives what client-go does for this desk the desk's log.
+// context makes client-go write to the desk's log in all that it does with ctx.
 func (d *Desk) context(ctx context.Context) context.Context {
 	return klog.NewContext(ctx, logr.FromSlogHandler(d.log.Handler()))
 }

@@ -38,8 +38,8 @@ type Doctor struct {
 	Question   Question
 	// Say is told what the doctor does before it does it; nil: no one is told.
 	Say func(text string)
-	// Agree is asked before an object is made; nil, or an error: it is not made,
-	// for that reason.
+	// Agree is asked before an object is created. If it gives an error, the object
+	// is not created, and the error is the reason.
 	Agree func(ctx context.Context, question string) error
 	// Image is that of a client made for a probe, with a shell and wget or curl.
 	Image string
@@ -61,8 +61,8 @@ func (d *Doctor) Snapshot() *model.Snapshot { return d.snapshot }
 // settleTime is how long controllers are given to catch up with a change.
 const settleTime = 3 * time.Second
 
-// Look examines a snapshot, and looks again while a headline may be over in a
-// moment, so that what it says is a problem and no change under way.
+// Look examines a snapshot. While a headline may come from a change that is still
+// under way it looks again, so that it reports problems that last.
 func (d *Doctor) Look(ctx context.Context, snapshot *model.Snapshot) (*diagnose.Report, error) {
 	d.snapshot = snapshot
 	report, err := Examine(snapshot, d.Question)
@@ -136,8 +136,9 @@ func clientOf(snapshot *model.Snapshot, q Question) (*model.Pod, error) {
 	return client, nil
 }
 
-// Doubt lowers the confidence of what may have been over in a moment: files
-// cannot be looked at again, and the lists of a dump are not of one time.
+// Doubt lowers the confidence of findings that may come from a change under way:
+// files cannot be looked at again, and the lists of a dump were not read at one
+// moment.
 func Doubt(report *diagnose.Report) {
 	for i := range report.Services {
 		s := &report.Services[i]
@@ -155,8 +156,8 @@ func Doubt(report *diagnose.Report) {
 	}
 }
 
-// Unread is what could not be read: resources, in the server's words, and what
-// is in other namespaces.
+// Unread lists what could not be read: resources, with the server's words, and
+// the objects of other namespaces.
 func Unread(snapshot *model.Snapshot) []diagnose.Unchecked {
 	out := []diagnose.Unchecked{}
 	for resource, why := range snapshot.Sync.Missing {

@@ -15,8 +15,9 @@ import (
 	"svctour/model/diagnose"
 )
 
-// Bounds of a probe: how long one Pod may take to answer, how many of a Service
-// are asked, of how many Services a client is asked, and how long that may take.
+// Bounds of a probe: how long one Pod may take to answer, how many Pods of a
+// Service are connected to, to how many Services a client connects, and how long
+// that may take.
 const (
 	probeTimeout   = 10 * time.Second
 	probedPods     = 3
@@ -25,7 +26,7 @@ const (
 	askTimeoutMore = 10 * time.Second // for each Service
 )
 
-// candidate is a Service that looks well so far.
+// candidate is a Service with which nothing is wrong so far.
 type candidate struct {
 	report  *diagnose.ServiceReport
 	service *model.Service
@@ -52,7 +53,7 @@ func (c *candidate) unchecked(what, how string) {
 	c.report.NotChecked = append(c.report.NotChecked, diagnose.Unchecked{What: what, How: how})
 }
 
-// command is how to ask on, from a Pod if one is named.
+// command is a command line to go on with, from a Pod if one is named.
 func (c *candidate) command(from string) string {
 	text := "svctour doctor " + c.service.Name + " -n " + c.service.Namespace + " --probe"
 	if from != "" {
@@ -223,8 +224,8 @@ func (d *Doctor) ask(ctx context.Context, candidates []candidate) error {
 	return nil
 }
 
-// answers are what a client gets at addresses, and which Pod that was. What it
-// makes is gone when it returns, but for an ephemeral container's entry.
+// answers gives what a client gets at addresses, and which Pod that client was.
+// What it creates is gone when it returns, except an ephemeral container's entry.
 func (d *Doctor) answers(ctx context.Context, addresses []string) (*model.Pod, []diagnose.Reached, error) {
 	image := d.Image
 	if d.client == nil {
@@ -249,8 +250,8 @@ func (d *Doctor) answers(ctx context.Context, addresses []string) (*model.Pod, [
 	return d.client, answers, err
 }
 
-// agree asks whether an object may be made, once for each question. On a lab,
-// which is ours, it may.
+// agree asks whether an object may be created, once for each question. In a lab,
+// which is ours, it always may.
 func (d *Doctor) agree(ctx context.Context, question string) error {
 	if d.snapshot.Cluster.Lab {
 		return nil
@@ -269,8 +270,8 @@ func (d *Doctor) agree(ctx context.Context, question string) error {
 	return err
 }
 
-// keptOut says by which headline the objects tell that this client does not
-// reach the Service; "" when they do not.
+// keptOut gives the headline by which the API objects already say that this
+// client does not reach the Service; "" when they do not say so.
 func (d *Doctor) keptOut(ctx context.Context, client *model.Pod, service *model.Service) string {
 	seeing, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
@@ -289,8 +290,8 @@ func (d *Doctor) keptOut(ctx context.Context, client *model.Pod, service *model.
 	return report.Findings[0].Headline
 }
 
-// remembered looks whether the client's node still sends connections of it to
-// what is no endpoint.
+// remembered checks whether the client's node still sends connections of that
+// client to an address that is no endpoint any more.
 func (d *Doctor) remembered(ctx context.Context, candidates []candidate) {
 	d.say("listing Pod %s's connections on node %s, by conntrack in its kube-proxy Pod", d.client.Key(), d.client.Node)
 	listing, cancel := context.WithTimeout(ctx, askTimeout)

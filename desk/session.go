@@ -14,7 +14,7 @@ import (
 	"svctour/ui/shell"
 )
 
-// session narrows a connection to what the app may do with it.
+// session is a connection, limited to what the app may do with it.
 type session struct {
 	*cluster.Connection
 	desk *Desk

@@ -90,8 +90,8 @@ func (d *Desk) loop(ctx context.Context, model tea.Model) error {
 	return fmt.Errorf("run the tour: %w", err)
 }
 
-// filter keeps from Bubble Tea what this person may not do: to stop the process
-// group stops everybody in it.
+// filter keeps suspend messages from Bubble Tea where this person may not
+// suspend: that stops the process group, with every desk in it.
 func (d *Desk) filter(_ tea.Model, msg tea.Msg) tea.Msg {
 	if _, ok := msg.(tea.SuspendMsg); ok && !d.options.Rights.Suspend {
 		return nil
@@ -99,8 +99,8 @@ func (d *Desk) filter(_ tea.Model, msg tea.Msg) tea.Msg {
 	return msg
 }
 
-// Resize tells the app, while it runs, the size of a screen that is no terminal
-// of this machine.
+// Resize tells the running app a new size of its screen, where that is not a
+// terminal of this machine.
 func (d *Desk) Resize(width, height int) {
 	d.mu.Lock()
 	program := d.program

@@ -95,7 +95,7 @@ func TestHowTheTourEnds(t *testing.T) {
 	}
 }
 
-// TestSuspend: ^Z stops the process group, and with it everybody in it.
+// TestSuspend: ^Z stops the process group, and with it every desk in it.
 func TestSuspend(t *testing.T) {
 	for may, want := range map[bool]bool{false: true, true: false} {
 		d := New(Options{Rights: Rights{Suspend: may}})

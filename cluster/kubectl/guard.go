@@ -24,7 +24,7 @@ type command struct {
 	executes  bool   // it runs a program in a Pod, or talks with one
 }
 
-// refusal is why a command is not run; it is shown to the person.
+// refusal is a sentence for the person: why a command is not run.
 type refusal string
 
 func (r refusal) Error() string { return string(r) }

@@ -27,8 +27,8 @@ var kinds = []struct {
 }
 
 // writable says whether objects of the kind that kubectl calls name may be
-// written. "all" is none: anybody's kinds may belong to that category, also such
-// as live in no namespace, which kubectl then writes in the whole cluster
+// written. "all" may not: any custom resource can belong to that category, also
+// one without namespaces, and kubectl then writes in the whole cluster
 // (k8s.io/cli-runtime/pkg/resource Builder.visitBySelector).
 func writable(name string) error {
 	name = strings.ToLower(name)

@@ -28,7 +28,7 @@ const maxOutput = 256 << 10
 type Runner struct {
 	Connection *cluster.Connection
 	Program    string // required: a svctour binary, which has kubectl in it
-	// Environment is kubectl's, as os.Environ has it; nothing else is inherited.
+	// Environment is kubectl's whole environment, in the form of os.Environ.
 	Environment []string
 	ReadOnly    bool // refuse every command that writes
 	NoExec      bool // refuse to run programs in Pods
@@ -36,9 +36,9 @@ type Runner struct {
 
 // Run runs the embedded kubectl, as a child process of Program (`svctour
 // kubectl …`), and gives what it printed. A leading "kubectl" in args
-// is ignored. stdin is what the command reads; it never asks on the terminal.
-// Without -n it acts in namespace, or when that is "" in the connection's. When
-// ctx ends the child is killed with everything it started.
+// is ignored. The command reads stdin and never asks on the terminal. Without -n
+// it acts in namespace, or in the connection's if that is "". When ctx ends, the
+// child is killed with everything it started.
 //
 // Reading commands may read anything; a command that writes is refused unless
 // its namespace is one that svctour made, which is checked on the cluster. A
@@ -121,8 +121,8 @@ func (r Runner) allowWrite(ctx context.Context, known command, stdin string) err
 	return nil
 }
 
-// environment is one in which the embedded kubectl means exactly what its
-// arguments say: no aliases and defaults from a kuberc file.
+// environment keeps kubectl from reading a kuberc file, whose aliases and
+// defaults would change what its arguments mean.
 func (r Runner) environment() []string {
 	return append(slices.Clone(r.Environment), "KUBECTL_KUBERC=false")
 }

@@ -53,12 +53,12 @@ func (t *Terminal) SetStdin(r io.Reader) { t.cmd.Stdin = r }
 func (t *Terminal) SetStdout(w io.Writer) { t.cmd.Stdout, t.cmd.Stderr = w, w }
 
 // SetStderr does nothing: this program's stderr may be a file (see
-// cluster.RedirectStderr), and the person is to see what went wrong.
+// cluster.RedirectStderr), and the person has to see what went wrong.
 func (t *Terminal) SetStderr(io.Writer) {}
 
 // Run runs the child to its end. While it runs, the terminal's ^C is the
-// child's alone. It is an error when what SetStdout was given is no file, for
-// the child would get a pipe.
+// child's alone. It is an error if SetStdout was given something that is not a
+// file, because the child would get a pipe.
 func (t *Terminal) Run() error {
 	if _, ok := t.cmd.Stdout.(*os.File); !ok {
 		return errors.New("there is no terminal to give to kubectl")

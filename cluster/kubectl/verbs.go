@@ -27,9 +27,8 @@ const (
 	notTaught    harm = "is not of use here"
 )
 
-// harmful are the flags of the commands in verbs that are refused where the
-// command does not list them: those that never pass, and those that the guard
-// checks itself where they do (see inspect).
+// harmful are flags of the commands in verbs. Each is refused unless its command
+// lists it; the guard checks the value of some that are listed (see inspect).
 var harmful = map[harm]string{
 	localFile: "filename,f kustomize,k recursive,R patch-file from-file from-env-file cache-dir kuberc profile profile-output " +
 		"certificate-authority client-certificate client-key kubeconfig",
@@ -162,8 +161,8 @@ func aliased(table map[string]verb) map[string]verb {
 	return table
 }
 
-// others are the commands of kubectl's that are refused, with the reason; what is
-// below one has the reason of the longest that is listed.
+// others are the commands of kubectl's that are refused, with the reason. A
+// subcommand that is not listed has the reason of its nearest listed parent.
 var others = map[string]harm{
 	"cp": localFile, "config": localFile, "kuberc": localFile, "kustomize": localFile, "cluster-info dump": localFile,
 	"create secret docker-registry": localFile, "create secret tls": localFile,

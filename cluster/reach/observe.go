@@ -36,9 +36,9 @@ const atOnce = 4
 // hands over what each command prints, as it comes: take is called for one
 // listing at a time, and reads it to its end. The commands (path.Ask.Commands)
 // run in the node's kube-proxy Pod, which kubeadm labels k8s-app=kube-proxy,
-// through the API server: one exec for each, for kube-proxy's image has no shell.
-// They change nothing. The error says for people why the node cannot be looked
-// at; what was handed over until then is not whole.
+// through the API server: one exec for each, because kube-proxy's image has no
+// shell. They change nothing. The error is a sentence for people: why the node
+// cannot be looked at. What was handed over before an error is incomplete.
 func Observe(ctx context.Context, c *cluster.Connection, ask path.Ask, take func(path.Listing) error) error {
 	pod, err := proxyPod(ctx, c, ask.Node)
 	if err != nil {
@@ -69,8 +69,8 @@ type observing struct {
 	err  error // the first
 }
 
-// run runs one command, unless another has failed. None is broken off: what it
-// still prints is dropped.
+// run runs one command, unless another has failed. A command that runs when
+// another fails is not stopped; what it still prints is dropped.
 func (o *observing) run(ctx context.Context, command path.Command) {
 	o.mu.Lock()
 	failed := o.err != nil

@@ -60,8 +60,8 @@ func ProbePod(ctx context.Context, c *cluster.Connection, namespace, pod string,
 	return answer
 }
 
-// words is all that an error says, also the body of an answer that client-go
-// keeps among an error's causes.
+// words is all text of an error, with the body of the server's answer, which
+// client-go keeps among the error's causes.
 func words(err error) string {
 	if err == nil {
 		return ""

@@ -21,11 +21,12 @@ import (
 )
 
 // askScript connects to each of its arguments with what a container has, and
-// says in one word a line how it went. A server may accept and wait for more
-// than a GET, so that no answer is not no connection: curl tells when it was
-// connected (curl(1), time_connect), nc -z does nothing else (busybox',
-// OpenBSD's and nmap's words), and of wget a time-out says nothing. What is not
-// understood, a crash of the program too, is "unknown".
+// prints a line of one word for each: how it went. A server may accept and then
+// wait for more than a GET, so a missing answer does not mean that there was no
+// connection. curl tells when it was connected (curl(1), time_connect), nc -z
+// only connects (the words are those of busybox, OpenBSD and nmap), and a
+// time-out of wget says nothing. Whatever else happens, also a crash of the
+// program, is "unknown".
 const askScript = `
 for a in "$@"; do
 port=${a##*:} host=${a%:*} host=${host#[} host=${host%]}

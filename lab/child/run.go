@@ -243,9 +243,8 @@ func (l *running) stop() {
 	}
 }
 
-// While it starts, a lab makes garbage faster than anybody would want it
-// collected: until it is ready, the collector only keeps the heap below a
-// limit. Afterwards that would be a treadmill for a lab with many Pods; a
+// While it starts, a lab makes garbage faster than is worth collecting:
+// until it is ready, the collector only keeps the heap below a limit. Afterwards that would be a treadmill for a lab with many Pods; a
 // small growth per cycle keeps the heap small.
 const (
 	bootLimit    = 200 << 20

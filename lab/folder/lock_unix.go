@@ -15,7 +15,7 @@ const (
 	shared    lockKind = syscall.LOCK_SH
 )
 
-// lock locks file until it is closed; false if somebody else has it.
+// lock locks file until it is closed; false if another process has it.
 func lock(file *os.File, kind lockKind) (bool, error) {
 	for {
 		err := syscall.Flock(int(file.Fd()), int(kind)|syscall.LOCK_NB)

@@ -18,7 +18,7 @@ const (
 // from reading what is locked.
 const lockedByte = 1 << 20
 
-// lock locks file until it is closed; false if somebody else has it.
+// lock locks file until it is closed; false if another process has it.
 func lock(file *os.File, kind lockKind) (bool, error) {
 	err := windows.LockFileEx(windows.Handle(file.Fd()), uint32(kind)|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &windows.Overlapped{Offset: lockedByte})
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {

@@ -39,8 +39,8 @@ func HasPort(slice *model.EndpointSlice, port *model.ServicePort) bool {
 
 // Joined gives what the slices of a Service hold for one of its ports, ready or
 // not, with the address and number to which connections go. An endpoint that
-// stands in several slices comes several times. Of an endpoint's addresses the
-// first counts (pkg/proxy/endpointslicecache.go, addEndpoints).
+// stands in several slices comes several times. Only the first address of an
+// endpoint counts (pkg/proxy/endpointslicecache.go, addEndpoints).
 func Joined(slices []*model.EndpointSlice, port *model.ServicePort) iter.Seq2[netip.AddrPort, *model.Endpoint] {
 	return func(yield func(netip.AddrPort, *model.Endpoint) bool) {
 		for _, slice := range slices {

@@ -125,7 +125,7 @@ func absent(s *model.Snapshot, service *model.Service, pod *model.Pod) (Reason, 
 	return "", ""
 }
 
-// unlike says what of a selector a Pod lacks.
+// unlike says in words which part of a selector a Pod does not match.
 func unlike(service *model.Service, pod *model.Pod) string {
 	if pod.Namespace != service.Namespace {
 		return "the Pod is in namespace " + pod.Namespace

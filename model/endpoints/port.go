@@ -32,9 +32,9 @@ func ContainerPorts(pod *model.Pod) iter.Seq[*model.ContainerPort] {
 	}
 }
 
-// NamedPort gives the number of a Pod's port by name and protocol: of several,
-// the first one's (k8s.io/endpointslice/utils.go, FindPort). It is false when the
-// Pod declares none.
+// NamedPort gives the number of a Pod's port by name and protocol; if several
+// ports match, that of the first (k8s.io/endpointslice/utils.go, FindPort). It is
+// false when the Pod declares none.
 func NamedPort(pod *model.Pod, name, protocol string) (int32, bool) {
 	for p := range ContainerPorts(pod) {
 		if p.Name == name && p.Protocol == protocol {

@@ -38,8 +38,8 @@ func carries(labels map[string]string, key, value string) bool {
 }
 
 // MatchesSelector says whether labels satisfy a LabelSelector. Nil selects
-// nothing, a selector without requirements everything, and one that the API
-// server would refuse nothing
+// nothing, a selector without requirements selects everything, and one that the
+// API server would refuse selects nothing
 // (k8s.io/apimachinery/pkg/apis/meta/v1/helpers.go, LabelSelectorAsSelector).
 func MatchesSelector(selector *model.LabelSelector, labels map[string]string) bool {
 	if selector == nil || !Matches(selector.Labels, labels) {

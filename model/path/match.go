@@ -7,8 +7,8 @@ import (
 )
 
 // PacketInfo is what rules can ask of a packet: its headers, and what the kernel
-// keeps of it and of its connection (struct nft_pktinfo, struct nf_conn). What is
-// not known is zero, and then it is nothing that a rule names.
+// keeps of it and of its connection (struct nft_pktinfo, struct nf_conn). A field
+// that is not known is zero, and then no rule that names a value matches it.
 type PacketInfo struct {
 	Source      netip.Addr
 	Destination netip.AddrPort
@@ -26,7 +26,7 @@ type Kernel interface {
 	IsLocal(address netip.Addr) bool
 	// Set is a set or map of nftables, or an ipset; nil when there is none.
 	Set(name string) *Set
-	// Seen says whether a list of session affinity has a client of the last seconds.
+	// Seen says whether a session affinity list saw the client in the last seconds.
 	Seen(list string, client netip.Addr, seconds int32) bool
 }
 
@@ -51,14 +51,14 @@ const (
 	sourceIsLocal
 )
 
-// Match tests everything that a rule asks for except its probability, of which
-// Random tells (iptables(8); iptables-extensions(8), addrtype, conntrack, mark,
-// recent, set and ipvs; nft(8), EXPRESSIONS). The walk and the lab's routers
-// decide by it alone.
+// Match tests everything that a rule asks for except its probability, which
+// Random is for (iptables(8); iptables-extensions(8), addrtype, conntrack, mark,
+// recent, set and ipvs; nft(8), EXPRESSIONS). Both the walk and the lab's routers
+// decide by this function.
 //
-// That a packet came in by a bridge's port (physdev) is not known and taken as
-// not so: kube-proxy's rule that asks for it is followed by one that accepts the
-// same packets on every address of the node.
+// Whether a packet came in by a bridge's port (physdev) is not known; Match
+// assumes that it did not. That does no harm: kube-proxy's rule that asks for it
+// is followed by one that accepts the same packets on every address of the node.
 func (r *Rule) Match(p *PacketInfo, k Kernel) Reason {
 	switch {
 	case r.Protocol != "" && r.Protocol != p.Protocol || r.Port != 0 && r.Port != p.Destination.Port():
@@ -79,7 +79,7 @@ func (r *Rule) Match(p *PacketInfo, k Kernel) Reason {
 	return Matched
 }
 
-// match tests what few rules ask for.
+// match tests the conditions that only few rules have.
 func (m *More) match(p *PacketInfo, k Kernel) Reason {
 	to := p.Destination.Addr()
 	switch {
@@ -121,9 +121,9 @@ type Effect struct {
 	Comment string         // kube-proxy's, of the rule or of the map's element that decided
 }
 
-// Apply carries out a rule that matches a packet, by its choice-th choice where
-// it has some: it writes marks and the new destination to p, and says what is
-// left to be done (iptables-extensions(8), MARK, DNAT, MASQUERADE; nft(8), VERDICT
+// Apply carries out a rule that matches a packet: it writes marks and the new
+// destination to p, and says what is left to be done. A rule with several choices
+// uses the one at index choice (iptables-extensions(8), MARK, DNAT, MASQUERADE; nft(8), VERDICT
 // STATEMENTS).
 func (r *Rule) Apply(p *PacketInfo, k Kernel, choice int) Effect {
 	e := Effect{Action: r.Action, Chain: r.Chain, To: r.To, Comment: r.Comment}
@@ -186,7 +186,7 @@ func anyContains(prefixes []netip.Prefix, address netip.Addr) bool {
 	return false
 }
 
-// comesInBy tests -i. What the node's own processes send comes in by none.
+// comesInBy tests -i. Packets of the node's own processes come in by no interface.
 func (p *PacketInfo) comesInBy(pattern string) bool {
 	if prefix, ok := strings.CutSuffix(pattern, "+"); ok {
 		return p.Interface != "" && strings.HasPrefix(p.Interface, prefix)

@@ -9,14 +9,15 @@ import (
 	"svctour/model"
 )
 
-// Watch follows what one node holds of the rules of one family, from look to
-// look. It keeps what the node printed, and the program derived for it, so that
-// a look takes the time of what changed: lines that are as before are neither
-// copied nor parsed, Services that are as before are not compiled.
+// Watch follows the rules of one family on one node, from look to look. It keeps
+// what the node printed, and the program derived for it, so that the time of a
+// look depends on what changed: unchanged lines are neither copied nor parsed,
+// unchanged Services are not compiled.
 //
-// A look is Ask, Read for every listing, then Seen. What Ask leaves out of a big
-// node's rules keeps what the last look at all of them showed, as long as the
-// rules derived for it stay the same. A Watch is for one goroutine at a time.
+// A look is a call of Ask, one of Read for every listing, then one of Seen. On a
+// big node Ask leaves chains out. For those a View tells what the last look at
+// all rules showed, as long as the rules derived for them stay the same. A Watch
+// is for one goroutine at a time.
 type Watch struct {
 	node   string
 	family Family
@@ -61,7 +62,7 @@ type slot struct {
 	rules []*Rule // of a long chain: those that wanted is the text of
 	texts []string
 
-	// Of the look under way.
+	// The rest belongs to the look under way.
 	seen, declared int32
 	next, before   *lines
 	nextCounts     []Counter
@@ -70,8 +71,8 @@ type slot struct {
 	nextListed, nextDeclared *slot // what came next in the look before
 }
 
-// fewLines is up to how many lines a node is asked for all its rules at every
-// look: that takes one command, and each chain takes one of its own.
+// fewLines is the largest number of lines with which a node is asked for all its
+// rules at every look. All rules take one command; single chains take one each.
 const fewLines = 10000
 
 // maxAsked bounds the chains that are read of a big node at a look.
@@ -97,9 +98,10 @@ func (w *Watch) forget() {
 	w.started, w.size, w.differs, w.dirty = false, 0, nil, true
 }
 
-// Ask begins a look, and says what to read: everything at first, when all says
-// so, when a minute has passed, and always where that is little; else the chains
-// on the screen. mode is kube-proxy's (pkg/proxy/apis/config, ProxyMode).
+// Ask begins a look and says what to read. That is everything at the first look,
+// when all is set, when a minute has passed since the last look at everything,
+// and always on a node with few rules; otherwise it is chains, those on the
+// screen. mode is kube-proxy's (pkg/proxy/apis/config, ProxyMode).
 func (w *Watch) Ask(mode string, chains []ChainID, at time.Time, all bool) Ask {
 	if mode != w.mode || w.byName == nil || len(w.slots) > 4*(w.size+fewLines) {
 		w.forget()
@@ -127,9 +129,9 @@ func (w *Watch) keeps(s *slot) bool {
 	return w.size <= w.few || w.asked[s.id]
 }
 
-// Read takes a listing of the present look in: of iptables-save(8), iptables(8)
-// -S, nft(8) list or ipset(8) save. An error says that it is not what its command
-// prints, with the line.
+// Read reads a listing of the present look: the output of iptables-save(8),
+// iptables(8) -S, nft(8) list or ipset(8) save. An error names a line that the
+// command does not print.
 func (w *Watch) Read(l Listing) error {
 	if l.Absent {
 		s := w.slot(l.Chain.Table, []byte(l.Chain.Chain), nil, nil)
@@ -172,14 +174,14 @@ func (w *Watch) slot(table string, name []byte, after *slot, next func(*slot) **
 type View struct {
 	// Counted says whether the listings had counters.
 	Counted bool
-	// All is when the last look at all rules began; what is not among the chains
-	// of this look is as of then.
+	// All is when the last look at all rules began. Chains that this look did not
+	// read are as they were then.
 	All time.Time
-	// Whole says that this look was one at all rules.
+	// Whole says that this look read all rules.
 	Whole bool
-	// Differences are those from what is derived, as Compare gives them. Of a
-	// chain that this look did not read they are those of the look at all rules,
-	// as far as what is derived is the same.
+	// Differences are those from the derived rules, as Compare gives them. For a
+	// chain that this look did not read they are those of the last look at all
+	// rules; there are none if its derived rules have changed since.
 	Differences []Difference
 	// Changed is what came (Extra) and went (Missing) in the chains of this look
 	// since they were read before.
@@ -196,8 +198,8 @@ type seenChain struct {
 }
 
 // Counter gives the counter of a rule, by Rule.String: the [packets:bytes] of
-// iptables-save(8), the counter of nft(8). false when the node has no such rule,
-// or its chain was not read. Of two equal rules in a chain it is their sum.
+// iptables-save(8), the counter of nft(8). It is false when the node has no such
+// rule, or its chain was not read. Equal rules in a chain are counted together.
 func (v *View) Counter(table, chain, rule string) (Counter, bool) {
 	if v == nil {
 		return Counter{}, false
@@ -225,9 +227,9 @@ func (v *View) Counter(table, chain, rule string) (Counter, bool) {
 	return sum, found
 }
 
-// Seen ends a look. s is what the rules are derived from, as kube-proxy does
-// (pkg/proxy/iptables/proxier.go, syncProxyRules): a picture from before the look,
-// so that it asks for no rule that came later.
+// Seen ends a look and gives what it showed. The rules are derived from s, as
+// kube-proxy does (pkg/proxy/iptables/proxier.go, syncProxyRules). s must be from
+// before the look, so that no rule is missed that was written after it.
 func (w *Watch) Seen(s *model.Snapshot) *View {
 	first := !w.started
 	w.derive(s)

@@ -7,8 +7,8 @@ import (
 	"svctour/model"
 )
 
-// derive brings the derived program up to date, and notes the chains and sets
-// that are others than before.
+// derive brings the derived program up to date, and notes which chains and sets
+// of it have changed.
 func (w *Watch) derive(s *model.Snapshot) {
 	before := w.derived
 	if before == nil {
@@ -50,8 +50,8 @@ func (w *Watch) wantSets(table string, before, after []*Set) {
 	})
 }
 
-// want notes what is wanted in a chain from now on. What was found there before
-// was laid beside something else.
+// want notes that a chain's derived rules have changed, and drops the differences
+// that were found with the old ones.
 func (w *Watch) want(id ChainID, set func(*slot)) {
 	s := w.slot(id.Table, []byte(id.Chain), nil, nil)
 	set(s)
@@ -68,8 +68,8 @@ func (w *Watch) tell(s *slot, list []Difference) {
 func (c *Chain) name() string { return c.Name }
 func (s *Set) name() string   { return s.Name }
 
-// realign calls changed for what differs between two lists that share most of
-// what they have, by pointer: with nil for what is gone.
+// realign calls changed for everything that differs between two lists that share
+// most of their pointers; with nil for what was removed.
 func realign[T any](before, after []*T, name func(*T) string, findBefore, findAfter func(string) *T, changed func(string, *T)) {
 	i := 0
 	for j := 0; j < len(after); {
@@ -110,7 +110,7 @@ func (w *Watch) ours(id ChainID) bool {
 	return false
 }
 
-// compare lays what is wanted in a chain beside what the node has there.
+// compare compares the derived rules of a chain with those that the node has.
 func (w *Watch) compare(s *slot) {
 	s.unread, s.respelled = false, nil
 	if !w.ours(s.id) {
@@ -141,16 +141,16 @@ func (s side) between(first, last int) side {
 	return side{s.n - first - last, func(i int) string { return s.text(first + i) }, func(i int) []string { return s.texts(first + i) }}
 }
 
-// side is one of two lists of rules that are laid beside each other: their
-// texts as they are at hand, and as Compare has them, of which there may be none.
+// side is one of two lists of rules that are compared. text gives a line as it
+// is; texts gives it as Compare spells it, which may be no text at all.
 type side struct {
 	n     int
 	text  func(int) string
 	texts func(int) []string
 }
 
-// side is what a node has in a chain. note is told of the rules that Rule.String
-// spells in another way.
+// side is what a node has in a chain. note is called for the rules that
+// Rule.String spells differently.
 func (w *Watch) side(id ChainID, l *lines, note func(line int, text string)) side {
 	known := map[int][]string{}
 	return side{l.len(), l.line, func(i int) []string {
@@ -166,8 +166,8 @@ func (w *Watch) side(id ChainID, l *lines, note func(line int, text string)) sid
 	}}
 }
 
-// differ is compareChain for sides of which most texts are equal as they are at
-// hand: only the others are parsed.
+// differ does what compareChain does, for sides of which most lines are equal as
+// they are: only the others are parsed.
 func differ(id ChainID, want, have side) []Difference {
 	first, last := 0, 0 // how many are the same at the beginning, and at the end
 	for first < min(want.n, have.n) && want.text(first) == have.text(first) {
@@ -221,7 +221,7 @@ func differ(id ChainID, want, have side) []Difference {
 	return nil
 }
 
-// all are the texts of a side in order; where plain says so, those at hand.
+// all gives the texts of a side in order; the lines as they are where plain is set.
 func (s side) all(plain []bool) []string {
 	out := make([]string, 0, s.n)
 	for i := range s.n {
@@ -234,7 +234,8 @@ func (s side) all(plain []bool) []string {
 	return out
 }
 
-// longChain texts are kept: most of them are the same after a change.
+// wanted gives the texts of a slot's derived rules or elements. Those of a long
+// chain are kept: most of them are the same after a change.
 func (s *slot) wanted() []string {
 	if s.set != nil {
 		return s.set.wanted(s.id.Table)
@@ -259,8 +260,8 @@ func (s *slot) wanted() []string {
 	return append(out, texts...)
 }
 
-// textsOf are the texts of rules, taken from those of before where both lists
-// have the same rules at their beginning and at their end.
+// textsOf gives the texts of rules. It takes the texts that are kept for the
+// rules at the beginning and end that are still the same.
 func (s *slot) textsOf(rules []*Rule) []string {
 	texts := make([]string, len(rules))
 	first := 0
@@ -297,8 +298,8 @@ func (s *Set) wanted(table string) []string {
 	return out
 }
 
-// spelled is a line as Compare has it: as Rule.String spells a rule that this
-// package understands; nothing for what is none of kube-proxy's business.
+// spelled gives a line as Compare spells it: like Rule.String for a rule that this
+// package understands; nothing for a line that kube-proxy does not write.
 func (w *Watch) spelled(id ChainID, l *lines, line int) []string {
 	text := l.line(line)
 	switch id.Table {
@@ -376,7 +377,7 @@ func (l *lines) setType() string {
 	return strings.Join(strings.Fields(kind), " ")
 }
 
-// knownSets are the sets that the node has, as far as rules need to know them.
+// knownSets gives those of the node's sets that rules refer to.
 func (w *Watch) knownSets() map[string]*Set {
 	if w.nftSets != nil {
 		return w.nftSets

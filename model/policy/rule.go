@@ -34,7 +34,7 @@ type port struct {
 	first, last int32
 }
 
-// highest is the greatest port number there is.
+// highest is the greatest port number.
 const highest = 65535
 
 func (s *Set) compile(p *Policy, source *[]model.PolicyRule) []*Rule {
@@ -117,7 +117,7 @@ func (r *Rule) AllowsPort(destination *model.Pod, protocol string, number int32)
 	return false
 }
 
-// gives says whether a container that serves gives a number the name of a port.
+// gives says whether a serving container declares a port of this name and number.
 func gives(pod *model.Pod, p *port, number int32) bool {
 	for d := range endpoints.ContainerPorts(pod) {
 		if d.Port == number && d.Name == p.name && d.Protocol == p.protocol {

@@ -56,7 +56,7 @@ func (t *Table) addNode(node *model.Node) {
 	}
 }
 
-// End finds whose an address is (core/v1, PodStatus.PodIPs and NodeStatus.Addresses).
+// End finds the Pod or node that has an address (core/v1, PodStatus.PodIPs and NodeStatus.Addresses).
 func (t *Table) End(address netip.Addr) End {
 	if e, is := t.ends[address]; is {
 		return e

@@ -50,7 +50,7 @@ type Verdict struct {
 	Rule *Rule
 }
 
-// Passes says whether the connection may be, as far as this direction goes
+// Passes says whether this direction lets the connection through
 // (networking/v1 NetworkPolicySpec).
 func (v Verdict) Passes() bool { return v.Reason != Denied }
 
@@ -66,8 +66,8 @@ func (s *Set) Ingress(c *Connection) Verdict {
 	return judge(s.Isolating(c.Destination.Pod, Ingress), Ingress, c)
 }
 
-// judge decides by the policies that isolate one end. What needs no rule:
-// https://kubernetes.io/docs/concepts/services-networking/network-policies/ (a
+// judge decides by the policies that isolate one end. For what passes without a
+// rule see https://kubernetes.io/docs/concepts/services-networking/network-policies/ (a
 // Pod cannot block access to itself) and networking/v1 NetworkPolicySpec.ingress
 // (or if the traffic source is the pod's local node).
 func judge(policies []*Policy, d Direction, c *Connection) Verdict {

@@ -73,7 +73,7 @@ func (l *List) Len() int   { return len(l.found) }
 func (l *List) Place() int { return l.cursor }
 
 // Window gives the rows to draw where there is room for so many: all, or those
-// around the cursor. It moves no further than the cursor makes it.
+// around the cursor. It scrolls only as far as the cursor needs it.
 func (l *List) Window(room int) []int {
 	room = max(1, room)
 	l.first = max(l.first, l.cursor-room+1) // the cursor is not below

@@ -12,7 +12,7 @@ import (
 const calm = 12
 
 // Changes are the marks of what came, went or turned a moment ago. They age by
-// ticks, not by a clock. Changes do not change: After gives others.
+// ticks, not by a clock. A value is immutable: After gives a new one.
 type Changes struct {
 	marks map[string]mark
 	gone  []model.Change // what was removed, in order of its text

@@ -125,8 +125,8 @@ const (
 	targetColumn  = 4
 )
 
-// columns shares w out. Addresses are whole, but for those that no row holds; a
-// Pod and its node get what is left, or nothing where that is little.
+// columns divides w. Addresses are shown whole unless they are wider than a row;
+// a Pod and its node get what is left, or nothing where that is little.
 func (s *slice) columns(w int) columns {
 	room := w - len(" + * ") - 1
 	c := columns{address: max(0, min(room, max(s.addresses.widest, addressColumn)))}

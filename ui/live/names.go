@@ -31,8 +31,8 @@ func (n *names) add(name string) {
 }
 
 // cut cuts a name to w columns and leaves in it what tells it from the others:
-// it loses its front if that is shared, else its end, else both; of names that
-// are all the same the middle.
+// it loses its front if that is shared, else its end, else both; names that are
+// all the same lose their middle.
 func (n *names) cut(name string, w int) string {
 	if frame.Width(name) <= w {
 		return name

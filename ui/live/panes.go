@@ -23,9 +23,9 @@ const (
 	Path
 )
 
-// Panes are what a screen embeds that shows a Service: the state that was
-// computed last, and what moves between two states. They live on the UI
-// goroutine; the work that they hand out runs elsewhere.
+// Panes are for a screen that shows a Service, which embeds them: they hold the
+// state that was computed last, and what moves between two states. They live on
+// the UI goroutine; the work that they hand out runs elsewhere.
 type Panes struct {
 	// Rules says whether the text of each rule stands on the path.
 	Rules bool
@@ -61,9 +61,9 @@ func (p *Panes) View() (v View, ok bool) {
 }
 
 // Work gives the function that computes the next state: everything that Compute
-// gives, what changed since the present state, and what came in meanwhile of the
-// node and of the answer to a request. It may run on any goroutine, and changes
-// nothing: Take takes the state in.
+// gives, what changed since the present state, and what has arrived meanwhile
+// from the node and as the answer to a request. The function may run on any
+// goroutine and changes nothing: Take makes its result the present state.
 func (p *Panes) Work() func(*model.Snapshot, Focus) *State {
 	present, looks, tick := p.state, p.looks, p.tick
 	var seen *Seen
@@ -154,7 +154,7 @@ func (p *Panes) Diagnose() shell.Intent {
 	return shell.Diagnose{Serial: serial, Namespace: p.namespace, Service: p.state.Focus.Service}
 }
 
-// Diagnosed takes a report in. again says that another was asked for meanwhile.
+// Diagnosed accepts a report. again says that another was asked for meanwhile.
 func (p *Panes) Diagnosed(msg shell.Diagnosed) (again bool) {
 	again, ok := p.diagnosis.End(msg.Serial)
 	if ok {
@@ -163,8 +163,8 @@ func (p *Panes) Diagnosed(msg shell.Diagnosed) (again bool) {
 	return again
 }
 
-// Report is the doctor's report that was made last of the present Service; nil
-// when there is none yet.
+// Report is the doctor's last report on the present Service; nil when there is
+// none yet.
 func (p *Panes) Report() *diagnose.ServiceReport {
 	if p.report == nil || p.state == nil || p.report.Name != p.state.Focus.Service {
 		return nil
@@ -268,8 +268,7 @@ func (v View) Draw(s *frame.Surface, t *theme.Theme, p Pane, scroll int) {
 	Scrolled(s, t, v.Rows(p, t, w), scroll)
 }
 
-// Title is what stands above a pane; name is what it is called where there is
-// nothing more to say.
+// Title is what stands above a pane: its name, or something more precise.
 func (v View) Title(p Pane, name string) string {
 	switch {
 	case p == Endpoints:
@@ -286,8 +285,8 @@ func (v View) Title(p Pane, name string) string {
 	return name
 }
 
-// Evidence is the word that says what a pane rests on; empty where there is
-// nothing to rest.
+// Evidence is the word that says how a pane's facts are known; empty for a pane
+// without facts.
 func (v View) Evidence(p Pane, t *theme.Theme) frame.Line {
 	e := model.Observed // read from the API server
 	switch {

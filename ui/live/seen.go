@@ -37,8 +37,8 @@ type Look struct {
 	Err         string            // why the node could not be looked at
 }
 
-// after gives what a node was seen to hold once it was looked at. The rules of
-// the trace are counted on from here. s may be nil, and stays what it is.
+// after gives what a node was seen to hold, with one more look at it. The growth
+// of the trace's counters is counted from here on. s may be nil and does not change.
 func (s *Seen) after(look *Look, trace *path.Trace) *Seen {
 	next := &Seen{Node: look.Node, Family: look.Family}
 	if s != nil && s.Node == look.Node && s.Family == look.Family {
@@ -179,12 +179,12 @@ func dnatHop(o path.Outcome) *path.Hop {
 	return nil
 }
 
-// current says whether the last look saw the node: what an earlier one saw is
-// no news of it.
+// current says whether the last look succeeded: what an earlier one saw may not
+// be true any more.
 func (s *Seen) current() bool { return s != nil && s.Rules != nil && s.Err == "" }
 
-// lacks says whether the last look missed a rule. It did not when it began
-// before the rule was wanted: what was derived then had no such rule.
+// lacks says whether the last look missed a rule. A look that began before the
+// rule was derived cannot miss it.
 func (s *Seen) lacks(h *path.Hop) bool {
 	return slices.ContainsFunc(s.Differences, func(d path.Difference) bool {
 		return d.Kind == path.Missing && d.Of(h.Table, h.Chain, h.Rule)

@@ -18,7 +18,7 @@ func TestGrowthOutlivesAReset(t *testing.T) {
 	s := &Seen{Node: "node-1"}
 	node := path.NewWatch("node-1", path.IPv4)
 	for _, look := range []struct{ packets, grown uint64 }{
-		{10, 0},  // what was counted before anybody looked
+		{10, 0},  // what was counted before the first look
 		{12, 2},  // two connections
 		{12, 2},  // none
 		{1, 3},   // kube-proxy wrote the chain again, then one more

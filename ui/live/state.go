@@ -1,6 +1,6 @@
 // Package live is the panes of one Service: the map, the EndpointSlices, the
 // look-up, the path, the requests and the doctor's report. Compute gives all
-// that they show of a snapshot, as values; it takes its time and is called from
+// that they show of a snapshot, as values. It can be slow, so it is called from
 // commands only. A View draws these values, in any number of places and sizes.
 package live
 

@@ -99,8 +99,8 @@ func (p *Prompt) Complete(s *model.Snapshot, namespace string) {
 
 const namespaceFlag = "--namespace="
 
-// switches are the long flags, of the verbs that are completed, of which the
-// next word is no value: true or false, or with a value that must follow an "="
+// switches are the long flags of the completed verbs that never take the next
+// word as their value: booleans, and flags whose value must follow an "="
 // (pflag's NoOptDefVal).
 var switches = []string{
 	"all", "all-containers", "all-namespaces", "all-pods", "allow-missing-template-keys", "cascade", "disable-compression", "dry-run",
@@ -110,8 +110,8 @@ var switches = []string{
 	"show-managed-fields", "stdin", "timestamps", "tty", "validate", "wait", "warnings-as-errors", "watch", "watch-only", "windows-line-endings",
 }
 
-// takesNext says whether the word after a flag is its value. Of a flag that is
-// not known it says yes: rather nothing is offered than what cannot stand there.
+// takesNext says whether the word after a flag is its value. For an unknown flag
+// it says yes: it is better to offer nothing than a word that cannot stand there.
 func takesNext(verb, flag string) bool {
 	if name, long := strings.CutPrefix(flag, "--"); long {
 		return !strings.Contains(name, "=") && !slices.Contains(switches, name)
@@ -124,8 +124,8 @@ func takesNext(verb, flag string) bool {
 	return len(rest) == 1
 }
 
-// candidatesFor lists what may stand after words. It knows of no flag's values
-// but namespaces.
+// candidatesFor lists what may stand after words. Namespaces are the only values
+// of flags that it knows.
 func candidatesFor(s *model.Snapshot, words []string, word, namespace string) []string {
 	if s == nil {
 		s = &model.Snapshot{}
@@ -199,7 +199,7 @@ func objectNames(s *model.Snapshot, kind, namespace string) []string {
 	return nil
 }
 
-// shared is the longest beginning that all have.
+// shared is the longest prefix that all have in common.
 func shared(all []string) string {
 	out := all[0]
 	for _, s := range all[1:] {

@@ -103,7 +103,7 @@ func (s *shallow) Read(into []byte) (int, error) {
 	return n, nil
 }
 
-// crash is the end of a shell or of a part of it that it has said itself.
+// crash is the end of a shell, or of a part of it, whose reason has been printed.
 type crash struct{ status int }
 
 func (c crash) Error() string {
@@ -314,8 +314,8 @@ func weighed(cmd syntax.Command) syntax.Command {
 	}
 }
 
-// quietly is a command whose failure ends nothing (set -e) and is no error for a
-// trap.
+// quietly is a command whose failure neither ends the shell (set -e) nor runs a
+// trap for errors.
 func quietly(statement *syntax.Stmt) *syntax.Stmt {
 	return &syntax.Stmt{Position: statement.Position, Cmd: &syntax.BinaryCmd{
 		OpPos: statement.Position, Op: syntax.AndStmt, X: statement, Y: command(statement.Position, nothingName),
@@ -350,7 +350,7 @@ func measure(statement *syntax.Stmt) measured {
 	return m
 }
 
-// short says that a word is what it says, and little.
+// short says that a word is a short literal.
 func short(word *syntax.Word) bool { return word == nil || word.Lit() != "" && len(word.Lit()) <= 16 }
 
 // multiplies says whether it may expand to much more than its variables hold.
