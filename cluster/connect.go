@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/connrotation"
 	"k8s.io/klog/v2"
 
 	"svctour/model"
@@ -19,6 +21,10 @@ import (
 
 // defaultInterval paces snapshots: an event waits no longer than a frame.
 const defaultInterval = 16 * time.Millisecond
+
+// dialTime is how long a server may take to accept, and the pace of TCP's
+// keep-alive, as client-go has them.
+const dialTime = 30 * time.Second
 
 // buildShare bounds the time spent on building snapshots of a large cluster:
 // the pause between two is at least so many times what the last one took.
@@ -33,6 +39,7 @@ type Connection struct {
 	namespace string
 	base      *url.URL
 	http      *http.Client
+	dialer    *connrotation.Dialer
 	client    kubernetes.Interface
 	rest      *rest.Config
 	stores    stores
@@ -80,6 +87,10 @@ func Connect(ctx context.Context, o Options) (*Connection, error) {
 	if o.Interval == 0 {
 		o.Interval = defaultInterval
 	}
+	// A connection's sockets are its own, and none outlives it: client-go would
+	// share them among all connections with the same credentials.
+	dialer := connrotation.NewDialer((&net.Dialer{Timeout: dialTime, KeepAlive: dialTime}).DialContext)
+	t.rest.Dial = dialer.DialContext
 	httpClient, err := rest.HTTPClientFor(t.rest)
 	if err != nil {
 		return nil, &MalformedError{Err: fmt.Errorf("context %q: %w", t.context, err)}
@@ -94,6 +105,7 @@ func Connect(ctx context.Context, o Options) (*Connection, error) {
 		namespace: t.namespace,
 		base:      t.base,
 		http:      httpClient,
+		dialer:    dialer,
 		client:    client,
 		rest:      t.rest,
 		kick:      make(chan struct{}, 1),
@@ -153,6 +165,7 @@ func (c *Connection) Close() {
 	c.start.Do(func() {}) // nothing starts any more
 	c.work.Wait()
 	utilnet.CloseIdleConnectionsFor(c.http.Transport)
+	c.dialer.CloseAll() // also what a request that was just cancelled still holds
 }
 
 // begin starts watching, once.
