@@ -132,7 +132,7 @@ func (l *Screen) goAction(step *lessons.Step, done bool) shell.Action {
 		a.Title, a.Help = "next", "go to the next step"
 	case l.running != "":
 		a.Title, a.Why = "running", "a command is under way"
-	case !l.facts.judged.Position.Looked() || !l.live.State().Snapshot.Sync.Synced:
+	case l.world == nil || !l.world.Sync.Synced:
 		a.Title, a.Why = "run", "the cluster has not been read yet"
 	default:
 		a.Title, a.Help = "run", "run the command shown"
@@ -270,6 +270,9 @@ func (l *Screen) forward() shell.Intent {
 	}
 	if !done && !step.Reads() {
 		switch {
+		case !l.facts.judged.Position.Looked(): // a moment after the step was come to
+			l.eager = true
+			return nil
 		case l.facts.commandErr != nil:
 			l.problem = l.facts.commandErr.Error()
 			return nil

@@ -130,5 +130,9 @@ func (l *Screen) judged(r result, more *bool) (intents shell.Intents) {
 	case l.running == "":
 		intents = append(intents, l.prepare())
 	}
+	if l.eager && !l.play.Done(l.play.Index()) && !l.play.Preparing() && l.running == "" {
+		intents = append(intents, l.forward())
+	}
+	l.eager = false
 	return intents
 }

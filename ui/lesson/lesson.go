@@ -68,6 +68,7 @@ type Screen struct {
 
 	running   string        // the command under way, as typed; "" when none is
 	preparing bool          // the commands under way bring about a start state
+	eager     bool          // the command was asked for before the step was looked at
 	prepared  bool          // the start state was asked for, and has not been seen since
 	refused   []model.Reply // of the commands that should have brought it about
 	missing   []string      // conditions of the start state that are not met after them
@@ -190,7 +191,7 @@ func (l *Screen) Overheard(reply model.Reply) shell.Intent {
 // new one see the present picture.
 func (l *Screen) stepChanged() shell.Intent {
 	l.hints = 0
-	l.running, l.preparing, l.prepared = "", false, false
+	l.running, l.preparing, l.prepared, l.eager = "", false, false, false
 	l.refused, l.missing = nil, nil
 	l.problem = ""
 	l.ran, l.replies = "", nil

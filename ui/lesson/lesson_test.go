@@ -2,6 +2,7 @@ package lesson
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -189,5 +190,26 @@ func TestTheDoctorIsAskedOnce(t *testing.T) {
 	}
 	if left := l.Handle(shell.Diagnosed{Serial: again[0].Serial}); len(asked[shell.Diagnose](left)) != 0 {
 		t.Error("it is asked without an end")
+	}
+}
+
+// A command that is asked for in the moment before the step was looked at runs
+// after it, once, and only if the step still wants it.
+func TestEnterIsNotLostBeforeTheFirstLook(t *testing.T) {
+	for _, c := range []struct {
+		pods, runs int
+	}{{0, 1}, {3, 0}} {
+		l := first(t, 120, 40)
+		answer := computed(t, l.Handle(shell.World{Snapshot: cluster(c.pods)}))
+		for range 2 {
+			if intent := l.Do("go", 0); intent != nil {
+				t.Fatalf("before the step was looked at: %#v", intent)
+			}
+		}
+		runs := asked[shell.Run](l.Handle(answer))
+		own := slices.DeleteFunc(runs, func(r shell.Run) bool { return r.Quiet }) // not those of the start state
+		if len(own) != c.runs || l.play.Index() != 0 {
+			t.Errorf("%d Pods: at step %d it ran %#v", c.pods, l.play.Index()+1, own)
+		}
 	}
 }
