@@ -57,7 +57,7 @@ func compile(s *model.Snapshot, h *host, list []*model.Service) *Program {
 		Local: h.addresses, MasqueradeMark: h.mark,
 	}
 	c.fixed()
-	c.program.made(c, s, h, list).large = c.large
+	c.program.addServices(c, s, h, list).large = c.large
 	c.nodePortJumps()
 	return c.program
 }
@@ -67,8 +67,8 @@ func (c *compiler) shared() []**Chain {
 	return []**Chain{&c.filterServices, &c.filterExternal, &c.filterNodePorts, &c.filterFirewall, &c.natServices, &c.natNodePorts}
 }
 
-func (c *compiler) lists() lists {
-	l := lists{table: c.nat}
+func (c *compiler) outputs() outputs {
+	l := outputs{table: c.nat}
 	for _, chain := range c.shared() {
 		l.chains = append(l.chains, *chain)
 	}

@@ -103,7 +103,7 @@ func compileIPVS(s *model.Snapshot, node string, family Family, list []*model.Se
 	h := newHost(s, node, family)
 	c := newIPVSCompiler(h)
 	c.program = &Program{Mode: ModeIPVS, Family: family, Node: node, Local: h.addresses, MasqueradeMark: h.mark, IPSets: c.all, Servers: c.servers}
-	c.program.made(c, s, h, list)
+	c.program.addServices(c, s, h, list)
 	c.program.Tables = ipvsTables(h, c.all)
 	return c.program
 }
@@ -121,8 +121,8 @@ func newIPVSCompiler(h *host) *ipvsCompiler {
 // ipsetTable is what Difference calls the table of ipsets and virtual servers.
 const ipsetTable = "ipvs"
 
-func (c *ipvsCompiler) lists() lists {
-	return lists{table: &Table{Name: ipsetTable, Sets: c.all}, sets: append(slices.Clip(c.all), c.servers)}
+func (c *ipvsCompiler) outputs() outputs {
+	return outputs{table: &Table{Name: ipsetTable, Sets: c.all}, sets: append(slices.Clip(c.all), c.servers)}
 }
 
 // ipsetName is ipset.go's NewIPSet: ipset allows 31 characters.

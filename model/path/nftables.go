@@ -139,12 +139,12 @@ func compileNFTables(s *model.Snapshot, node string, family Family, list []*mode
 	}
 	c.sets()
 	c.fixed(s.ServiceCIDRs)
-	c.program.made(c, s, h, list)
+	c.program.addServices(c, s, h, list)
 	return c.program
 }
 
-func (c *nftCompiler) lists() lists {
-	return lists{table: c.table, sets: []*Set{c.serviceIPs, c.nodePorts, c.noServices, c.noNodePorts, c.firewalled, c.clusterIPs, c.hairpins}}
+func (c *nftCompiler) outputs() outputs {
+	return outputs{table: c.table, sets: []*Set{c.serviceIPs, c.nodePorts, c.noServices, c.noNodePorts, c.firewalled, c.clusterIPs, c.hairpins}}
 }
 
 func (c *nftCompiler) set(name, kind, comment string, isMap bool) *Set {

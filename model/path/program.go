@@ -51,7 +51,7 @@ type Program struct {
 	IPSets  []*Set
 	Servers *Set
 
-	maker *maker // nil for one that was not compiled for all Services
+	origin *origin // nil for one that was not compiled for all Services
 }
 
 // Table is an iptables table, or kube-proxy's nftables table of one family.

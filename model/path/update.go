@@ -9,23 +9,23 @@ import (
 	"svctour/model/endpoints"
 )
 
-// maker is how a program came about, so that parts of it can be made again.
-type maker struct {
+// origin is how a program came about, so that parts of it can be made again.
+type origin struct {
 	snapshot *model.Snapshot
 	host     *host
 	large    bool
-	lists    lists
-	// ends[i] is how far the lists were filled before Services[i] of the
+	outputs  outputs
+	// ends[i] is how far the outputs were filled before Services[i] of the
 	// snapshot; one more is the end.
 	ends []extent
-	// tangled are Services that have an element of a set in common with another:
+	// overlapping are Services that have an element of a set in common with another:
 	// what is whose cannot be told.
-	tangled map[*model.Service]bool
+	overlapping map[*model.Service]bool
 }
 
-// lists are where the rules of Services go: what they share, and in the table
+// outputs are where the rules of Services go: what they share, and in the table
 // their own chains and sets.
-type lists struct {
+type outputs struct {
 	chains []*Chain
 	sets   []*Set
 	table  *Table
@@ -34,13 +34,13 @@ type lists struct {
 // maxLists is how many chains or sets a mode has that Services share.
 const maxLists = 18
 
-// extent is how far each of the lists is filled.
+// extent is how far each of the outputs is filled.
 type extent struct {
 	shared                  [maxLists]int32
 	chains, sets, endpoints int32 // endpoints: of all service ports
 }
 
-func (l *lists) extent(endpoints int) extent {
+func (l *outputs) extent(endpoints int) extent {
 	e := extent{chains: int32(len(l.table.Chains)), sets: int32(len(l.table.Sets)), endpoints: int32(endpoints)}
 	for i, c := range l.chains {
 		e.shared[i] = int32(len(c.Rules))
@@ -51,16 +51,16 @@ func (l *lists) extent(endpoints int) extent {
 	return e
 }
 
-// serviceMaker writes the rules of service ports.
-type serviceMaker interface {
-	lists() lists
+// serviceCompiler writes the rules of service ports.
+type serviceCompiler interface {
+	outputs() outputs
 	servicePort(*servicePort, []endpoints.Endpoint)
 }
 
 // services writes the rules of Services one after the other.
-func services(c serviceMaker, s *model.Snapshot, h *host, list []*model.Service) *maker {
-	into := c.lists()
-	m := &maker{snapshot: s, host: h, lists: into, tangled: map[*model.Service]bool{}}
+func services(c serviceCompiler, s *model.Snapshot, h *host, list []*model.Service) *origin {
+	into := c.outputs()
+	m := &origin{snapshot: s, host: h, outputs: into, overlapping: map[*model.Service]bool{}}
 	ends := make([]extent, 0, len(list)+1)
 	total := 0
 	for _, svc := range list {
@@ -81,7 +81,7 @@ func services(c serviceMaker, s *model.Snapshot, h *host, list []*model.Service)
 		for k, set := range into.sets {
 			for _, at := range set.common {
 				owner := sort.Search(len(ends), func(i int) bool { return int(ends[i].shared[k]) > at }) - 1
-				m.tangled[svc], m.tangled[list[owner]] = true, true
+				m.overlapping[svc], m.overlapping[list[owner]] = true, true
 			}
 		}
 	}
@@ -89,11 +89,11 @@ func services(c serviceMaker, s *model.Snapshot, h *host, list []*model.Service)
 	return m
 }
 
-// made fills a program with the rules of Services.
-func (p *Program) made(c serviceMaker, s *model.Snapshot, h *host, list []*model.Service) *maker {
+// addServices fills a program with the rules of Services.
+func (p *Program) addServices(c serviceCompiler, s *model.Snapshot, h *host, list []*model.Service) *origin {
 	m := services(c, s, h, list)
 	if len(list) == len(s.Services) {
-		p.maker = m
+		p.origin = m
 	}
 	return m
 }
@@ -106,7 +106,7 @@ func (p *Program) made(c serviceMaker, s *model.Snapshot, h *host, list []*model
 //
 // Objects that did not change must be the same in both snapshots, by pointer.
 func (p *Program) Update(s *model.Snapshot) *Program {
-	m := p.maker
+	m := p.origin
 	if m == nil || m.snapshot.Proxy.Mode != s.Proxy.Mode {
 		return p.remake(s)
 	}
@@ -117,20 +117,20 @@ func (p *Program) Update(s *model.Snapshot) *Program {
 	if !reflect.DeepEqual(h, m.host) || !slices.Equal(s.ServiceCIDRs, m.snapshot.ServiceCIDRs) {
 		return p.remake(s)
 	}
-	u := &update{old: p, maker: m, snapshot: s}
+	u := &update{old: p, origin: m, snapshot: s}
 	u.find()
 	if len(u.changed) == 0 && len(u.gone) == 0 {
 		next := *p
 		same := *m
 		same.snapshot = s
-		next.maker = &same
+		next.origin = &same
 		return &next
 	}
 	if u.overlap {
 		return p.remake(s)
 	}
 	next := u.program()
-	if now := next.maker; u.overlap || p.Mode == ModeIPTables && (now.ends[len(now.ends)-1].endpoints > largeCluster) != m.large {
+	if now := next.origin; u.overlap || p.Mode == ModeIPTables && (now.ends[len(now.ends)-1].endpoints > largeCluster) != m.large {
 		return p.remake(s)
 	}
 	return next
@@ -144,13 +144,13 @@ func (p *Program) remake(s *model.Snapshot) *Program {
 // update makes a program out of another and a few compiled Services.
 type update struct {
 	old      *Program
-	maker    *maker
+	origin   *origin
 	snapshot *model.Snapshot
 
 	segments []segment
 	changed  []*part
 	gone     []int // Services of the old snapshot that no longer exist
-	overlap  bool  // a tangled Service changed
+	overlap  bool  // an overlapping Service changed
 }
 
 // segment is a run of Services in the new order: those from to to of the old
@@ -160,10 +160,10 @@ type segment struct {
 	part     *part
 }
 
-// part is what one Service adds to the lists; was is its place in the old
+// part is what one Service adds to the outputs; was is its place in the old
 // program, -1 for none.
 type part struct {
-	lists
+	outputs
 	extent extent
 	was    int
 }
@@ -171,7 +171,7 @@ type part struct {
 // find lays the Services of both snapshots beside each other; both are sorted.
 func (u *update) find() {
 	touched := u.touchedSlices()
-	before, after := u.maker.snapshot.Services, u.snapshot.Services
+	before, after := u.origin.snapshot.Services, u.snapshot.Services
 	i := 0
 	for _, svc := range after {
 		for i < len(before) && compareMeta(&before[i].Meta, &svc.Meta) < 0 {
@@ -192,12 +192,12 @@ func (u *update) find() {
 			continue
 		}
 		if was >= 0 {
-			u.overlap = u.overlap || u.maker.tangled[before[was]]
+			u.overlap = u.overlap || u.origin.overlapping[before[was]]
 		}
-		made := u.compile(svc)
-		made.was = was
-		u.changed = append(u.changed, made)
-		u.segments = append(u.segments, segment{part: made})
+		part := u.compile(svc)
+		part.was = was
+		u.changed = append(u.changed, part)
+		u.segments = append(u.segments, segment{part: part})
 	}
 	for ; i < len(before); i++ {
 		u.leave(i)
@@ -207,14 +207,14 @@ func (u *update) find() {
 // leave notes that a Service no longer exists.
 func (u *update) leave(i int) {
 	u.gone = append(u.gone, i)
-	u.overlap = u.overlap || u.maker.tangled[u.maker.snapshot.Services[i]]
+	u.overlap = u.overlap || u.origin.overlapping[u.origin.snapshot.Services[i]]
 }
 
 // touchedSlices names the Services of slices that came, went or changed.
 func (u *update) touchedSlices() map[string]bool {
 	touched := map[string]bool{}
 	touch := func(s *model.EndpointSlice) { touched[s.Namespace+"/"+s.Service()] = true }
-	before, after := u.maker.snapshot.Slices, u.snapshot.Slices
+	before, after := u.origin.snapshot.Slices, u.snapshot.Slices
 	for len(before) > 0 || len(after) > 0 {
 		switch {
 		case len(before) > 0 && len(after) > 0 && before[0] == after[0]:
@@ -250,20 +250,20 @@ func compareMeta(a, b *model.Meta) int {
 // compile gives what one Service adds.
 func (u *update) compile(svc *model.Service) *part {
 	m := u.blank()
-	into := m.lists()
+	into := m.outputs()
 	first := len(into.table.Sets)
-	ends := services(m, u.snapshot, u.maker.host, []*model.Service{svc}).ends
+	ends := services(m, u.snapshot, u.origin.host, []*model.Service{svc}).ends
 	into.table.Sets = into.table.Sets[first:]
 	ends[1].sets -= int32(first)
-	return &part{lists: into, extent: ends[1]}
+	return &part{outputs: into, extent: ends[1]}
 }
 
-// blank is a compiler that writes to empty lists.
-func (u *update) blank() serviceMaker {
+// blank is a compiler that writes to empty outputs.
+func (u *update) blank() serviceCompiler {
 	if u.old.Mode == ModeIPVS {
-		return newIPVSCompiler(u.maker.host)
+		return newIPVSCompiler(u.origin.host)
 	}
-	c := &compiler{host: u.maker.host, large: u.maker.large, program: &Program{}}
+	c := &compiler{host: u.origin.host, large: u.origin.large, program: &Program{}}
 	if u.old.Mode == ModeNFTables {
 		n := &nftCompiler{compiler: c, table: &Table{Name: NFTTable}}
 		n.sets()
@@ -279,7 +279,7 @@ func (u *update) blank() serviceMaker {
 // program puts the new program together.
 func (u *update) program() *Program {
 	next := *u.old
-	old := u.maker.lists
+	old := u.origin.outputs
 	table := u.table()
 	next.Tables = slices.Clone(next.Tables)
 	for i, t := range next.Tables {
@@ -289,14 +289,14 @@ func (u *update) program() *Program {
 			next.Tables[i] = t.copied()
 		}
 	}
-	made := *u.maker
-	made.snapshot, made.lists.table = u.snapshot, table
-	made.lists.chains, made.lists.sets = slices.Clone(old.chains), slices.Clone(old.sets)
+	source := *u.origin
+	source.snapshot, source.outputs.table = u.snapshot, table
+	source.outputs.chains, source.outputs.sets = slices.Clone(old.chains), slices.Clone(old.sets)
 	for k, c := range old.chains {
 		if rules, removed, added := splice(u, c.Rules, k, func(p *part) []*Rule { return p.chains[k].Rules }, sameRule); len(removed)+len(added) > 0 {
 			for _, t := range next.Tables {
 				if t.Chain(c.Name) == c {
-					made.lists.chains[k] = t.replace(c, rules, removed, added)
+					source.outputs.chains[k] = t.replace(c, rules, removed, added)
 				}
 			}
 		}
@@ -306,7 +306,7 @@ func (u *update) program() *Program {
 			out, in := pick(s.Elements, removed), pick(elements, added)
 			now := s.with(elements, out, in)
 			if u.overlap = u.overlap || now == nil; now != nil {
-				made.lists.sets[k] = now
+				source.outputs.sets[k] = now
 				if at := slices.Index(table.Sets, s); at >= 0 {
 					table.Sets[at] = now
 				}
@@ -314,10 +314,10 @@ func (u *update) program() *Program {
 		}
 	}
 	if next.Mode == ModeIPVS {
-		u.ipvs(&next, made.lists.sets)
+		u.ipvs(&next, source.outputs.sets)
 	}
-	made.ends = u.ends()
-	next.maker = &made
+	source.ends = u.ends()
+	next.origin = &source
 	return &next
 }
 
@@ -325,13 +325,13 @@ func (u *update) program() *Program {
 func (u *update) ipvs(next *Program, sets []*Set) {
 	last := len(sets) - 1
 	next.IPSets, next.Servers = sets[:last:last], sets[last]
-	next.Tables = ipvsTables(u.maker.host, next.IPSets)
+	next.Tables = ipvsTables(u.origin.host, next.IPSets)
 }
 
 // splice puts a shared list together. It gives the positions in old of what was
 // removed, and those in now of what was added; none when all is as before.
 func splice[T any](u *update, old []T, k int, of func(*part) []T, same func(a, b T) bool) (now []T, removed, added []int) {
-	ends := u.maker.ends
+	ends := u.origin.ends
 	end := func(i int) int { return int(ends[i].shared[k]) }
 	for _, i := range u.gone {
 		removed = appendRange(removed, end(i), end(i+1))
@@ -426,7 +426,7 @@ func sameRule(a, b *Rule) bool {
 
 // table is the table that holds the Services' own chains and sets.
 func (u *update) table() *Table {
-	old, ends := u.maker.lists.table, u.maker.ends
+	old, ends := u.origin.outputs.table, u.origin.ends
 	t := old.empty()
 	t.Chains = append(make([]*Chain, 0, len(old.Chains)+16), old.Chains[:ends[0].chains]...)
 	t.Sets = append(make([]*Set, 0, len(old.Sets)), old.Sets[:ends[0].sets]...)
@@ -461,7 +461,7 @@ func (u *update) table() *Table {
 
 // ends are the extents of the new program.
 func (u *update) ends() []extent {
-	old := u.maker.ends
+	old := u.origin.ends
 	out := append(make([]extent, 0, len(u.snapshot.Services)+1), old[0])
 	for _, s := range u.segments {
 		if s.part != nil {
