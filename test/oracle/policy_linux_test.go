@@ -32,14 +32,15 @@ import (
 //go:linkname evaluatePacket sigs.k8s.io/kube-network-policies/pkg/networkpolicy.(*Controller).evaluatePacket
 func evaluatePacket(*networkpolicy.Controller, context.Context, queued) bool
 
-// queued is networkpolicy.packet, field by field (pkg/networkpolicy/packet.go).
+// queued is networkpolicy.packet, field by field (pkg/networkpolicy/packet.go);
+// its id, family and payload decide nothing.
 type queued struct {
-	id               uint32
-	family           v1.IPFamily
+	_                uint32
+	_                v1.IPFamily
 	srcIP, dstIP     net.IP
 	proto            v1.Protocol
 	srcPort, dstPort int
-	payload          []byte
+	_                []byte
 }
 
 // TestPolicyAgainstCyclonus compares model/policy with the matcher of cyclonus,
