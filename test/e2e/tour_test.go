@@ -247,8 +247,12 @@ func TestFixInTheApp(t *testing.T) {
 	term.await("SELECTOR")
 	term.press("f")
 	term.await("Apply this fix?", "-     app: wbe", "+     app: web")
-	term.press("y")
-	term.await("service/web patched")
+	until(t, func() bool { // right after it has opened the question takes no key
+		if strings.Contains(term.screen(), "Apply this fix?") {
+			term.press("y")
+		}
+		return strings.Contains(term.screen(), "service/web patched")
+	}, term.screen)
 	term.press("Escape")
 	term.await("No problem found", "d story") // the prompt is closed
 	term.press("u")
