@@ -1,5 +1,8 @@
 package cluster
 
+// The clock of these tests is synctest's: a sleep is how long something takes or
+// rests in the picture, and passes as soon as every goroutine waits.
+
 import (
 	"context"
 	"errors"
@@ -52,7 +55,7 @@ func (n *count) all() int {
 func counted(t *testing.T, ctx context.Context, interval, takes time.Duration) (*feed, *count) {
 	n := &count{}
 	return newFeed(interval, ctx.Done(), n.around(t, func(sequence uint64, now time.Time) *model.Snapshot {
-		time.Sleep(takes)
+		time.Sleep(takes) // on synctest's clock
 		return &model.Snapshot{Sequence: sequence, Time: now}
 	})), n
 }
@@ -76,7 +79,7 @@ func TestFortyReaders(t *testing.T) {
 			if err := c.stores.services.Add(service("n", fmt.Sprintf("s%02d", i%100), i+1)); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond) // on synctest's clock
 		}
 		all.Wait()
 		most := int(changes*time.Millisecond/defaultInterval) + 2
@@ -121,7 +124,7 @@ func follow(t *testing.T, c *Connection, n *count, number int, last string) int 
 		if s.Revision == last {
 			return taken
 		}
-		time.Sleep(time.Duration(number) * 5 * time.Millisecond)
+		time.Sleep(time.Duration(number) * 5 * time.Millisecond) // on synctest's clock
 	}
 }
 
@@ -137,7 +140,7 @@ func TestNothingIsBuiltUnasked(t *testing.T) {
 		}
 		for range 5 {
 			f.changed()
-			time.Sleep(time.Hour)
+			time.Sleep(time.Hour) // on synctest's clock
 		}
 		if n.all() != 1 {
 			t.Errorf("%d snapshots were built for one reader that asked once", n.all())
