@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
+	"github.com/charmbracelet/x/ansi"
 
 	"svctour/lessons"
 	"svctour/model"
@@ -81,6 +83,8 @@ func (d *Desk) loop(ctx context.Context, model tea.Model) error {
 	_, err := program.Run()
 	switch {
 	case guarded.crashed.Load() || errors.Is(err, tea.ErrProgramPanic):
+		// The app resets it where it quits.
+		_, _ = io.WriteString(d.options.Out, ansi.ResetModeLightDark)
 		return ErrCrashed
 	// ErrProgramKilled says nothing of how it ended: it also wraps the end of a
 	// context, every error of the loop, and a panic.
