@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"svctour/model"
 	"svctour/ui/shell"
 )
 
@@ -31,7 +32,7 @@ func (m made) remove() string {
 	if m.choice.Lab {
 		return "svctour clean"
 	}
-	return "svctour --context " + m.choice.Context + " clean"
+	return "svctour --context " + model.ShellWord(m.choice.Context) + " clean"
 }
 
 // remember notes what was made on a cluster.
