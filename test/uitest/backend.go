@@ -25,6 +25,9 @@ type Backend struct {
 	// waits for, and that kubectl is held. Nil in a real program.
 	waiting chan wait
 	holding chan struct{}
+	// For a Terminal, which has to know how many commands go on by themselves:
+	// called with 1 when one begins to wait, and with -1 after. Nil for a Driver.
+	parked func(by int)
 
 	mu       sync.Mutex
 	contexts []shell.Choice
@@ -169,6 +172,15 @@ func (b *Backend) Cleaned() bool {
 	return b.cleaned
 }
 
+// parks notes that a command waits, until the function it gives is called.
+func (b *Backend) parks() (end func()) {
+	if b.parked == nil {
+		return func() {}
+	}
+	b.parked(1)
+	return func() { b.parked(-1) }
+}
+
 // waits tells the driver that a command waits.
 func (b *Backend) waits(what wait) {
 	if b.waiting != nil {
@@ -200,6 +212,7 @@ func (b *Backend) StartLab(_ context.Context, report func(shell.Stage)) (bool, e
 // LabEnded implements shell.Backend.
 func (b *Backend) LabEnded(ctx context.Context) error {
 	b.waits(forLab)
+	defer b.parks()()
 	select {
 	case err := <-b.ended:
 		return err
@@ -233,6 +246,7 @@ func (b *Backend) SaveProgress(p lessons.Progress) error {
 // Next implements shell.Session.
 func (b *Backend) Next(ctx context.Context, _ uint64) (*model.Snapshot, error) {
 	b.waits(forNews)
+	defer b.parks()()
 	select {
 	case s := <-b.pictures:
 		return s, nil
@@ -259,9 +273,12 @@ func (b *Backend) Kubectl(ctx context.Context, namespace string, args []string, 
 		if b.holding != nil {
 			b.holding <- struct{}{}
 		}
+		end := b.parks()
 		select {
 		case <-hold:
+			end()
 		case <-ctx.Done():
+			end()
 			return model.Reply{Stderr: "Stopped.\n", Exit: -1}
 		}
 	}
@@ -284,10 +301,12 @@ func (b *Backend) Observe(ctx context.Context, ask path.Ask, take func(path.List
 	default:
 		b.waits(forNode)
 	}
+	end := b.parks()
 	select {
 	case <-b.observed:
 	case <-ctx.Done():
 	}
+	end()
 	if err := ctx.Err(); err != nil {
 		return err
 	}

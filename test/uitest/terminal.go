@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image/color"
 	"io"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -44,6 +45,8 @@ type Terminal struct {
 	pressed int          // keys and clicks that the program has taken in
 	sent    int          // keys and clicks
 	now     time.Time    // for the program; see Start
+	running int          // commands whose message the app has not been given yet
+	parked  int          // those of them that wait for what the test does, or for a timer
 }
 
 // Start starts the program on a terminal of w×h cells with a dark background.
@@ -60,6 +63,7 @@ func Start(backend *Backend, w, h int, profile colorprofile.Profile, options ui.
 		screen: vt.NewEmulator(w, h), now: Epoch,
 	}
 	t.changed = sync.NewCond(&t.mu)
+	backend.parked = t.parks
 	options.Backend, options.Lessons, options.Seed = backend, list, 1
 	options.Now = func() time.Time {
 		t.mu.Lock()
@@ -72,6 +76,8 @@ func Start(backend *Backend, w, h int, profile colorprofile.Profile, options ui.
 			return func() tea.Msg { return fire(options.Now()) }
 		}
 		return func() tea.Msg {
+			t.parks(1)
+			defer t.parks(-1)
 			timer := time.NewTimer(after / hurry)
 			defer timer.Stop()
 			select {
@@ -83,7 +89,7 @@ func Start(backend *Backend, w, h int, profile colorprofile.Profile, options ui.
 		}
 	}
 	t.app = ui.New(ctx, options)
-	t.program = tea.NewProgram(t.app, tea.WithContext(ctx), tea.WithInput(t.keys), tea.WithOutput(t),
+	t.program = tea.NewProgram(counting{t.app, t}, tea.WithContext(ctx), tea.WithInput(t.keys), tea.WithOutput(t),
 		tea.WithEnvironment([]string{"TERM=xterm-256color"}), tea.WithWindowSize(w, h), tea.WithColorProfile(profile),
 		tea.WithoutSignalHandler(), tea.WithFilter(t.filter))
 	go func() { // what the terminal answers to questions
@@ -135,8 +141,67 @@ type question struct {
 	answered chan struct{}
 }
 
+// counting is the app whose commands are counted.
+type counting struct {
+	tea.Model
+	t *Terminal
+}
+
+// Init implements tea.Model.
+func (c counting) Init() tea.Cmd { return c.t.count(c.Model.Init()) }
+
+// Update implements tea.Model.
+func (c counting) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	model, cmd := c.Model.Update(msg)
+	return counting{model, c.t}, c.t.count(cmd)
+}
+
+// done is the message of a command that was counted.
+type done struct{ msg tea.Msg }
+
+// count counts a command, from now until the app is given its message.
+func (t *Terminal) count(cmd tea.Cmd) tea.Cmd {
+	if cmd == nil {
+		return nil
+	}
+	t.runs(1)
+	return func() tea.Msg {
+		msg := cmd()
+		list := reflect.ValueOf(msg)
+		if msg != nil && list.Kind() == reflect.Slice && list.Type().Elem() == reflect.TypeFor[tea.Cmd]() { // a batch or a sequence
+			for i := range list.Len() {
+				list.Index(i).Set(reflect.ValueOf(t.count(list.Index(i).Interface().(tea.Cmd))))
+			}
+		} else if msg != nil {
+			return done{msg}
+		}
+		t.runs(-1)
+		return msg
+	}
+}
+
+func (t *Terminal) runs(by int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.running += by
+	t.changes++
+	t.changed.Broadcast()
+}
+
+func (t *Terminal) parks(by int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.parked += by
+	t.changes++
+	t.changed.Broadcast()
+}
+
 // filter sees every message before the app does.
 func (t *Terminal) filter(_ tea.Model, msg tea.Msg) tea.Msg {
+	if counted, ok := msg.(done); ok {
+		t.runs(-1)
+		msg = counted.msg
+	}
 	switch msg := msg.(type) {
 	case question:
 		msg.ask()
@@ -252,8 +317,8 @@ func (t *Terminal) Written() string {
 	return t.written.String()
 }
 
-// Settled waits until nothing moves and the screen shows what the app has to
-// show, and gives its text.
+// Settled waits until no command goes on by itself, nothing moves and the screen
+// shows what the app has to show, and gives its text.
 func (t *Terminal) Settled() (string, error) {
 	for {
 		t.mu.Lock()
@@ -265,9 +330,9 @@ func (t *Terminal) Settled() (string, error) {
 			return "", fmt.Errorf("the program has ended: %v", t.err)
 		}
 		t.mu.Lock()
-		got := t.text()
+		got, rests := t.text(), t.running == t.parked
 		t.mu.Unlock()
-		if !moves && got == trimmed(want) {
+		if rests && !moves && got == trimmed(want) {
 			return got, nil
 		}
 		if err := t.until("a screen at rest", func() bool { return t.changes != before }); err != nil {
