@@ -28,6 +28,7 @@ func newSession(d *Desk, c *cluster.Connection) *session { return &session{Conne
 var (
 	errReadOnly = errors.New("nothing may be changed from here")
 	errTerminal = errors.New("no program gets the terminal here")
+	errExec     = errors.New("programs in Pods may not be run from here")
 )
 
 // EnsureNamespace makes the namespace of the lessons, or finds it.
@@ -69,8 +70,11 @@ func (s *session) Terminal(ctx context.Context, namespace string, args []string)
 	return s.runner().Terminal(ctx, namespace, args)
 }
 
-// Observe lists a node's rules.
+// Observe lists a node's rules, by programs in its kube-proxy Pod.
 func (s *session) Observe(ctx context.Context, ask path.Ask, take func(path.Listing) error) error {
+	if !s.desk.options.Rights.Exec {
+		return errExec
+	}
 	return reach.Observe(ctx, s.Connection, ask, take)
 }
 

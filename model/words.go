@@ -22,7 +22,7 @@ func Count(n int, noun string) string {
 // be: names come from files, too, and those may hold anything.
 func ShellWord(text string) string {
 	for _, r := range text {
-		if !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._/=,", r) {
+		if !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._/=,:@%+", r) {
 			return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 		}
 	}

@@ -19,7 +19,7 @@ func TestCount(t *testing.T) {
 
 func TestShellWord(t *testing.T) {
 	for text, want := range map[string]string{
-		"web": "web", "app=web,tier=a": "app=web,tier=a", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$(id)": "'$(id)'", "a;b": "'a;b'",
+		"web": "web", "app=web,tier=a": "app=web,tier=a", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$(id)": "'$(id)'", "a;b": "'a;b'", "--image=nginx:1.27": "--image=nginx:1.27", "admin@kubernetes": "admin@kubernetes", "~": "'~'",
 	} {
 		if got := ShellWord(text); got != want {
 			t.Errorf("%q is written %s, want %s", text, got, want)

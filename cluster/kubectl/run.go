@@ -189,10 +189,7 @@ func commandLine(args []string) string {
 	words := make([]string, 0, len(args)+1)
 	words = append(words, "kubectl")
 	for _, arg := range args {
-		if arg == "" || strings.ContainsAny(arg, " \t\n\"'\\$`&|;<>(){}[]*?#~!") {
-			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
-		}
-		words = append(words, arg)
+		words = append(words, model.ShellWord(arg))
 	}
 	return strings.Join(words, " ")
 }
