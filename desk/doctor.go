@@ -125,13 +125,13 @@ func clientOf(snapshot *model.Snapshot, q Question) (*model.Pod, error) {
 	if q.From == "" {
 		return nil, nil
 	}
-	name, namespace := strings.TrimPrefix(q.From, "pod/"), q.Namespace
-	if before, after, found := strings.Cut(name, "/"); found {
-		namespace, name = before, after
+	named, err := model.ParseClient(q.From, q.Namespace)
+	if err != nil || named.Kind != model.ClientPod {
+		return nil, &QuestionError{fmt.Errorf("--from %s: want pod/NAME or pod/NAMESPACE/NAME", q.From)}
 	}
-	client := snapshot.Pod(namespace, name)
+	client := snapshot.Pod(named.Namespace, named.Name)
 	if client == nil {
-		return nil, &QuestionError{fmt.Errorf("--from %s: there is no Pod %q in namespace %q", q.From, name, namespace)}
+		return nil, &QuestionError{fmt.Errorf("--from %s: there is no Pod %q in namespace %q", q.From, named.Name, named.Namespace)}
 	}
 	return client, nil
 }

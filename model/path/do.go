@@ -338,7 +338,7 @@ func (q *query) fromPod(from model.Client) error {
 		return fmt.Errorf("from Pod %q: it has no address yet", pod.Key())
 	}
 	q.client, q.node = pod, pod.Node
-	q.trace.From = from.String()
+	q.trace.Client, q.trace.From = from, from.String()
 	q.flow.Local = pod.HostNetwork
 	return nil
 }
@@ -346,12 +346,12 @@ func (q *query) fromPod(from model.Client) error {
 func (q *query) fromNode(from model.Client) {
 	q.node = from.Name
 	q.flow.Local = true
-	q.trace.From = from.String()
+	q.trace.Client, q.trace.From = from, from.String()
 }
 
 func (q *query) fromOutside(from model.Client) {
 	q.outside = true
-	q.trace.From = from.String()
+	q.trace.Client, q.trace.From = from, from.String()
 	q.flow.Source = from.Address
 	switch {
 	case q.target.Node != "":

@@ -19,12 +19,14 @@ const (
 
 // Trace is every outcome of one packet, as JSON kind "Trace" of svctour/v1alpha1.
 type Trace struct {
-	From     string    `json:"from"`   // "pod/NAMESPACE/NAME", "node/NAME", "outside" or "outside/IP"; "pod" when no node is known
-	Target   string    `json:"target"` // as asked
-	Mode     string    `json:"mode"`   // kube-proxy mode: iptables, nftables, ipvs
-	Service  string    `json:"service,omitempty"`
-	Packet   Packet    `json:"packet"`
-	Outcomes []Outcome `json:"outcomes"`
+	From string `json:"from"` // "pod/NAMESPACE/NAME", "node/NAME", "outside" or "outside/IP"; "pod" when no node is known
+	// Client is From as a value; the zero Client when no node is known.
+	Client   model.Client `json:"-"`
+	Target   string       `json:"target"` // as asked
+	Mode     string       `json:"mode"`   // kube-proxy mode: iptables, nftables, ipvs
+	Service  string       `json:"service,omitempty"`
+	Packet   Packet       `json:"packet"`
+	Outcomes []Outcome    `json:"outcomes"`
 	// Notes says what the picture rests on and what it cannot know, one sentence each.
 	Notes []string `json:"notes,omitempty"`
 }

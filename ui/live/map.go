@@ -153,9 +153,8 @@ func externalAddress(svc *model.Service, p model.ServicePort) string {
 }
 
 func (v *View) clientLabel() string {
-	client, err := model.ParseClient(v.Client, v.Focus.Namespace)
+	client := v.Client
 	switch {
-	case err != nil:
 	case client.Kind == model.ClientPod:
 		if pod := v.Snapshot.Pod(client.Namespace, client.Name); pod != nil && pod.IP() != "" {
 			return "Pod " + pod.IP()

@@ -31,9 +31,10 @@ func (p *Panes) Send() (intent shell.Intent, problem string) {
 		return nil, ""
 	}
 	trace := p.state.Trace
-	namespace, pod := p.client()
+	client := p.state.Client
+	pod := client.Name
 	switch {
-	case pod == "" || namespace != p.namespace:
+	case client.Kind != model.ClientPod || client.Namespace != p.namespace:
 		p.startWalk()
 		return nil, ""
 	case !p.hasClient():
@@ -62,29 +63,17 @@ func (p *Panes) Waiting() bool { return p.request.waiting }
 // Moving says whether a packet walks along the path, or waits to.
 func (p *Panes) Moving() bool { return p.walk != nil || p.request.waiting }
 
-// client is the Pod that requests come from; no name when they come from elsewhere.
-func (p *Panes) client() (namespace, pod string) {
-	client, ok := strings.CutPrefix(p.state.Client, "pod/")
-	if !ok {
-		return "", ""
-	}
-	if namespace, pod, ok = strings.Cut(client, "/"); !ok {
-		return p.namespace, client
-	}
-	return namespace, pod
-}
-
 // hasClient says whether the client Pod exists.
 func (p *Panes) hasClient() bool {
-	namespace, pod := p.client()
-	return pod != "" && p.state.Snapshot.Pod(namespace, pod) != nil
+	client := p.state.Client
+	return client.Kind == model.ClientPod && p.state.Snapshot.Pod(client.Namespace, client.Name) != nil
 }
 
 // SendAction is what sending a request comes to now: a request, a client that
 // could send one, or the predicted packet.
 func (p *Panes) SendAction() shell.Action {
 	a := shell.Action{Title: walkTitle, Help: "walk a predicted packet along its path"}
-	fromPod := p.state != nil && strings.HasPrefix(p.state.Client, "pod/")
+	fromPod := p.state != nil && p.state.Client.Kind == model.ClientPod
 	switch {
 	case p.request.waiting:
 		a.Title, a.Why = "send a request", "a request is under way"

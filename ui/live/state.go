@@ -27,7 +27,7 @@ type Focus struct {
 type State struct {
 	Snapshot   *model.Snapshot
 	Focus      Focus
-	Client     string // who connects: "pod/NS/NAME", "node/NAME" or "outside"; "" when no one does
+	Client     model.Client // who connects; the zero Client when no one does
 	Trace      *path.Trace
 	TraceErr   string // why there is no Trace; a sentence
 	Resolution *dns.Resolution
@@ -50,7 +50,8 @@ type State struct {
 
 // Compute gives what the panes show of a snapshot.
 func Compute(s *model.Snapshot, f Focus) *State {
-	v := &State{Snapshot: s, Focus: f, Client: f.Client, ends: newMemo[int, []int](8), service: s.Service(f.Namespace, f.Service)}
+	v := &State{Snapshot: s, Focus: f, ends: newMemo[int, []int](8), service: s.Service(f.Namespace, f.Service)}
+	v.Client, _ = model.ParseClient(f.Client, f.Namespace) // what is wrong with it the trace says
 	v.follow()
 	v.resolve()
 	v.members = membersOf(s, f.Namespace, v.service)
@@ -70,7 +71,7 @@ func (v *State) follow() {
 		v.TraceErr = sentence(err)
 		return
 	}
-	v.Trace, v.Client = trace, trace.From
+	v.Trace, v.Client = trace, trace.Client
 	v.shape, v.least = shapeOf(trace), leastEvidence(trace)
 }
 
