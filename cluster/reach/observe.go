@@ -108,6 +108,8 @@ func (o *observing) list(ctx context.Context, command path.Command) error {
 	switch {
 	case errors.As(err, &failed) && command.Absent(failed.complaint):
 		listing = command.Listing(o.ask, at, nil)
+	case errors.As(err, &failed) && command.Unclear(failed.complaint):
+		return nil // the others may still be read
 	case err != nil && err != io.EOF:
 		return err
 	}

@@ -126,13 +126,16 @@ func TestObserve(t *testing.T) {
 }
 
 // Chains are read one by one, several at a time and each listing for itself; one
-// that the node does not have is no failure.
+// that the node does not have is no failure, and one of which iptables does not
+// say whether it is there is left out.
 func TestObserveChains(t *testing.T) {
 	long := strings.Repeat("-A KUBE-SVC-A -m comment --comment \"some rule\" -c 1 2 -j RETURN\n", 20000)
 	c := execServer(t, answer(200, proxyPods), func(command []string) (string, string, string) {
 		switch name := command[4]; name {
 		case "KUBE-GONE":
 			return "", "iptables: No chain/target/match by that name.\n", fmt.Sprintf(exited, 1, 1)
+		case "KUBE-UNCLEAR":
+			return "", "iptables v1.8.9 (nf_tables): table `nat' is incompatible, use 'nft' tool.\n", fmt.Sprintf(exited, 1, 1)
 		case "KUBE-SVC-A":
 			return "-N KUBE-SVC-A\n" + long, "", success
 		default:
@@ -140,7 +143,7 @@ func TestObserveChains(t *testing.T) {
 		}
 	})
 	ask := path.Ask{Node: "node-1", Mode: path.ModeIPTables, Family: path.IPv4}
-	for _, name := range []string{"KUBE-SERVICES", "KUBE-GONE", "KUBE-SVC-A", "KUBE-SVC-B", "KUBE-SVC-C", "KUBE-SVC-D"} {
+	for _, name := range []string{"KUBE-SERVICES", "KUBE-GONE", "KUBE-UNCLEAR", "KUBE-SVC-A", "KUBE-SVC-B", "KUBE-SVC-C", "KUBE-SVC-D"} {
 		ask.Chains = append(ask.Chains, path.ChainID{Table: "nat", Chain: name})
 	}
 	got := map[string]string{}

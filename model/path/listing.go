@@ -88,9 +88,7 @@ func (a Ask) Commands() []Command {
 }
 
 // Absent says whether a command failed because the node has no such chain, by
-// what it wrote to its standard error. iptables 1.8.9 with nf_tables does not
-// tell that from a chain that other tools have changed ("is incompatible, use
-// 'nft' tool"; iptables/nft.c, nft_is_table_compatible): then it is not known.
+// what it wrote to its standard error (iptables(8), nft(8)).
 func (c Command) Absent(complaint string) bool {
 	if c.Chain == nil {
 		return false
@@ -99,6 +97,14 @@ func (c Command) Absent(complaint string) bool {
 		return strings.HasPrefix(complaint, "Error: No such file or directory")
 	}
 	return strings.Contains(complaint, "No chain/target/match by that name")
+}
+
+// Unclear says whether a command failed in a way that leaves open whether the
+// node has the chain: iptables 1.8.9 with nf_tables says of a missing one what
+// it says of one that other tools have changed ("is incompatible, use 'nft'
+// tool"; iptables/nft.c, nft_is_table_compatible). Then the chain was not read.
+func (c Command) Unclear(complaint string) bool {
+	return c.Chain != nil && c.Args[0] != "nft" && strings.Contains(complaint, "is incompatible, use 'nft' tool")
 }
 
 // Listing is what the command, iptables(8) or nft(8), printed for an Ask.
