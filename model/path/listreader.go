@@ -77,6 +77,8 @@ func (r *listReader) saved(line []byte) error {
 	switch {
 	case r.chain != nil:
 		return r.listed(line)
+	case string(line) == "*":
+		return errors.New("a table without a name")
 	case line[0] == '*':
 		name := string(line[1:])
 		if slices.Contains(r.tables, name) {

@@ -83,6 +83,8 @@ func Parse(text string, family Family) (*Observed, error) {
 		var err error
 		switch {
 		case line == "" || line[0] == '#':
+		case line == "*":
+			err = errors.New("a table without a name")
 		case line[0] == '*':
 			if o.Program.Table(line[1:]) != nil {
 				err = fmt.Errorf("table %q comes twice", line[1:])
