@@ -33,6 +33,10 @@ type Terminal struct {
 	in  io.Reader
 	out io.Writer
 
+	// keys is held while a key takes effect: once the mode has changed, no signal
+	// of a key that was typed before is still to come.
+	keys sync.Mutex
+
 	mu         sync.Mutex
 	cond       *sync.Cond
 	size       Size
@@ -83,15 +87,26 @@ func (t *Terminal) Resize(size Size) {
 // Resized says, to one receiver, that Size has changed (SIGWINCH).
 func (t *Terminal) Resized() <-chan struct{} { return t.resized }
 
-// SetRaw turns raw mode on or off and returns how it was before.
+// SetRaw turns raw mode on or off and returns how it was before. What was
+// typed in raw mode and not read takes effect as if it were typed now, so that
+// a Ctrl-C that came a moment too early is not lost.
 func (t *Terminal) SetRaw(raw bool) bool {
+	t.keys.Lock()
+	defer t.keys.Unlock()
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	before := t.raw
 	t.raw = raw
-	if raw && len(t.line) > 0 {
+	var typed []byte
+	switch {
+	case raw && len(t.line) > 0:
 		t.ready, t.line = append(t.ready, t.line...), nil
-		t.cond.Broadcast()
+	case before && !raw:
+		typed, t.ready = t.ready, nil
+	}
+	t.cond.Broadcast()
+	t.mu.Unlock()
+	for _, b := range typed {
+		t.cooked(b)
 	}
 	return before
 }
@@ -128,16 +143,31 @@ func (t *Terminal) receive() {
 
 // key handles one byte of input.
 func (t *Terminal) key(b byte) {
-	t.mu.Lock()
-	if t.raw {
-		for t.raw && len(t.ready) >= pending {
-			t.cond.Wait()
+	for {
+		t.keys.Lock()
+		t.mu.Lock()
+		if !t.raw {
+			t.mu.Unlock()
+			t.cooked(b)
+			t.keys.Unlock()
+			return
 		}
-		t.ready = append(t.ready, b)
-		t.cond.Broadcast()
+		if len(t.ready) < pending {
+			t.ready = append(t.ready, b)
+			t.cond.Broadcast()
+			t.mu.Unlock()
+			t.keys.Unlock()
+			return
+		}
+		t.keys.Unlock()
+		t.cond.Wait()
 		t.mu.Unlock()
-		return
 	}
+}
+
+// cooked lets one byte take effect in cooked mode; t.keys is held.
+func (t *Terminal) cooked(b byte) {
+	t.mu.Lock()
 	echo, signal := t.edit(b)
 	group := slices.Clone(t.foreground)
 	t.mu.Unlock()

@@ -48,6 +48,8 @@ func (s *shell) prompt() int {
 			_ = editor.SetSize(size.Columns, size.Rows)
 		}
 		terminal.SetRaw(true)
+		s.settle()
+		s.interrupted.Store(false) // from here on Ctrl-C is for the line being typed
 		line, err := editor.ReadLine()
 		terminal.SetRaw(false)
 		if keys.interrupted {
@@ -71,9 +73,9 @@ func (s *shell) prompt() int {
 			status = 2
 			continue
 		}
-		s.interrupted.Store(false)
 		for _, statement := range file.Stmts {
 			status = s.run(statement)
+			s.settle()
 			if s.runner.Exited() && !s.interrupted.Load() {
 				return status
 			}

@@ -64,6 +64,7 @@ type shell struct {
 	numbers map[string]int
 	kept    int
 
+	settling    chan chan struct{}
 	stopSignals chan struct{}
 	signalsDone chan struct{}
 }
@@ -163,7 +164,7 @@ func readFile(p *process.Process, name string) (string, error) {
 func newShell(ctx context.Context, p *process.Process, name string, options []string) (*shell, error) {
 	s := &shell{
 		p: p, name: name, traps: map[process.Signal]string{}, functions: map[string]int{}, numbers: map[string]int{}, arrived: make(chan struct{}, 1),
-		stopSignals: make(chan struct{}), signalsDone: make(chan struct{}),
+		settling: make(chan chan struct{}), stopSignals: make(chan struct{}), signalsDone: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	var err error

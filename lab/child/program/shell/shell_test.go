@@ -240,7 +240,9 @@ func TestPrompt(t *testing.T) {
 		{"/ # ", "echo o''ne\r"}, {"one\r\n", ""}, {"/ # ", "hold\r"}, {"holding\r\n", "\x03"},
 		{"/ # ", "echo $?\r"}, {"130\r\n", ""}, {"/ # ", "cat\r"}, {"cat\r\n", "te''xt\r\x04"}, {"te''xt\r\nte''xt\r\n", ""},
 		{"/ # ", "garbage\x03"}, {"/ # ", "cd /da\t\r"}, {"/data # ", "if true\r"}, {"> ", "then echo i''n; fi\r"}, {"in\r\n", ""},
-		{"/data # ", "while :; do :; done\r\x03"}, {"/data # ", "exit 6\r"},
+		{"/data # ", "while :; do :; done\r\x03"},
+		{"/data # ", "echo pasted lines, more than one at once; true\recho se''cond\rech"}, {"second\r\n", "o thi''rd\r"}, {"third\r\n", ""},
+		{"/data # ", "exit 6\r"},
 	}}
 	total := len(screen.steps)
 	process.NewTerminal(reader, screen, process.Size{Columns: 80, Rows: 24}).Connect(p)

@@ -24,25 +24,59 @@ func (s *shell) signals() {
 		case <-s.ctx.Done():
 			return
 		case signal := <-s.p.Signals:
-			s.mu.Lock()
-			action, trapped := s.traps[signal]
-			if trapped && action != "" {
-				s.pending = append(s.pending, signal)
-			}
-			s.mu.Unlock()
-			switch {
-			case trapped:
-				s.wake()
-			case s.interactive:
-				if signal == process.Interrupt {
-					s.interrupted.Store(true)
-				}
-			case s.p.PID != 1:
-				s.ending.Store(128 + int32(signal))
-				s.cancel()
+			if !s.receive(signal) {
 				return
 			}
+		case done := <-s.settling:
+			for more := true; more; {
+				select {
+				case signal := <-s.p.Signals:
+					if !s.receive(signal) {
+						return
+					}
+				default:
+					more = false
+				}
+			}
+			close(done)
 		}
+	}
+}
+
+// receive does what a signal does to the shell, and says whether that goes on.
+func (s *shell) receive(signal process.Signal) bool {
+	s.mu.Lock()
+	action, trapped := s.traps[signal]
+	if trapped && action != "" {
+		s.pending = append(s.pending, signal)
+	}
+	s.mu.Unlock()
+	switch {
+	case trapped:
+		s.wake()
+	case s.interactive:
+		if signal == process.Interrupt {
+			s.interrupted.Store(true)
+		}
+	case s.p.PID != 1:
+		s.ending.Store(128 + int32(signal))
+		s.cancel()
+		return false
+	}
+	return true
+}
+
+// settle returns once every signal sent before has been received, so that a
+// Ctrl-C that ended one command does not end the next one too.
+func (s *shell) settle() {
+	done := make(chan struct{})
+	select {
+	case s.settling <- done:
+		select {
+		case <-done:
+		case <-s.signalsDone:
+		}
+	case <-s.signalsDone:
 	}
 }
 
