@@ -26,6 +26,7 @@ type Change struct {
 	Name string
 	// Address is the IP of a Pod or an endpoint; "" when it has none yet.
 	Address string
+	Node    string // of a Pod; "" before it is scheduled
 	// Text says in words what the object was before it went, or is now.
 	Text string
 }
@@ -45,12 +46,12 @@ func Diff(before, after *Snapshot, namespace string) []Change {
 }
 
 // state is an object as far as a Change tells of it.
-type state struct{ name, address, text string }
+type state struct{ name, address, node, text string }
 
 func diffStates(subject string, before, after map[string]state) []Change {
 	var out []Change
 	add := func(kind ChangeKind, id string, s state) {
-		out = append(out, Change{Kind: kind, Subject: subject, ID: id, Name: s.name, Address: s.address, Text: s.text})
+		out = append(out, Change{Kind: kind, Subject: subject, ID: id, Name: s.name, Address: s.address, Node: s.node, Text: s.text})
 	}
 	for id, now := range after {
 		old, existed := before[id]
@@ -114,7 +115,7 @@ func podStates(s *Snapshot, namespace string) map[string]state {
 		return states
 	}
 	for _, pod := range s.PodsIn(namespace) {
-		states[pod.UID] = state{pod.Name, pod.IP(), strings.TrimSpace(strings.Join([]string{pod.Name, pod.IP(), pod.Status()}, " "))}
+		states[pod.UID] = state{pod.Name, pod.IP(), pod.Node, strings.TrimSpace(strings.Join([]string{pod.Name, pod.IP(), pod.Status()}, " "))}
 	}
 	return states
 }
@@ -131,7 +132,7 @@ func endpointStates(s *Snapshot, namespace string) map[string]state {
 		for i := range slice.Endpoints {
 			e := &slice.Endpoints[i]
 			for _, address := range e.Addresses {
-				states[namespace+"/"+slice.Service()+"/"+address] = state{slice.Service(), address, address + " " + e.State()}
+				states[namespace+"/"+slice.Service()+"/"+address] = state{name: slice.Service(), address: address, text: address + " " + e.State()}
 			}
 		}
 	}

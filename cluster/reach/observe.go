@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/client-go/util/exec"
 	"k8s.io/streaming/pkg/httpstream"
@@ -143,7 +145,10 @@ func run(ctx context.Context, c *cluster.Connection, pod *corev1.Pod, command []
 	if err != nil {
 		return err
 	}
-	socket, err := remotecommand.NewWebSocketExecutor(c.REST(), "GET", request.URL().String())
+	agreed := make(chan struct{})
+	config := rest.CopyConfig(c.REST())
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return upgrade{next, agreed} })
+	socket, err := remotecommand.NewWebSocketExecutor(config, "GET", request.URL().String())
 	if err != nil {
 		return err
 	}
@@ -154,7 +159,9 @@ func run(ctx context.Context, c *cluster.Connection, pod *corev1.Pod, command []
 		return err
 	}
 	var stderr complaint
-	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: stdout, Stderr: &stderr})
+	late, cancel := afterUpgrade(ctx, agreed)
+	defer cancel()
+	err = executor.StreamWithContext(late, remotecommand.StreamOptions{Stdout: stdout, Stderr: &stderr})
 	var code exec.ExitError
 	var status *apierrors.StatusError
 	switch {
@@ -164,6 +171,44 @@ func run(ctx context.Context, c *cluster.Connection, pod *corev1.Pod, command []
 		return &failure{code.ExitStatus(), stderr.String()}
 	}
 	return err
+}
+
+// upgrade says when the server has agreed to a WebSocket.
+type upgrade struct {
+	http.RoundTripper
+	agreed chan<- struct{}
+}
+
+// RoundTrip implements http.RoundTripper; it is called once.
+func (u upgrade) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := u.RoundTripper.RoundTrip(r)
+	if err == nil {
+		close(u.agreed)
+	}
+	return answer, err
+}
+
+// upgradeTime is how long client-go gets to start reading a WebSocket.
+const upgradeTime = 100 * time.Millisecond
+
+// afterUpgrade gives a context that ends with ctx, but not while client-go is
+// between the upgrade and its first read: a connection that is closed then leaves
+// goroutines behind for good (client-go/tools/remotecommand/websocket.go,
+// readDemuxLoop returns without closing the streams).
+func afterUpgrade(ctx context.Context, agreed <-chan struct{}) (context.Context, context.CancelFunc) {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-agreed:
+			select {
+			case <-time.After(upgradeTime):
+			case <-late.Done():
+			}
+		default:
+		}
+		cancel()
+	})
+	return late, func() { stop(); cancel() }
 }
 
 // output is the stdout of a command that prints little; more than maxDump is an
