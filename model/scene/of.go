@@ -1,0 +1,624 @@
+package scene
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"svctour/model"
+	"svctour/model/dns"
+	"svctour/model/endpoints"
+	"svctour/model/path"
+)
+
+// Input is what a scene is made of. All but Snapshot may be left out.
+type Input struct {
+	Snapshot  *model.Snapshot
+	Namespace string
+	Service   string // its name; "" for none
+	Client    model.Client
+	Trace     *path.Trace
+	// Evidence is that of the rules on the trace.
+	Evidence   model.Evidence
+	Resolution *dns.Resolution
+	// Gone are Pods that were removed a moment ago, Fresh the UIDs of what came or
+	// turned.
+	Gone  []model.Change
+	Fresh map[string]bool
+}
+
+// Of makes the picture of a Service: a pure function of its input. Endpoints are
+// those that the EndpointSlices hold, joined by port (discovery/v1); why another
+// Pod is none is model/endpoints' answer.
+func Of(in Input) *Scene {
+	b := &builder{in: in, s: in.Snapshot, machines: map[string]*Machine{}}
+	b.scene = &Scene{Namespace: in.Namespace, Name: in.Service, trace: in.Trace, resolution: in.Resolution, evidence: in.Evidence}
+	b.unread()
+	b.subject()
+	b.nodes()
+	b.pods()
+	b.client()
+	b.names()
+	b.balancer()
+	b.finish()
+	return b.scene
+}
+
+type builder struct {
+	in       Input
+	s        *model.Snapshot
+	scene    *Scene
+	service  *model.Service // whose Pods and band are drawn
+	port     *model.ServicePort
+	machines map[string]*Machine
+	order    []*Machine
+	shares   map[string]float64 // by the address that the client's connections go to
+}
+
+func (b *builder) unread() {
+	for _, resource := range []string{"services", "endpointslices", "pods", "nodes"} {
+		if _, missing := b.s.Sync.Missing[resource]; missing {
+			b.scene.Unread = append(b.scene.Unread, resource)
+		}
+	}
+}
+
+// subject finds the Service that is drawn: the one asked for, or the one that
+// an ExternalName leads to.
+func (b *builder) subject() {
+	svc := b.s.Service(b.in.Namespace, b.in.Service)
+	if svc == nil {
+		return
+	}
+	b.scene.Kind = kindOf(svc)
+	if svc.Type == model.ExternalName {
+		b.scene.Alias = b.alias(svc)
+		svc = nil
+		if at := b.scene.Alias.Service; at != "" {
+			namespace, name, _ := strings.Cut(at, "/")
+			svc = b.s.Service(namespace, name)
+		}
+	}
+	b.service = svc
+	b.scene.service = svc
+	if svc == nil {
+		return
+	}
+	b.port = b.focus(svc)
+	b.scene.port = b.port
+	if !svc.Headless() {
+		b.scene.Band = b.band(svc)
+	}
+}
+
+func kindOf(svc *model.Service) Kind {
+	switch {
+	case svc.Headless():
+		return Headless
+	case svc.Type == model.NodePort, svc.Type == model.LoadBalancer, svc.Type == model.ExternalName:
+		return Kind(svc.Type)
+	}
+	return ClusterIP
+}
+
+// alias follows an ExternalName as CoreDNS does (plugin/kubernetes answers with
+// a CNAME, and looks a name of its own zone up).
+func (b *builder) alias(svc *model.Service) *Alias {
+	const most = 8 // as many CNAMEs as CoreDNS follows for one query (plugin/pkg/upstream)
+	a := &Alias{To: svc.ExternalName}
+	domain := "." + cmp.Or(b.s.DNS.Domain, "cluster.local")
+	for range most {
+		name := strings.TrimSuffix(strings.ToLower(svc.ExternalName), ".")
+		labels := strings.Split(strings.TrimSuffix(name, domain), ".")
+		if !strings.HasSuffix(name, domain) || len(labels) != 3 || labels[2] != "svc" {
+			a.Inside = strings.HasSuffix(name, domain)
+			return a
+		}
+		a.Inside = true
+		next := b.s.Service(labels[1], labels[0])
+		if next == nil {
+			a.Why = "there is no Service " + labels[0] + " in namespace " + labels[1]
+			return a
+		}
+		if next.Type != model.ExternalName {
+			a.Service = next.Key()
+			return a
+		}
+		svc = next
+		a.Inside = false
+	}
+	a.Why = "the names go round in a circle"
+	return a
+}
+
+// focus is the port that the client connects to, else the first.
+func (b *builder) focus(svc *model.Service) *model.ServicePort {
+	if t := b.in.Trace; t != nil && t.Service == svc.Key() {
+		for i := range svc.Ports {
+			p := &svc.Ports[i]
+			if p.Protocol == t.Packet.Protocol && (p.Port == t.Packet.Port || p.NodePort != 0 && p.NodePort == t.Packet.Port) {
+				return p
+			}
+		}
+	}
+	if len(svc.Ports) == 0 {
+		return nil
+	}
+	return &svc.Ports[0]
+}
+
+func (b *builder) band(svc *model.Service) *Band {
+	band := &Band{UID: svc.UID, Name: svc.Name, Address: svc.ClusterIP(), Selector: labelText(svc.Selector)}
+	for i := range svc.Ports {
+		p := &svc.Ports[i]
+		band.Ports = append(band.Ports, Port{
+			Name: p.Name, Protocol: p.Protocol, Number: p.Port, Target: cmp.Or(p.TargetPort, strconv.Itoa(int(p.Port))),
+			NodePort: p.NodePort, Here: p == b.port,
+		})
+	}
+	mode := b.s.Proxy.Mode
+	if b.in.Trace != nil {
+		mode = b.in.Trace.Mode
+	}
+	band.Where = "on no interface"
+	if mode == path.ModeIPVS {
+		band.Where = "on every node's kube-ipvs0"
+	}
+	if svc.SessionAffinity == "ClientIP" {
+		band.Traits = append(band.Traits, "affinity ClientIP")
+	}
+	if svc.InternalTrafficPolicy == "Local" {
+		band.Traits = append(band.Traits, "internal Local")
+	}
+	if svc.ExternalTrafficPolicy == "Local" {
+		band.Traits = append(band.Traits, "external Local")
+	}
+	return band
+}
+
+// labelText prints labels as kubectl does: k=v,k=v in key order.
+func labelText(labels map[string]string) string {
+	parts := make([]string, 0, len(labels))
+	for key, value := range labels {
+		parts = append(parts, key+"="+value)
+	}
+	sort.Strings(parts)
+	return strings.Join(parts, ",")
+}
+
+// nodes are the machines, also where Nodes cannot be read and Pods name them.
+func (b *builder) nodes() {
+	for _, node := range b.s.Nodes {
+		m := b.machine(node.Name)
+		m.Address, m.Ready, m.Known = node.InternalIP(), node.Ready(), true
+	}
+}
+
+// machine gives the machine of a name, which is made if it is not there.
+func (b *builder) machine(name string) *Machine {
+	m := b.machines[name]
+	if m == nil {
+		m = &Machine{Name: name}
+		b.machines[name] = m
+		b.order = append(b.order, m)
+	}
+	return m
+}
+
+// place puts a Pod on its machine.
+func (b *builder) place(node string, pod Pod) {
+	pod.Fresh = b.in.Fresh[pod.UID]
+	if node == "" {
+		b.scene.Loose = append(b.scene.Loose, pod)
+		return
+	}
+	m := b.machine(node)
+	m.Pods = append(m.Pods, pod)
+	if pod.State == Ready {
+		m.Pulse++
+	}
+}
+
+func (b *builder) pods() {
+	b.shares = sharesOf(b.in.Trace)
+	held := map[string]*entry{} // by Pod, "namespace/name", and by the address of what is no Pod
+	if b.service != nil {
+		held = b.entries()
+	}
+	client := ""
+	if b.in.Client.Kind == model.ClientPod {
+		client = b.in.Client.Namespace + "/" + b.in.Client.Name
+	}
+	selected := false
+	for _, pod := range b.s.PodsIn(b.namespace()) {
+		if e := held[pod.Key()]; e != nil || b.service != nil && endpoints.Selects(b.service, pod) {
+			b.place(pod.Node, b.pod(pod, e))
+			selected = true
+		}
+	}
+	for _, e := range sortedEntries(held) {
+		if e.pod == nil {
+			b.place(e.endpoint.Node, Pod{
+				Key: e.address, Name: "no Pod", Address: e.host, Port: e.port, State: stateOf(e.endpoint),
+				Share: b.shares[e.address], Why: stateWhy(stateOf(e.endpoint)),
+			})
+		}
+	}
+	if !selected && len(held) == 0 && b.strangers() {
+		for _, pod := range b.s.PodsIn(b.namespace()) {
+			if pod.Key() != client {
+				b.place(pod.Node, b.stranger(pod))
+			}
+		}
+	}
+	for i := range b.in.Gone {
+		c := &b.in.Gone[i]
+		b.place(c.Node, Pod{Key: b.in.Namespace + "/" + c.Name, UID: c.ID, Name: c.Name, Address: c.Address, State: Gone})
+	}
+	b.sortPods()
+}
+
+// strangers says whether the namespace's other Pods are shown: while there is no
+// Service, or where its selector picks none.
+func (b *builder) strangers() bool {
+	return b.scene.Kind == NoService || b.service != nil && endpoints.Selecting(b.service)
+}
+
+func (b *builder) namespace() string {
+	if b.service != nil {
+		return b.service.Namespace
+	}
+	return b.in.Namespace
+}
+
+// entry is what the EndpointSlices hold of one address for the port.
+type entry struct {
+	pod      *model.Pod
+	endpoint *model.Endpoint
+	address  string // "ip:port"
+	host     string
+	port     int32
+}
+
+func (b *builder) entries() map[string]*entry {
+	held := map[string]*entry{}
+	add := func(host string, port int32, e *model.Endpoint) {
+		one := &entry{endpoint: e, host: host, port: port, address: net.JoinHostPort(host, strconv.Itoa(int(port)))}
+		key := one.address
+		if ref := e.Target; ref != nil && ref.Kind == "Pod" {
+			if one.pod = b.s.Pod(cmp.Or(ref.Namespace, b.service.Namespace), ref.Name); one.pod != nil {
+				key = one.pod.Key()
+			}
+		}
+		if old := held[key]; old == nil || !e.IsTerminating() {
+			held[key] = one
+		}
+	}
+	slices := b.s.ServiceSlices(b.service.Namespace, b.service.Name)
+	if b.port != nil {
+		for at, e := range endpoints.Joined(slices, b.port) {
+			add(at.Addr().String(), int32(at.Port()), e)
+		}
+		return held
+	}
+	for _, slice := range slices { // a headless Service without ports
+		for i := range slice.Endpoints {
+			if e := &slice.Endpoints[i]; len(e.Addresses) > 0 {
+				add(e.Addresses[0], 0, e)
+			}
+		}
+	}
+	return held
+}
+
+func sortedEntries(held map[string]*entry) []*entry {
+	out := make([]*entry, 0, len(held))
+	for _, e := range held {
+		out = append(out, e)
+	}
+	slices.SortFunc(out, func(a, b *entry) int { return cmp.Compare(a.address, b.address) })
+	return out
+}
+
+func stateOf(e *model.Endpoint) State {
+	switch {
+	case e.IsReady():
+		return Ready
+	case e.IsTerminating() && e.IsServing():
+		return Serving
+	case e.IsTerminating():
+		return Terminating
+	}
+	return NotReady
+}
+
+func stateWhy(s State) string {
+	switch s {
+	case Serving:
+		return "terminating, serves"
+	case Terminating:
+		return "terminating"
+	case NotReady:
+		return "not ready"
+	}
+	return ""
+}
+
+// pod is a Pod that the Service selects, or whose address a slice holds.
+func (b *builder) pod(pod *model.Pod, e *entry) Pod {
+	out := bare(pod)
+	if e != nil {
+		out.State, out.Port = stateOf(e.endpoint), e.port
+		if e.host != "" {
+			out.Address = e.host
+		}
+		out.Share = b.shares[e.address]
+		out.Why = stateWhy(out.State)
+		if status := pod.Status(); out.State == NotReady && status != "Running" && status != "" {
+			out.Why = "not ready: " + status
+		}
+		return out
+	}
+	out.State = Outside
+	row := endpoints.Rows(b.s, b.service, pod)[max(0, b.portIndex())]
+	switch row.Reason {
+	case endpoints.NotScheduled, endpoints.NoAddress:
+		out.State, out.Why = Pending, pod.Status()
+	case endpoints.Ended:
+		out.State, out.Why = Ended, pod.Status()
+	case endpoints.NoNamedPort:
+		out.Why = "no port named " + b.port.TargetPort
+	case endpoints.OtherProtocol:
+		out.Why = "port " + b.port.TargetPort + " is not " + b.port.Protocol
+	case endpoints.OtherFamily:
+		out.Why = "no address of its IP family"
+	case endpoints.NodeMissing:
+		out.Why = "its Node is gone"
+	case endpoints.NoSelector:
+		out.Why = "not in its EndpointSlices"
+	default:
+		out.Why = "not in the EndpointSlice yet"
+	}
+	return out
+}
+
+func (b *builder) portIndex() int {
+	for i := range b.service.Ports {
+		if &b.service.Ports[i] == b.port {
+			return i
+		}
+	}
+	return -1
+}
+
+// stranger is a Pod that is shown because the Service selects none.
+func (b *builder) stranger(pod *model.Pod) Pod {
+	out := bare(pod)
+	out.State, out.Stranger = Outside, true
+	switch {
+	case pod.Ended():
+		out.State, out.Why = Ended, pod.Status()
+	case pod.IP() == "":
+		out.State, out.Why = Pending, pod.Status()
+	case b.service == nil && pod.Terminating():
+		out.State, out.Why = Terminating, "terminating"
+	case b.service == nil && !pod.Ready():
+		out.State, out.Why = NotReady, "not ready"
+	case b.service == nil:
+		out.State = Ready
+	default:
+		out.Why = unlike(b.service.Selector, pod.Labels)
+	}
+	return out
+}
+
+// unlike is what the Pod has where a selector wants something else.
+func unlike(selector, labels map[string]string) string {
+	var parts []string
+	for _, key := range endpoints.Missing(selector, labels) {
+		if value, has := labels[key]; has {
+			parts = append(parts, key+"="+value)
+		} else {
+			parts = append(parts, "no label "+key)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func bare(pod *model.Pod) Pod {
+	out := Pod{Key: pod.Key(), UID: pod.UID, Name: pod.Name, Address: pod.IP()}
+	for i := range pod.Containers {
+		out.Restarts += pod.Containers[i].Restarts
+	}
+	return out
+}
+
+// sharesOf gives, by "ip:port", which part of the client's connections goes there.
+func sharesOf(t *path.Trace) map[string]float64 {
+	shares := map[string]float64{}
+	if t == nil {
+		return shares
+	}
+	for i := range t.Outcomes {
+		if d := t.Outcomes[i].Destination; d != nil {
+			shares[net.JoinHostPort(d.IP, strconv.Itoa(int(d.Port)))] += t.Outcomes[i].Probability
+		}
+	}
+	return shares
+}
+
+// sortPods puts the oldest Pod first, so that one that comes moves no other.
+func (b *builder) sortPods() {
+	born := map[string]int64{}
+	for _, pod := range b.s.PodsIn(b.namespace()) {
+		born[pod.UID] = pod.Created.Unix()
+	}
+	for _, m := range b.order {
+		slices.SortStableFunc(m.Pods, func(x, y Pod) int {
+			return cmp.Or(cmp.Compare(born[x.UID], born[y.UID]), cmp.Compare(x.Key, y.Key))
+		})
+	}
+}
+
+func (b *builder) client() {
+	c := b.in.Client
+	switch c.Kind {
+	case model.ClientPod:
+		out := &Client{Kind: c.Kind, Key: c.Namespace + "/" + c.Name, Label: c.Name}
+		switch pod := b.s.Pod(c.Namespace, c.Name); {
+		case pod == nil && slices.Contains(b.scene.Unread, "pods"):
+			out.Why = "Pods cannot be read"
+		case pod == nil:
+			out.Why = "not there yet"
+		default:
+			out.UID, out.Address, out.Machine, out.Ready = pod.UID, pod.IP(), pod.Node, pod.Ready()
+			if pod.IP() == "" {
+				out.Why = pod.Status()
+			} else if !pod.Ready() {
+				out.Why = "not ready"
+			}
+			if pod.Node != "" {
+				b.machine(pod.Node)
+			}
+		}
+		b.scene.Client = out
+	case model.ClientNode:
+		b.scene.Client = &Client{Kind: c.Kind, Key: c.Name, Label: c.Name, Address: b.machine(c.Name).Address, Machine: c.Name, Ready: true}
+	case model.ClientOutside:
+		out := &Client{Kind: c.Kind, Label: "outside", Ready: true}
+		if c.Address.IsValid() {
+			out.Address = c.Address.String()
+		}
+		b.scene.Client = out
+	}
+}
+
+// names finds the Service that answers the client's queries, by the address
+// that is in its resolv.conf.
+func (b *builder) names() {
+	server := ""
+	if r := b.in.Resolution; r != nil && len(r.ResolvConf.Nameservers) > 0 {
+		server = r.ResolvConf.Nameservers[0]
+	} else if len(b.s.DNS.Servers) > 0 {
+		server = b.s.DNS.Servers[0]
+	}
+	if server == "" {
+		return
+	}
+	n := &Names{Address: server}
+	b.scene.Names = n
+	for _, svc := range b.s.Services {
+		if !slices.Contains(svc.ClusterIPs, server) {
+			continue
+		}
+		n.Name = svc.Name
+		port := &model.ServicePort{}
+		for i := range svc.Ports {
+			if svc.Ports[i].Port == 53 && svc.Ports[i].Protocol == "UDP" {
+				port = &svc.Ports[i]
+			}
+		}
+		for at, e := range endpoints.Joined(b.s.ServiceSlices(svc.Namespace, svc.Name), port) {
+			n.All++
+			one := Pod{Key: at.String(), Name: "no Pod", Address: at.Addr().String(), Port: int32(at.Port()), State: stateOf(e)}
+			one.Why = stateWhy(one.State)
+			if one.State == Ready {
+				n.Ready++
+			}
+			if e.Target != nil && e.Target.Kind == "Pod" {
+				one.Key, one.UID, one.Name = cmp.Or(e.Target.Namespace, svc.Namespace)+"/"+e.Target.Name, e.Target.UID, e.Target.Name
+			}
+			if e.Node != "" {
+				m := b.machine(e.Node)
+				m.Names = append(m.Names, one)
+			}
+		}
+		return
+	}
+}
+
+func (b *builder) balancer() {
+	svc := b.service
+	if svc == nil || b.scene.Kind == ExternalName {
+		return
+	}
+	switch {
+	case svc.Type == model.LoadBalancer:
+		out := &Balancer{Title: "load balancer", Class: svc.LoadBalancerClass, Pending: len(svc.Ingress) == 0}
+		if len(svc.Ingress) > 0 {
+			out.Address = cmp.Or(svc.Ingress[0].IP, svc.Ingress[0].Hostname)
+		}
+		if len(svc.Ingress) > 1 {
+			out.Address += fmt.Sprintf(" +%d", len(svc.Ingress)-1)
+		}
+		for i := range svc.Ports {
+			out.Doors = out.Doors || svc.Ports[i].NodePort != 0
+		}
+		b.scene.Balancer = out
+	case len(svc.ExternalIPs) > 0:
+		b.scene.Balancer = &Balancer{Title: "external IP", Address: strings.Join(svc.ExternalIPs, " ")}
+	}
+}
+
+// finish counts, opens the doors, and orders the machines.
+func (b *builder) finish() {
+	slices.SortFunc(b.order, func(x, y *Machine) int { return cmp.Compare(x.Name, y.Name) })
+	if band := b.scene.Band; band != nil {
+		all := 0
+		for _, m := range b.order {
+			for i := range m.Pods {
+				if m.Pods[i].Port != 0 {
+					all++
+				}
+			}
+			band.Ready += m.Pulse
+		}
+		for i := range b.scene.Loose {
+			if p := &b.scene.Loose[i]; p.Port != 0 {
+				all++
+				if p.State == Ready {
+					band.Ready++
+				}
+			}
+		}
+		band.All = all
+		b.doors()
+	}
+	for _, m := range b.order {
+		b.scene.Machines = append(b.scene.Machines, *m)
+	}
+}
+
+// doors are the nodePorts of each machine. A connection is refused where no
+// endpoint can be used, and dropped where none of this node's can be under
+// traffic policy Local (pkg/proxy/topology.go, CategorizeEndpoints).
+func (b *builder) doors() {
+	svc := b.service
+	list := b.s.ServiceSlices(svc.Namespace, svc.Name)
+	for i := range svc.Ports {
+		p := &svc.Ports[i]
+		if p.NodePort == 0 {
+			continue
+		}
+		usable, here := false, map[string]bool{}
+		for _, e := range endpoints.Joined(list, p) {
+			if e.IsReady() || e.IsServing() && e.IsTerminating() {
+				usable, here[e.Node] = true, true
+			}
+		}
+		for _, m := range b.order {
+			door := Door{Port: p.NodePort, Here: p == b.port}
+			switch {
+			case !usable:
+				door.State = Refuses
+			case svc.ExternalTrafficPolicy == "Local" && !here[m.Name]:
+				door.State = Drops
+			}
+			m.Doors = append(m.Doors, door)
+		}
+	}
+}
