@@ -9,7 +9,10 @@
 // The format that teachers write is described in docs/lessons.md.
 package lessons
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Format is the version of the lesson format that this package reads.
 const Format = 1
@@ -73,10 +76,22 @@ type Prediction struct {
 // Show says what the panes beside the story are about. In a Step the fields
 // may hold ${…}; Play.Show expands them. Each may be "".
 type Show struct {
-	Service string `json:"service,omitempty" yaml:"service"` // Service of the map and the endpoints
+	Service string `json:"service,omitempty" yaml:"service"` // Service of the stage and the endpoints
 	From    string `json:"from,omitempty" yaml:"from"`       // the client: pod/NAME, node/NAME or outside
 	Name    string `json:"name,omitempty" yaml:"name"`       // DNS name to resolve from the client
 	Target  string `json:"target,omitempty" yaml:"target"`   // what the client connects to: web, 10.96.1.2:80
+	// Open names the panes that the step is about, besides the stage: endpoints,
+	// dns and path, with commas between them. The others wait as one line.
+	Open string `json:"open,omitempty" yaml:"open"`
+}
+
+// Opens says whether the step is about a pane.
+func (s Show) Opens(pane string) bool {
+	return slices.Contains(s.open(), pane)
+}
+
+func (s Show) open() []string {
+	return strings.FieldsFunc(s.Open, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // Setup is a start state: commands that bring it about and the CEL expression

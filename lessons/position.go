@@ -197,5 +197,5 @@ func (at Position) Show(s *model.Snapshot) Show {
 			fields[i] = value
 		}
 	}
-	return Show{Service: fields[0], From: fields[1], Name: fields[2], Target: fields[3]}
+	return Show{Service: fields[0], From: fields[1], Name: fields[2], Target: fields[3], Open: at.Step().Show.Open}
 }

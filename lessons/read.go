@@ -130,6 +130,11 @@ func (r *reader) step(s section, show Show, files map[string]string, previous *S
 		}
 	}
 	step.Show = show
+	for _, pane := range show.open() {
+		if pane != "endpoints" && pane != "dns" && pane != "path" {
+			r.add(s.line, 0, "open %q: want endpoints, dns or path", pane)
+		}
+	}
 	for i, text := range []string{show.Service, show.From, show.Name, show.Target} {
 		t, err := parseTemplate(text)
 		if err != nil {

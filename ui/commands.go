@@ -304,4 +304,4 @@ func closeSession(s shell.Session) tea.Cmd {
 // tickMsg is one step of animation.
 type tickMsg struct{}
 
-const tickTime = 120 * time.Millisecond
+const tickTime = 50 * time.Millisecond

@@ -293,6 +293,8 @@ func (b *builder) entries() map[string]*entry {
 			if one.pod = b.s.Pod(cmp.Or(ref.Namespace, b.service.Namespace), ref.Name); one.pod != nil {
 				key = one.pod.Key()
 			}
+		} else if pod := b.s.PodByIP(host); e.Target == nil && pod != nil && pod.Namespace == b.service.Namespace {
+			one.pod, key = pod, pod.Key()
 		}
 		if old := held[key]; old == nil || !e.IsTerminating() {
 			held[key] = one

@@ -119,7 +119,7 @@ func (b *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 
 func (b *Screen) spin(t *theme.Theme) string {
 	if t.Box == frame.ASCII {
-		return [...]string{"-", "\\", "|", "/"}[b.ticks%4]
+		return [...]string{"-", "\\", "|", "/"}[b.ticks/2%4]
 	}
-	return spinner[b.ticks%len(spinner)]
+	return spinner[b.ticks/2%len(spinner)]
 }

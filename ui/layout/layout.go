@@ -2,7 +2,11 @@
 // rectangles.
 package layout
 
-import "svctour/ui/frame"
+import (
+	"slices"
+
+	"svctour/ui/frame"
+)
 
 // Class is how much fits on the screen.
 type Class uint8
@@ -51,6 +55,7 @@ type Tour struct {
 type Wants struct {
 	Story, File, Command int
 	Panes                []int // of the live panes; where only one is shown, its rows alone
+	Least                []int // rows that a live pane needs at least; 3 where it is left out
 	// Wide says that the command's reply needs the whole width.
 	Wide bool
 	// Reading says that the story is in focus: where room is short it gets
@@ -73,7 +78,7 @@ func ArrangeTour(w, h int, wants Wants) Tour {
 			t.Story = frame.Rect{X: 0, Y: body.Y, W: left, H: rest[0]}
 			t.File = frame.Rect{X: 0, Y: body.Y + rest[0], W: left, H: rest[1]}
 			t.System = frame.Rect{X: left, Y: body.Y, W: w - left, H: body.H}
-			t.Panes = stack(t.System, wants.Panes)
+			t.Panes = stack(t.System, wants.Panes, wants.Least)
 			return t
 		}
 		rows := Share(body.H, []int{wants.Story + 2, fileRows(wants.File), wants.Command + 2}, []int{8, min(fileRows(wants.File), 6), 5})
@@ -81,7 +86,7 @@ func ArrangeTour(w, h int, wants Wants) Tour {
 		t.File = frame.Rect{X: 0, Y: body.Y + rows[0], W: left, H: rows[1]}
 		t.Command = frame.Rect{X: 0, Y: body.Y + rows[0] + rows[1], W: left, H: rows[2]}
 		t.System = frame.Rect{X: left, Y: body.Y, W: w - left, H: body.H}
-		t.Panes = stack(t.System, wants.Panes)
+		t.Panes = stack(t.System, wants.Panes, wants.Least)
 	case Medium:
 		command := 3
 		room := body.H - command
@@ -112,11 +117,10 @@ func fileRows(lines int) int {
 }
 
 // stack divides the inside of a box into panes with a rule between them.
-func stack(box frame.Rect, wants []int) []frame.Rect {
+func stack(box frame.Rect, wants, least []int) []frame.Rect {
 	inner := box.Inset(1)
-	least := make([]int, len(wants))
-	for i := range least {
-		least[i] = 3
+	if least == nil {
+		least = slices.Repeat([]int{3}, len(wants))
 	}
 	rows := Share(inner.H-(len(wants)-1), wants, least)
 	panes := make([]frame.Rect, len(wants))

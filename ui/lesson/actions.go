@@ -52,10 +52,11 @@ func (l *Screen) Actions() []shell.Action {
 		shell.Action{ID: "page up", Keys: []string{"pgup"}, Title: "a page up", Hidden: true},
 		shell.Action{ID: "page down", Keys: []string{"pgdown"}, Title: "a page down", Hidden: true},
 		shell.Action{ID: "rules", Keys: []string{"x"}, Title: "rules", Help: "each rule as the node's tools print it", Quiet: l.size.W < 100},
+		shell.Action{ID: "full", Keys: fullKeys(l.full), Title: fullTitle(l.full), Help: "the stage on the whole screen, or the lesson again", Quiet: l.size.W < 100},
 		shell.Action{ID: "look", Keys: []string{"o"}, Title: "look again", Help: "read all rules of the node again", Quiet: true, Hidden: !l.watching()},
 		l.doctorAction(), l.fixAction(),
 		shell.Action{ID: "undo", Keys: []string{"u"}, Title: "undo the fix", Help: "put back what stood there before the last fix", Hidden: !l.undo, Why: noUndo(l.undo)},
-		shell.Action{ID: "contents", Keys: []string{"l", "esc"}, Title: "lessons", Help: "the list of lessons", Quiet: l.size.W < 100},
+		shell.Action{ID: "contents", Keys: leaveKeys(l.full), Title: "lessons", Help: "the list of lessons", Quiet: l.size.W < 100},
 		shell.Action{ID: "quit", Keys: []string{"q"}, Title: "quit"},
 	)
 	for p := storyPane; p < panes; p++ {
@@ -85,6 +86,28 @@ func (l *Screen) service() string {
 		return v.Focus.Service
 	}
 	return ""
+}
+
+// fullKeys and leaveKeys share esc: it leads out of what was entered last.
+func fullKeys(full bool) []string {
+	if full {
+		return []string{"z", "esc"}
+	}
+	return []string{"z"}
+}
+
+func leaveKeys(full bool) []string {
+	if full {
+		return []string{"l"}
+	}
+	return []string{"l", "esc"}
+}
+
+func fullTitle(full bool) string {
+	if full {
+		return "lesson"
+	}
+	return "full stage"
 }
 
 func noUndo(undo bool) string {
@@ -180,6 +203,8 @@ func (l *Screen) Do(id string, n int) shell.Intent {
 		return l.again()
 	case "look":
 		return shell.Look{}
+	case "full":
+		l.full = !l.full
 	case "rules":
 		if l.live.Rules = !l.live.Rules; l.live.Rules {
 			l.lookAt(pathPane)
@@ -243,10 +268,10 @@ func (l *Screen) doPane(id string, n int) shell.Intent {
 
 func (l *Screen) scrollTo(offset int) { l.scroll[l.focus] = max(0, offset) }
 
-// followPacket shows the path when a packet walks along it.
+// followPacket shows the stage when a packet walks over it.
 func (l *Screen) followPacket() {
 	if l.live.Moving() && l.class() != layout.Large {
-		l.lookAt(pathPane)
+		l.lookAt(stagePane)
 	}
 }
 

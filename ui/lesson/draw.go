@@ -16,6 +16,10 @@ import (
 func (l *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 	w, h := s.Size()
 	d := l.arrange(w, h, t)
+	if l.full && d.tour.Class != layout.TooSmall {
+		d.full(s)
+		return
+	}
 	switch d.tour.Class {
 	case layout.Large:
 		d.large(s)
@@ -58,17 +62,27 @@ func (l *Screen) arrange(w, h int, t *theme.Theme) *drawing {
 			wants.File = d.rows[filePane].Len()
 		}
 		for _, p := range livePanes {
-			d.rows[p] = d.paneRows(p, widths.System.W-4)
-			wants.Panes = append(wants.Panes, d.rows[p].Len())
+			want, least := widths.System.H, stageRows
+			if p != stagePane {
+				d.rows[p] = d.waiting(p)
+				if least = 1; l.open(p) {
+					d.rows[p] = d.paneRows(p, widths.System.W-4)
+					least = min(d.rows[p].Len(), openRows)
+				}
+				want = least
+			}
+			wants.Panes, wants.Least = append(wants.Panes, want), append(wants.Least, least)
 		}
-		spread(wants.Panes, widths.System.H-2-(len(livePanes)-1))
 		wants.Story, wants.Command = d.rows[storyPane].Len(), commands.Len()
 		wants.Wide = widest > left
 	} else {
 		tab := l.tab()
 		d.rows[storyPane] = d.storyLines(w - 4)
-		d.rows[tab] = d.paneRows(tab, w-4)
-		wants.Panes = []int{d.rows[tab].Len()}
+		wants.Panes = []int{stageRows}
+		if tab != stagePane {
+			d.rows[tab] = d.paneRows(tab, w-4)
+			wants.Panes = []int{d.rows[tab].Len()}
+		}
 		wants.Story, wants.Reading = d.rows[storyPane].Len(), l.focus == storyPane
 	}
 	d.tour = layout.ArrangeTour(w, h, wants)
@@ -81,7 +95,7 @@ func (d *drawing) height(p pane) int {
 	_, live := p.livePane()
 	switch {
 	case tour.Class == layout.Large && live:
-		return tour.Panes[p-mapPane].H
+		return tour.Panes[p-stagePane].H
 	case tour.Class == layout.Large && p == filePane:
 		return tour.File.H - 2
 	case tour.Class == layout.Large && p == commandPane:
@@ -101,17 +115,42 @@ func (l *Screen) offset(p pane) int {
 	return live.Offset(l.scroll[p], d.rows[p].Len(), d.height(p))
 }
 
-// spread gives each pane a blank row at its end if there is room for all.
-func spread(wants []int, room int) {
-	for _, rows := range wants {
-		room -= rows
+// The rows that the stage needs at least, and that an open pane gets at most
+// without taking them from the stage.
+const (
+	stageRows = 12
+	openRows  = 11
+)
+
+// waiting is a pane that is not open, in one line.
+func (d *drawing) waiting(p pane) frame.Lines {
+	at, _ := p.livePane()
+	if d.view.State == nil {
+		return frame.Lines{nil}
 	}
-	if room < len(wants) {
+	if row := d.view.Summary(at, d.t); row != nil {
+		return frame.Lines{row}
+	}
+	return frame.Lines{frame.L("nothing to show yet", d.t.Muted)}
+}
+
+// full is the stage on the whole screen.
+func (d *drawing) full(s *frame.Surface) {
+	w, h := s.Size()
+	box := s.Sub(frame.Rect{X: 0, Y: 1, W: w, H: h - 2})
+	inner := box.Box(d.t.Box, d.t.Focus)
+	box.Heading(0, frame.L(d.paneTitle(stagePane), d.t.Title), d.evidence(stagePane))
+	d.stage(inner)
+}
+
+// stage draws the picture in a box.
+func (d *drawing) stage(inner *frame.Surface) {
+	w, h := inner.Size()
+	if d.view.State == nil {
+		inner.Sub(frame.Rect{X: 1, Y: 0, W: w - 2, H: h}).Lines(frame.Lines{frame.L("Reading the cluster"+d.t.Glyph.Pending, d.t.Muted)}, 0)
 		return
 	}
-	for i := range wants {
-		wants[i]++
-	}
+	d.view.DrawStage(inner, d.t)
 }
 
 // tab is the live pane that a screen without room for all shows.
@@ -138,8 +177,12 @@ func (d *drawing) large(s *frame.Surface) {
 			box.Rule(y, t.Box, d.borderStyle(livePanes...))
 		}
 		box.Heading(y, d.title(p, d.paneTitle(p)), d.evidence(p))
-		inner := s.Sub(frame.Rect{X: area.X + 1, Y: area.Y, W: area.W - 2, H: area.H})
-		live.Scrolled(inner, t, d.rows[p], d.scroll[p])
+		if p == stagePane {
+			d.stage(s.Sub(area))
+		} else {
+			inner := s.Sub(frame.Rect{X: area.X + 1, Y: area.Y, W: area.W - 2, H: area.H})
+			live.Scrolled(inner, t, d.rows[p], d.scroll[p])
+		}
 		s.Click(area, "pane", int(p))
 	}
 }
@@ -150,7 +193,7 @@ func (d *drawing) tabs(s *frame.Surface) {
 	inner := box.Box(t.Box, d.borderStyle(l.tab()))
 	var head frame.Line
 	x := 2
-	for p := mapPane; p < panes; p++ {
+	for p := stagePane; p < panes; p++ {
 		if p == filePane && l.play.Step().File == nil {
 			continue
 		}
@@ -168,6 +211,10 @@ func (d *drawing) tabs(s *frame.Surface) {
 		x += frame.Width(label)
 	}
 	box.Heading(0, head, d.evidence(l.tab()))
+	if l.tab() == stagePane {
+		d.stage(inner)
+		return
+	}
 	iw, ih := inner.Size()
 	live.Scrolled(inner.Sub(frame.Rect{X: 1, Y: 0, W: iw - 2, H: ih}), t, d.rows[l.tab()], l.scroll[l.tab()])
 }
@@ -194,9 +241,13 @@ func (d *drawing) box(s *frame.Surface, p pane, area frame.Rect, title, note fra
 	box := s.Sub(area)
 	inner := box.Box(d.t.Box, d.borderStyle(p))
 	box.Heading(0, title, note)
+	s.Click(area, "pane", int(p))
+	if p == stagePane {
+		d.stage(inner)
+		return
+	}
 	iw, ih := inner.Size()
 	live.Scrolled(inner.Sub(frame.Rect{X: 1, Y: 0, W: iw - 2, H: ih}), d.t, d.rows[p], d.scroll[p])
-	s.Click(area, "pane", int(p))
 }
 
 func (d *drawing) borderStyle(group ...pane) frame.Style {

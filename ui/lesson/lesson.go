@@ -3,6 +3,8 @@
 package lesson
 
 import (
+	"strings"
+
 	"svctour/lessons"
 	"svctour/model"
 	"svctour/model/path"
@@ -17,7 +19,7 @@ type pane int
 
 const (
 	storyPane pane = iota
-	mapPane
+	stagePane
 	endpointsPane
 	dnsPane
 	pathPane
@@ -26,16 +28,16 @@ const (
 	panes
 )
 
-var paneTitles = [panes]string{"Lesson", "Map", "Endpoints", "DNS", "Path", "Manifest", "Commands"}
+var paneTitles = [panes]string{"Lesson", "Stage", "Endpoints", "DNS", "Path", "Manifest", "Commands"}
 
 // livePanes are always visible on a large screen.
-var livePanes = []pane{mapPane, endpointsPane, dnsPane, pathPane}
+var livePanes = []pane{stagePane, endpointsPane, dnsPane, pathPane}
 
 // livePane gives the live pane that p is.
 func (p pane) livePane() (live.Pane, bool) {
 	switch p {
-	case mapPane:
-		return live.Map, true
+	case stagePane:
+		return live.Stage, true
 	case endpointsPane:
 		return live.Endpoints, true
 	case dnsPane:
@@ -77,6 +79,7 @@ type Screen struct {
 	problem   string // a check that could not be evaluated, a command that could not be made
 
 	doctor bool // the diagnosis stands where the story does
+	full   bool // the stage takes the whole screen
 	undo   bool // a fix was applied that can be taken back
 }
 
@@ -87,7 +90,7 @@ func New(play *lessons.Play, namespace string, size shell.Size, seed uint64, t *
 		namespace: namespace,
 		size:      size,
 		theme:     t,
-		lastTab:   mapPane,
+		lastTab:   stagePane,
 		live:      live.New(namespace, seed),
 		texts:     live.NewTexts(),
 	}
@@ -212,19 +215,23 @@ func (l *Screen) opening() pane {
 	return l.telling()
 }
 
-// telling is the live pane that has most to tell about the step. Where there is
-// no Service yet, the map has: the others would only say so.
+// telling is the live pane that has most to tell about the step: the one that it
+// is about, else the stage.
 func (l *Screen) telling() pane {
-	switch v := l.live.State(); {
-	case v == nil:
-		return mapPane
-	case v.Trace != nil && l.play.Step().File == nil:
-		return pathPane
-	case v.HasService():
-		return endpointsPane
+	for _, p := range livePanes {
+		if p != stagePane && l.about(p) {
+			return p
+		}
 	}
-	return mapPane
+	return stagePane
 }
+
+// about says whether the step is about a pane, so that it is open.
+func (l *Screen) about(p pane) bool { return l.facts.show.Opens(strings.ToLower(paneTitles[p])) }
+
+// open says whether a pane shows all that it has, where there is room: the others
+// wait as one line.
+func (l *Screen) open(p pane) bool { return p == stagePane || p == l.focus || l.about(p) }
 
 // lookAt moves the focus to a pane.
 func (l *Screen) lookAt(p pane) {
@@ -253,9 +260,9 @@ func (l *Screen) pathInSight() bool {
 	case layout.Large:
 		return true
 	case layout.Medium:
-		return l.tab() == pathPane
+		return l.tab() == pathPane || l.tab() == stagePane
 	}
-	return l.focus == pathPane || l.live.Waiting()
+	return l.focus == pathPane || l.focus == stagePane || l.live.Waiting()
 }
 
 // Status is where the lesson stands, for the header.

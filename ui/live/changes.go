@@ -9,7 +9,7 @@ import (
 )
 
 // calm is how many ticks a change stays marked.
-const calm = 12
+const calm = 30
 
 // Changes are the marks of what came, went or turned a moment ago. They age by
 // ticks, not by a clock. A value is immutable: After gives a new one.

@@ -1,6 +1,10 @@
 package live
 
-import "sync"
+import (
+	"maps"
+	"slices"
+	"sync"
+)
 
 // memo keeps what was made for a key, so that it is made once. It may be used
 // by several goroutines.
@@ -12,6 +16,13 @@ type memo[K comparable, V any] struct {
 
 func newMemo[K comparable, V any](most int) *memo[K, V] {
 	return &memo[K, V]{most: most, made: map[K]V{}}
+}
+
+// keys are those of the values that are kept.
+func (m *memo[K, V]) keys() []K {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Keys(m.made))
 }
 
 func (m *memo[K, V]) get(key K, create func() V) V {

@@ -9,6 +9,7 @@ import (
 	"svctour/model/path"
 	"svctour/ui/frame"
 	"svctour/ui/shell"
+	"svctour/ui/stage"
 	"svctour/ui/theme"
 )
 
@@ -17,7 +18,7 @@ type Pane int
 
 // The panes, in the order in which they stand on a screen.
 const (
-	Map Pane = iota
+	Stage Pane = iota
 	Endpoints
 	DNS
 	Path
@@ -29,12 +30,13 @@ const (
 type Panes struct {
 	// Rules says whether the text of each rule stands on the path.
 	Rules bool
+	// Still says that nothing moves: a packet is shown where it comes to its end.
+	Still bool
 
 	namespace string
 	state     *State // nil until the first was computed
 	tick      int
 	walk      *Walk
-	rest      int     // for how many ticks the packet has stood on its hop
 	looks     []*Look // at the node, which no state has taken in yet
 	forget    bool    // what was seen so far is of no interest to the next state
 	request   Request
@@ -90,6 +92,7 @@ func (p *Panes) Work() func(*model.Snapshot, Focus) *State {
 		if answer != nil {
 			answer.find(next)
 		}
+		next.draft(present)
 		return next
 	}
 }
@@ -98,7 +101,7 @@ func (p *Panes) Work() func(*model.Snapshot, Focus) *State {
 // second time.
 func (v *State) again(s *model.Snapshot, f Focus) *State {
 	if v == nil || v.Snapshot != s || v.Focus != f {
-		return Compute(s, f)
+		return compute(s, f)
 	}
 	same := *v
 	return &same
@@ -108,7 +111,7 @@ func (v *State) again(s *model.Snapshot, f Focus) *State {
 func (p *Panes) Take(next *State) {
 	p.state, p.forget = next, false
 	p.looks = p.looks[next.looks:]
-	if w := p.walk; w != nil && (next.Trace == nil || w.Outcome >= len(next.Trace.Outcomes) || w.Hop >= len(next.Trace.Outcomes[w.Outcome].Hops)) {
+	if w := p.walk; w != nil && w.Outcome >= next.Scene.Ways() {
 		p.walk = nil
 	}
 	if next.answer != nil && p.request.waiting && next.answer.serial == p.request.serial {
@@ -196,31 +199,32 @@ func (p *Panes) Chains() []path.ChainID {
 
 // Animating says whether anything moves.
 func (p *Panes) Animating() bool {
-	return p.walk != nil || p.request.waiting || p.state != nil && p.state.Changes.Busy(p.tick)
+	return p.walk != nil && !p.Still || p.request.waiting || p.state != nil && p.state.Changes.Busy(p.tick)
 }
-
-// walkPace is how many ticks a packet stays on a hop, walkRest how many it
-// rests where it arrived.
-const (
-	walkPace = 3
-	walkRest = 16
-)
 
 // step is one step of animation.
 func (p *Panes) step() {
 	p.tick++
 	walk := p.walk
-	if walk == nil || p.state.Trace == nil {
+	if walk == nil || p.Still {
 		return
 	}
-	p.rest++
-	hops := len(p.state.Trace.Outcomes[walk.Outcome].Hops)
-	switch {
-	case walk.Hop < hops-1 && p.rest >= walkPace:
-		p.walk, p.rest = &Walk{walk.Outcome, walk.Hop + 1}, 0
-	case walk.Hop >= hops-1 && p.rest >= walkRest:
+	if walk.Step >= stage.Steps(walk.way(p.state)) {
 		p.walk = nil
+		return
 	}
+	next := *walk
+	next.Step++
+	p.walk = &next
+}
+
+// begin lets a packet start along an outcome.
+func (p *Panes) begin(outcome int, proven bool) {
+	w := &Walk{Outcome: outcome, Proven: proven}
+	if p.Still {
+		w.Step = stage.Steps(w.way(p.state))
+	}
+	p.walk = w
 }
 
 // Walk sends a predicted packet along one outcome, chosen by its probability,
@@ -231,29 +235,29 @@ func (p *Panes) Walk() bool {
 }
 
 func (p *Panes) startWalk() bool {
-	if p.state == nil || p.state.Trace == nil || len(p.state.Trace.Outcomes) == 0 {
+	if p.state == nil || p.state.Scene.Ways() == 0 {
 		return false
 	}
-	outcomes := p.state.Trace.Outcomes
-	at, chosen := p.random.Float64(), len(outcomes)-1
-	for i := range outcomes {
-		if at -= outcomes[i].Probability; at < 0 {
-			chosen = i
-			break
+	chosen := p.state.Scene.Ways() - 1
+	if p.state.Trace != nil {
+		at := p.random.Float64()
+		for i := range p.state.Trace.Outcomes {
+			if at -= p.state.Trace.Outcomes[i].Probability; at < 0 {
+				chosen = i
+				break
+			}
 		}
 	}
-	if len(outcomes[chosen].Hops) == 0 {
+	if len(p.state.Scene.Way(chosen, false).Legs) == 0 {
 		return false
 	}
-	p.walk, p.rest = &Walk{Outcome: chosen}, 0
+	p.begin(chosen, false)
 	return true
 }
 
-// Rows gives what stands in a pane of w columns.
+// Rows gives what stands in a pane of w columns; the stage is drawn by DrawStage.
 func (v View) Rows(p Pane, t *theme.Theme, w int) frame.Rows {
 	switch p {
-	case Map:
-		return v.mapRows(t, w)
 	case Endpoints:
 		return v.endpointRows(t, w)
 	case DNS:
@@ -264,6 +268,10 @@ func (v View) Rows(p Pane, t *theme.Theme, w int) frame.Rows {
 
 // Draw draws a pane at a scroll position, which it bounds by what there is.
 func (v View) Draw(s *frame.Surface, t *theme.Theme, p Pane, scroll int) {
+	if p == Stage {
+		v.DrawStage(s, t)
+		return
+	}
 	w, _ := s.Size()
 	Scrolled(s, t, v.Rows(p, t, w), scroll)
 }
@@ -271,6 +279,8 @@ func (v View) Draw(s *frame.Surface, t *theme.Theme, p Pane, scroll int) {
 // Title is what stands above a pane: its name, or something more precise.
 func (v View) Title(p Pane, name string) string {
 	switch {
+	case p == Stage && v.State != nil && v.service != nil:
+		return "Stage " + v.service.Name + " · " + string(v.Scene.Kind)
 	case p == Endpoints:
 		return "EndpointSlices"
 	case p == DNS && v.State != nil && v.Resolution != nil:
@@ -292,6 +302,8 @@ func (v View) Evidence(p Pane, t *theme.Theme) frame.Line {
 	switch {
 	case v.State == nil || p == DNS && v.Resolution == nil || p == Path && v.Trace == nil:
 		return nil
+	case p == Stage:
+		e = v.Scene.Evidence()
 	case p == DNS:
 		e = resolutionEvidence(v.Resolution)
 	case p == Path:

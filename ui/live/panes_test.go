@@ -51,7 +51,7 @@ func cluster(n int) *model.Snapshot {
 
 var webFocus = Focus{Namespace: "tour", Service: "web", Client: "pod/tmp", Target: "web", Name: "web"}
 
-var allPanes = []Pane{Map, Endpoints, DNS, Path}
+var allPanes = []Pane{Stage, Endpoints, DNS, Path}
 
 func drawn(v View, p Pane, w, h, scroll int) string {
 	s := frame.New(w, h)
@@ -102,7 +102,7 @@ func TestOnlyWhatIsInSightIsMade(t *testing.T) {
 	for _, rules := range []bool{false, true} {
 		for _, p := range allPanes {
 			few, many := View{State: small, Rules: rules}, View{State: large, Rules: rules}
-			if p != DNS && many.Rows(p, plainTheme, 140).Len() < 5000 {
+			if p != DNS && p != Stage && many.Rows(p, plainTheme, 140).Len() < 5000 {
 				t.Errorf("pane %d has %d rows", p, many.Rows(p, plainTheme, 140).Len())
 			}
 			if a, b := cost(few, p), cost(many, p); b > a*1.5 {

@@ -40,6 +40,9 @@ func (v *View) pathRows(t *theme.Theme, w int) frame.Rows {
 		return note(t, text, w)
 	}
 	d := &pathDrawing{v: v, t: t, w: w}
+	if v.Walk != nil {
+		d.hopNow = v.Walk.hop(v.State)
+	}
 	d.add(d.packetLine(tr), none)
 	d.lines = append(d.lines, seenNotes(v, t, w)...)
 	branches := d.outcomes(tr)
@@ -58,11 +61,13 @@ func (v *View) pathRows(t *theme.Theme, w int) frame.Rows {
 // pathDrawing makes the rows of a path that stand before its outcomes, or
 // behind them.
 type pathDrawing struct {
-	v     *View
-	t     *theme.Theme
-	w     int
-	hook  string // that was written last
-	lines frame.Lines
+	v    *View
+	t    *theme.Theme
+	w    int
+	hook string // that was written last
+	// hopNow is the hop that a walking packet stands on.
+	hopNow int
+	lines  frame.Lines
 }
 
 // owns says whether a row stands for a hop of an outcome.
@@ -157,7 +162,7 @@ func (d *pathDrawing) add(l frame.Line, owned owns) { d.lines = append(d.lines, 
 // walked marks a row if a walking packet stands on one of its hops.
 func (d *pathDrawing) walked(l frame.Line, owned owns) frame.Line {
 	walk := d.v.Walk
-	if walk == nil || !owned(walk.Outcome, walk.Hop) {
+	if walk == nil || !owned(walk.Outcome, d.hopNow) {
 		return l
 	}
 	marked := frame.Line{{Text: d.t.Glyph.Packet, Style: d.t.Packet}}
@@ -385,4 +390,13 @@ func (v *State) pathEvidence() model.Evidence {
 		return model.Observed
 	}
 	return v.least
+}
+
+// shortName keeps the last part of a generated Pod name: "web-6d4b75cb6d-x2k9p" is "…x2k9p".
+func shortName(name string) string {
+	parts := strings.Split(name, "-")
+	if len(parts) < 3 {
+		return name
+	}
+	return parts[0] + "-…" + parts[len(parts)-1]
 }

@@ -177,7 +177,7 @@ func (p *Panes) answered(a *answer) {
 	case !sent(a.reply):
 		p.startWalk()
 	case a.outcome >= 0:
-		p.walk, p.rest = &Walk{Outcome: a.outcome}, 0
+		p.begin(a.outcome, true)
 	}
 }
 
@@ -234,6 +234,23 @@ func lastLine(s string, exit int) string {
 
 // rows say how the last request went.
 func (r *Request) rows(t *theme.Theme, w int) frame.Lines {
+	l := r.said(t)
+	if l == nil {
+		return nil
+	}
+	return frame.Wrap(append(frame.L(" ", t.Text), l...), w, 1)
+}
+
+// line is the same in one line of w columns, the evidence at its end.
+func (r *Request) line(t *theme.Theme, w int) frame.Line {
+	l := r.said(t)
+	if len(l) > 1 {
+		l[0].Text = frame.Truncate(l[0].Text, w-frame.Width(l[1].Text))
+	}
+	return l
+}
+
+func (r *Request) said(t *theme.Theme) frame.Line {
 	text, good := r.summary()
 	if text == "" {
 		return nil
@@ -243,11 +260,11 @@ func (r *Request) rows(t *theme.Theme, w int) frame.Lines {
 		style = t.Bad
 	}
 	if r.waiting {
-		return frame.Lines{{{Text: " request under way " + t.Glyph.Pending, Style: t.Accent}}}
+		return frame.L("request under way "+t.Glyph.Pending, t.Accent)
 	}
 	evidence := frame.Span{Text: "  observed", Style: t.Observed}
 	if !sent(r.reply) {
 		evidence = frame.Span{Text: "  derived", Style: t.Derived}
 	}
-	return frame.Wrap(frame.Line{{Text: " " + model.Printable(text), Style: style}, evidence}, w, 1)
+	return frame.Line{{Text: model.Printable(text), Style: style}, evidence}
 }

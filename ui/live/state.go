@@ -10,6 +10,8 @@ import (
 	"svctour/model"
 	"svctour/model/dns"
 	"svctour/model/path"
+	"svctour/model/scene"
+	"svctour/ui/stage"
 )
 
 // Focus is what the panes are about.
@@ -35,26 +37,35 @@ type State struct {
 	Changes    *Changes // what came, went or turned a moment ago
 	Seen       *Seen    // what the trace's node was seen to hold; nil when it was not asked
 
-	service *model.Service // nil when it does not exist
-	members []member
-	slices  []slice
-	legacy  string // the v1 Endpoints as kubectl prints them; "" without such an object
-	shape   shape
-	least   model.Evidence    // among the hops of the trace
-	there   int               // rules of the trace that the node was seen to hold
-	missing int               // rules of the trace that it lacks, or was not asked for
-	ends    *memo[int, []int] // see branchEnds
-	looks   int               // looks at the node that were taken in
-	answer  *answer           // to a request, when it came since the state before
+	// Scene is what the picture shows.
+	Scene *scene.Scene
+
+	pictures *memo[size, *stage.Picture]
+	service  *model.Service // nil when it does not exist
+	slices   []slice
+	legacy   string // the v1 Endpoints as kubectl prints them; "" without such an object
+	shape    shape
+	least    model.Evidence    // among the hops of the trace
+	there    int               // rules of the trace that the node was seen to hold
+	missing  int               // rules of the trace that it lacks, or was not asked for
+	ends     *memo[int, []int] // see branchEnds
+	looks    int               // looks at the node that were taken in
+	answer   *answer           // to a request, when it came since the state before
 }
 
 // Compute gives what the panes show of a snapshot.
 func Compute(s *model.Snapshot, f Focus) *State {
+	v := compute(s, f)
+	v.draft(nil)
+	return v
+}
+
+// compute is Compute without the picture.
+func compute(s *model.Snapshot, f Focus) *State {
 	v := &State{Snapshot: s, Focus: f, ends: newMemo[int, []int](8), service: s.Service(f.Namespace, f.Service)}
 	v.Client, _ = model.ParseClient(f.Client, f.Namespace) // what is wrong with it the trace says
 	v.follow()
 	v.resolve()
-	v.members = membersOf(s, f.Namespace, v.service)
 	v.slices = slicesOf(s.ServiceSlices(f.Namespace, f.Service))
 	v.legacy = legacyText(s.LegacyEndpoints(f.Namespace, f.Service))
 	return v

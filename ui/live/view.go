@@ -15,12 +15,6 @@ type View struct {
 	Request Request
 }
 
-// Walk is a packet that moves along one outcome of the trace, hop by hop.
-type Walk struct {
-	Outcome int // index into Trace.Outcomes
-	Hop     int // index into its Hops
-}
-
 // line joins spans, for readability at the call.
 func line(spans ...frame.Span) frame.Line { return spans }
 

@@ -12,7 +12,7 @@ import (
 const (
 	leastWidth  = 30
 	leastHeight = 7
-	columnWidth = 24 // of a machine
+	columnWidth = 22 // of a machine
 	slotWidth   = 26 // of Pods side by side on a machine
 	cardWidth   = 26 // of a Pod with a border of its own
 )
@@ -64,12 +64,12 @@ type rows struct {
 	client int
 	names  int // for the Pods that answer DNS queries
 	stem   int // between the client and the virtual address
+	band   int // of it, and of its wires
 	gap    int // between its wires and the Pods
 	card   int // for each Pod
 	pad    int // between two Pods
 	stack  int // Pods one above the other
 	below  int // captions below the picture
-	spare  int // that nothing needs
 }
 
 // columns chooses the machines that are drawn one by one, and how wide.
@@ -189,7 +189,10 @@ func (a *arranger) vertical() {
 	if a.s.Client != nil && a.s.Client.Kind != model.ClientOutside {
 		r.client = 1
 	}
-	free := a.H - 5 - r.client // two borders, the band, its wires, one Pod
+	if a.s.Band != nil || a.s.Kind == scene.Headless {
+		r.band = 2
+	}
+	free := a.H - 3 - r.client - r.band // two borders and one Pod
 	take := func(into *int, n int) bool {
 		if n <= 0 || n > free {
 			return false
@@ -237,12 +240,13 @@ func (a *arranger) vertical() {
 		r.pad = 1
 	}
 	for range 5 {
-		if r.client > 0 || outside {
+		if r.band > 0 && (r.client > 0 || outside) {
 			take(&r.stem, 1)
 		}
-		take(&r.gap, 1)
+		if r.band > 0 {
+			take(&r.gap, 1)
+		}
 	}
-	r.spare = free
 }
 
 // borders says whether every Pod has room for a border.

@@ -77,6 +77,9 @@ func (p *Picture) trail(m Moment) (behind [][]point, at point, ok bool) {
 			whole = append(whole, part...)
 		}
 		if len(part) == 0 {
+			if i == m.Leg && !ok && p.lanes.client != nil { // while a name is looked up out of sight
+				at, ok = *p.lanes.client, true
+			}
 			continue
 		}
 		if i == m.Leg {

@@ -17,7 +17,7 @@ type Picture struct {
 	bands []band
 	texts []text
 	end   *point // where the only way of a packet ends without an answer
-	wires wires // all ways that a packet could take
+	wires wires  // all ways that a packet could take
 	spots map[scene.Spot]point
 	lanes lanes
 }

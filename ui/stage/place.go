@@ -14,7 +14,7 @@ import (
 
 // place puts everything where it belongs.
 func (a *arranger) place() {
-	r, y := &a.rows, a.rows.spare/3
+	r, y := &a.rows, 0
 	if r.above > 0 {
 		a.caption(0, y, a.W, a.captions[0])
 		y++
@@ -35,7 +35,7 @@ func (a *arranger) place() {
 	client := at
 	at += r.client + r.stem
 	a.lanes.band, a.lanes.lane = at, at+1
-	podsTop := at + 2 + r.gap
+	podsTop := at + r.band + r.gap
 	for i := range a.cols {
 		a.machine(&a.cols[i], top, podsTop)
 	}
@@ -48,7 +48,9 @@ func (a *arranger) place() {
 }
 
 // bottom is the first row below the machines.
-func (a *arranger) bottom() int { return a.H - a.rows.below - (a.rows.spare - a.rows.spare/3) + min(2, a.rows.spare/3) }
+func (a *arranger) bottom() int {
+	return a.H - a.rows.below - (a.rows.spare - a.rows.spare/3) + min(2, a.rows.spare/3)
+}
 
 // machine draws one column: its box, its doors and its Pods.
 func (a *arranger) machine(c *column, top, podsTop int) {

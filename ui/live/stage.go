@@ -1,0 +1,161 @@
+package live
+
+import (
+	"fmt"
+	"strings"
+
+	"svctour/model"
+	"svctour/model/path"
+	"svctour/model/scene"
+	"svctour/ui/frame"
+	"svctour/ui/stage"
+	"svctour/ui/theme"
+)
+
+// size is that of a picture, in cells.
+type size struct{ w, h int }
+
+// sizes are those at which a state's picture is kept: one screen, and some more.
+const sizes = 4
+
+// draft makes the picture of a state, at the sizes at which the one before was
+// drawn: so that drawing it finds it ready.
+func (v *State) draft(before *State) {
+	in := scene.Input{
+		Snapshot: v.Snapshot, Namespace: v.Focus.Namespace, Service: v.Focus.Service, Client: v.Client, Trace: v.Trace,
+		Resolution: v.Resolution,
+	}
+	if v.Trace != nil {
+		in.Evidence = v.pathEvidence()
+	}
+	if v.Changes != nil {
+		in.Fresh = map[string]bool{}
+		for id := range v.Changes.marks {
+			in.Fresh[id] = true
+		}
+		for _, c := range v.Changes.gone {
+			if c.Subject == "pod" {
+				in.Gone = append(in.Gone, c)
+			}
+		}
+	}
+	v.Scene, v.pictures = scene.Of(in), newMemo[size, *stage.Picture](sizes)
+	if before != nil && before.pictures != nil {
+		for _, at := range before.pictures.keys() {
+			v.picture(at)
+		}
+	}
+}
+
+func (v *State) picture(at size) *stage.Picture {
+	return v.pictures.get(at, func() *stage.Picture { return stage.Arrange(v.Scene, at.w, at.h) })
+}
+
+// DrawStage draws the picture, and below it how the last request went.
+func (v View) DrawStage(s *frame.Surface, t *theme.Theme) {
+	w, h := s.Size()
+	if h > 10 && v.Trace != nil {
+		h--
+		s.Line(2, h, w-4, v.Request.line(t, w-4))
+	}
+	show := stage.Show{Mark: func(uid string) (string, frame.Style, bool) {
+		_, ok := v.Changes.at(uid, v.Tick)
+		return v.sign(uid), v.marked(t, uid, frame.Style{}), ok
+	}}
+	if v.Walk != nil {
+		m := v.Walk.moment(v.State)
+		show.Packet = &m
+	}
+	v.picture(size{w, h}).Draw(s, t, show)
+}
+
+// Walk is a packet on its way along one outcome of the trace.
+type Walk struct {
+	Outcome int  // index into Trace.Outcomes
+	Step    int  // how many steps of animation are behind it
+	Proven  bool // an answer came this way
+}
+
+func (w Walk) way(v *State) scene.Way { return v.Scene.Way(w.Outcome, w.Proven) }
+
+func (w Walk) moment(v *State) stage.Moment { return stage.At(w.way(v), w.Step) }
+
+// hop is the hop that the packet stands on; -1 while it is at none.
+func (w Walk) hop(v *State) int {
+	if v.Trace == nil || w.Outcome >= len(v.Trace.Outcomes) {
+		return -1
+	}
+	hops, m := v.Trace.Outcomes[w.Outcome].Hops, w.moment(v)
+	if m.Leg >= len(m.Way.Legs) || len(hops) == 0 {
+		return -1
+	}
+	decided := len(hops) - 1
+	for i := range hops {
+		if a := hops[i].Action; a == path.HopDNAT || a == path.HopReject || a == path.HopDrop {
+			decided = i
+			break
+		}
+	}
+	part := func(from, to int) int { return from + int(m.Part*float64(to-from)) }
+	switch leg := &m.Way.Legs[m.Leg]; {
+	case leg.Kind == scene.Translate, leg.Kind == scene.Send && m.Leg == len(m.Way.Legs)-1:
+		return part(0, decided)
+	case leg.Kind == scene.Deliver:
+		return part(decided, max(decided, len(hops)-2))
+	case leg.Kind == scene.Reply:
+		return len(hops) - 1
+	case leg.Kind == scene.Send:
+		return 0
+	}
+	return -1
+}
+
+// Summary is a pane in one line, for where it waits.
+func (v View) Summary(p Pane, t *theme.Theme) frame.Line {
+	if v.State == nil {
+		return nil
+	}
+	switch p {
+	case Endpoints:
+		return v.endpointSummary(t)
+	case DNS:
+		if v.Resolution != nil {
+			return answerLine(v.Resolution, t)
+		}
+	case Path:
+		return v.pathSummary(t)
+	}
+	return nil
+}
+
+func (v View) endpointSummary(t *theme.Theme) frame.Line {
+	if v.service == nil {
+		return nil
+	}
+	ready, all := 0, 0
+	var names []string
+	for i := range v.slices {
+		s := &v.slices[i]
+		names = append(names, s.Name)
+		ready, all = ready+s.ready, all+len(s.Endpoints)
+	}
+	if len(names) == 0 {
+		return line(sp("no EndpointSlice", t.Warn))
+	}
+	style := t.Good
+	if ready == 0 {
+		style = t.Warn
+	}
+	return line(sp(strings.Join(names[:min(2, len(names))], ", ")+"  ", t.Text), sp(model.Count(all, "endpoint"), t.Strong), sp(fmt.Sprintf(", %d ready", ready), style))
+}
+
+func (v View) pathSummary(t *theme.Theme) frame.Line {
+	if v.Trace == nil || len(v.Trace.Outcomes) == 0 {
+		return nil
+	}
+	d := &pathDrawing{v: &v, t: t, w: 200}
+	if n := len(v.Trace.Outcomes); n > 1 {
+		return append(d.packetLine(v.Trace), sp("   "+model.Count(n, "way"), t.Muted))
+	}
+	return append(d.packetLine(v.Trace), append(line(sp("   ", t.Muted)), d.outcome(v.Trace.Outcomes[0])...)...)
+}
