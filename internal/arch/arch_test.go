@@ -29,7 +29,8 @@ var may = map[string][]string{
 	"ui/theme":          {"ui/frame", "model"},
 	"ui/layout":         {"ui/frame"},
 	"ui/shell":          {"ui/frame", "ui/theme", "lessons", "model"},
-	"ui/live":           {"ui/shell", "ui/frame", "ui/theme", "lessons", "model"},
+	"ui/stage":          {"ui/frame", "ui/theme", "model"},
+	"ui/live":           {"ui/shell", "ui/frame", "ui/theme", "ui/stage", "lessons", "model"},
 	"ui/list":           {},
 	"ui/prompt":         {"ui/frame", "ui/theme", "model"},
 	"ui/picker":         leaves,
@@ -54,6 +55,7 @@ var may = map[string][]string{
 	"model/dns":         {"model"},
 	"model/policy":      {"model"},
 	"model/diagnose":    {"model"},
+	"model/scene":       {"model"},
 }
 
 // alone are parts of which the parts below have to be named one by one.

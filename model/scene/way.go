@@ -96,7 +96,9 @@ func (s *Scene) Ways() int {
 	return 0
 }
 
-// Way gives the i-th way. observed says that an answer has proven it.
+// Way gives the i-th way: that of the i-th outcome of the path (model/path,
+// walk.go), after the look-up (model/dns, resolve.go). observed says that an answer
+// has proven it.
 func (s *Scene) Way(i int, observed bool) Way {
 	w := Way{Probability: 1, Legs: s.nameLegs()}
 	if n := len(w.Legs); n > 0 && w.Legs[n-1].End != "" && !observed {

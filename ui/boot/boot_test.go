@@ -50,6 +50,7 @@ func TestAStageIsShownOnceAndTurnsDone(t *testing.T) {
 		t.Errorf("etcd stands there more than once:\n%s", got)
 	}
 	b.Handle(shell.Tick{})
+	b.Handle(shell.Tick{})
 	sees(t, drawn(b, 80, 24, theme.Options{}), "✓ etcd", "⠙ kube-apiserver")
 	sees(t, drawn(b, 80, 24, theme.Options{ASCII: true}), "+ etcd", "\\ kube-apiserver")
 }

@@ -48,9 +48,7 @@ func (a *arranger) place() {
 }
 
 // bottom is the first row below the machines.
-func (a *arranger) bottom() int {
-	return a.H - a.rows.below - (a.rows.spare - a.rows.spare/3) + min(2, a.rows.spare/3)
-}
+func (a *arranger) bottom() int { return a.H - a.rows.below }
 
 // machine draws one column: its box, its doors and its Pods.
 func (a *arranger) machine(c *column, top, podsTop int) {
