@@ -113,7 +113,7 @@ func (b *builder) balancer() {
 
 // finish counts, opens the doors, and orders the machines.
 func (b *builder) finish() {
-	slices.SortFunc(b.order, func(x, y *Machine) int { return cmp.Compare(x.Name, y.Name) })
+	slices.SortFunc(b.order, func(x, y *Machine) int { return byNumber(x.Name, y.Name) })
 	if band := b.scene.Band; band != nil {
 		all := 0
 		for _, m := range b.order {
@@ -168,4 +168,13 @@ func (b *builder) doors() {
 			m.Doors = append(m.Doors, door)
 		}
 	}
+}
+
+// byNumber puts "node-2" before "node-10".
+func byNumber(a, b string) int {
+	x, y := strings.TrimRight(a, "0123456789"), strings.TrimRight(b, "0123456789")
+	if x == y {
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	}
+	return cmp.Compare(a, b)
 }

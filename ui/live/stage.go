@@ -155,7 +155,7 @@ func (v View) pathSummary(t *theme.Theme) frame.Line {
 	}
 	d := &pathDrawing{v: &v, t: t, w: 200}
 	if n := len(v.Trace.Outcomes); n > 1 {
-		return append(d.packetLine(v.Trace), sp("   "+model.Count(n, "way"), t.Muted))
+		return append(d.packetLine(v.Trace), sp("   "+model.Count(n, "outcome"), t.Muted))
 	}
 	return append(d.packetLine(v.Trace), append(line(sp("   ", t.Muted)), d.outcome(v.Trace.Outcomes[0])...)...)
 }

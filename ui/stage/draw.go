@@ -278,8 +278,12 @@ func (d *drawing) caption(t *text, m *Moment) ([]span, bool) {
 		}
 		return captionSpans(&c, t.w), names == c.Name
 	}
-	if leg.Kind == scene.Translate && c.Rules && len(leg.Rules) > 0 {
-		at := min(m.Rule, len(leg.Rules)-1)
+	if c.Rules && m.rules() != nil {
+		leg := m.rules()
+		at := -1
+		if m.Leg < len(m.Way.Legs) && m.Way.Legs[m.Leg].Kind == scene.Translate {
+			at = min(m.Rule, len(leg.Rules)-1)
+		}
 		spans := []span{{"  ", plain}}
 		for i, rule := range leg.Rules {
 			r := muted

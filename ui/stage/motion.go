@@ -15,6 +15,16 @@ type Moment struct {
 	Over bool    // it has come to its end
 }
 
+// rules is the leg on which rules decide; nil where none do.
+func (m *Moment) rules() *scene.Leg {
+	for i := range m.Way.Legs {
+		if len(m.Way.Legs[i].Rules) > 0 {
+			return &m.Way.Legs[i]
+		}
+	}
+	return nil
+}
+
 // How many steps of animation a packet takes for a leg, stays at a rule, and
 // rests at its end. A leg has at least eight, however short it is.
 const (

@@ -103,7 +103,7 @@ type lanes struct {
 	entry    map[string]int   // by machine, the column by which wires from outside come in
 	gutter   map[string]int   // by machine, the column of its first wire
 	pods     map[string]point // by Pod, where its wire ends
-	server   *point           // the same of a Pod that answers DNS queries
+	servers  []point          // the same of Pods that answer DNS queries
 }
 
 func (t *text) width() int {

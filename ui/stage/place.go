@@ -29,7 +29,6 @@ func (a *arranger) place() {
 	if r.names > 0 {
 		a.lanes.asked = at + r.names - 3
 		a.lanes.names = a.lanes.asked + 1
-		a.bandOfNames(a.lanes.names)
 		at += r.names
 	}
 	client := at
@@ -39,11 +38,14 @@ func (a *arranger) place() {
 	for i := range a.cols {
 		a.machine(&a.cols[i], top, podsTop)
 	}
-	a.bandOf(at)
 	if r.outer > 0 {
 		a.placeOutside(y)
 	}
 	a.placeClient(client)
+	a.bandOf(at)
+	if r.names > 0 {
+		a.bandOfNames(a.lanes.names)
+	}
 	a.tags(client + r.client)
 }
 
@@ -213,24 +215,28 @@ func (a *arranger) fold(at point, slot int, pods []scene.Pod) {
 
 // bandOf draws the virtual address, or says that there is none.
 func (a *arranger) bandOf(y int) {
-	x := a.bandText()
+	x, w := a.bandText()
 	switch b := a.s.Band; {
 	case b != nil:
-		w := a.W - x - 2
-		if at := a.source(); at >= x { // a wire from outside crosses the band
-			if w = at - x - 1; w < 30 && a.W-at-4 > w {
-				x, w = at+2, a.W-at-4
-			}
-		}
 		a.bands = append(a.bands, band{y: y, x1: a.W - 1, label: bandLabel(b, w), at: x, uid: b.UID, role: accent})
 	case a.s.Kind == scene.Headless:
-		a.texts = append(a.texts, text{point: point{x, y}, w: a.cols[0].area.X + a.cols[0].area.W - x - 1, spans: cut([]span{{"no virtual address", muted}}, a.cols[0].area.X+a.cols[0].area.W-x-1)})
+		w = min(w, a.roomAt(x))
+		a.texts = append(a.texts, text{point: point{x, y}, w: w, spans: cut([]span{{"no virtual address", muted}}, w)})
 	}
 }
 
-// bandText is the column where the band's label begins: right of the wires of
-// the first machine.
-func (a *arranger) bandText() int { return a.cols[0].area.X + 5 }
+// bandText is where a band's label begins, and how much room it has there: right
+// of the first machine's wires, and beside the one that crosses the band.
+func (a *arranger) bandText() (x, w int) {
+	x = a.cols[0].area.X + 5
+	w = a.W - x - 2
+	if at := a.source(); at >= x-1 {
+		if w = at - x - 1; w < 30 && a.W-at-4 > w {
+			x, w = at+2, a.W-at-4
+		}
+	}
+	return x, w
+}
 
 func (a *arranger) bandOfNames(y int) {
 	n := a.s.Names
@@ -240,7 +246,8 @@ func (a *arranger) bandOfNames(y int) {
 	} else {
 		label = append(label, span{fmt.Sprintf("· %d/%d ready ", n.Ready, n.All), good})
 	}
-	a.bands = append(a.bands, band{y: y, x1: a.W - 1, label: cut(label, a.W-a.bandText()-2), at: a.bandText(), role: derived})
+	x, w := a.bandText()
+	a.bands = append(a.bands, band{y: y, x1: a.W - 1, label: cut(label, w), at: x, role: derived})
 }
 
 // placeClient puts the client on its machine.
@@ -284,8 +291,12 @@ func (a *arranger) placeOutside(y int) {
 		if !boxed {
 			w = min(a.W-1-x, frame.Width(head)+1+width(body[0]))
 		}
-		at := &point{x + w/2, y}
-		edges = append(edges, point{x, y + boolean(boxed)}, point{x + w - 1, y + boolean(boxed)})
+		at := &point{x + w/2, y + 1}
+		if boxed {
+			edges = append(edges, point{x, y + 1}, point{x + w - 1, y + 1})
+		} else { // wires go up to the words, not into them
+			edges = append(edges, point{x - 1, y}, point{x + w, y})
+		}
 		if boxed {
 			a.boxes = append(a.boxes, box{area: frame.Rect{X: x, Y: y, W: w, H: 3}, head: cut([]span{{head, strong}}, w-4), role: r, dashed: dashed})
 			a.texts = append(a.texts, text{point: point{x + 2, y + 1}, w: w - 4, spans: fit(w-4, body...)})
@@ -349,12 +360,12 @@ func (a *arranger) tags(y int) {
 
 // placeEnd marks where the only way of a packet ends.
 func (a *arranger) placeEnd() {
-	if a.s.Ways() != 1 {
+	legs := a.s.Way(0, false).Legs
+	if len(legs) == 0 {
 		return
 	}
-	legs := a.s.Way(0, false).Legs
 	last := &legs[len(legs)-1]
-	if !last.Fails() {
+	if names := last.Kind == scene.Ask || last.Kind == scene.Answer; !last.Fails() || a.s.Ways() > 1 && !names {
 		return
 	}
 	cells := a.route(last.From, last.To)

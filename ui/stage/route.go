@@ -94,11 +94,7 @@ func (p *Picture) source() int {
 func (a *arranger) served(at point) { a.wires.ends = append(a.wires.ends, at) }
 
 // serving joins the DNS Service and a Pod of it.
-func (a *arranger) serving(at point) {
-	if a.lanes.server == nil {
-		a.lanes.server = &at
-	}
-}
+func (a *arranger) serving(at point) { a.lanes.servers = append(a.lanes.servers, at) }
 
 // wire draws every way that a packet could take.
 func (a *arranger) wire() {
@@ -106,16 +102,31 @@ func (a *arranger) wire() {
 	a.wires = newWires(a.W, a.H)
 	a.wires.ends = ends
 	x := a.source()
-	if a.s.Band != nil || a.s.Kind == scene.Headless && a.lanes.client != nil {
+	if !a.fails() && (a.s.Band != nil || a.s.Kind == scene.Headless && a.lanes.client != nil) {
 		for _, end := range ends {
-			a.wires.add(line(point{x, a.lanes.lane}, point{end.x, a.lanes.lane}, end))
+			a.wires.add(line(point{x, a.lanes.band}, point{x, a.lanes.lane}, point{end.x, a.lanes.lane}, end))
 		}
 	} else {
 		a.wires.ends = nil
 	}
+	if l := &a.lanes; l.names >= 0 && l.client != nil {
+		for _, end := range l.servers {
+			a.wires.add(line(point{l.client.x, l.names}, point{l.client.x, l.asked}, point{end.x, l.asked}, end))
+		}
+	}
 	for _, leg := range a.legs() {
 		a.wires.add(a.route(leg.From, leg.To))
 	}
+}
+
+// fails says whether the packet never gets as far as the Pods.
+func (a *arranger) fails() bool {
+	if a.s.Ways() != 1 {
+		return false
+	}
+	legs := a.s.Way(0, false).Legs
+	last := &legs[len(legs)-1]
+	return last.Fails() && last.Kind == scene.Send
 }
 
 // legs are those of a way that are the same for every packet.
@@ -142,7 +153,7 @@ func (p *Picture) route(from, to scene.Spot) []point {
 	}
 	outside := p.scene.Client != nil && p.scene.Client.Kind == model.ClientOutside
 	switch {
-	case from.At == scene.AtClient && l.client == nil, from.At == scene.AtBalancer && l.balancer == nil:
+	case from == to, from.At == scene.AtClient && l.client == nil, from.At == scene.AtBalancer && l.balancer == nil:
 		return nil
 	case from.At == scene.AtClient && to.At == scene.AtNames:
 		return p.toNames()
@@ -192,8 +203,8 @@ func (p *Picture) toNames() []point {
 		return nil
 	}
 	corners := []point{*l.client, {l.client.x, l.names}}
-	if l.server != nil {
-		corners = append(corners, point{l.client.x, l.asked}, point{l.server.x, l.asked}, *l.server)
+	if len(l.servers) > 0 {
+		corners = append(corners, point{l.client.x, l.asked}, point{l.servers[0].x, l.asked}, l.servers[0])
 	}
 	return line(corners...)
 }

@@ -1,4 +1,4 @@
-package stage_test
+package stage
 
 import (
 	"fmt"
@@ -103,7 +103,10 @@ func three(w *world) {
 	w.slice("web", 80, "TCP", w.pod("web-7f6f4c9c5-2xk9p", 0, app, true), w.pod("web-7f6f4c9c5-j9v4c", 1, app, true), w.pod("web-7f6f4c9c5-7kq2d", 2, app, true))
 }
 
-func (w *world) scene() *scene.Scene {
+func (w *world) scene() *scene.Scene { return scene.Of(w.input()) }
+
+// input is what the app makes a scene of.
+func (w *world) input() scene.Input {
 	s := model.NewSnapshot(w.Snapshot)
 	in := scene.Input{Snapshot: s, Namespace: "tour", Service: "web", Client: w.client, Evidence: model.Derived}
 	from := w.client.String()
@@ -116,5 +119,5 @@ func (w *world) scene() *scene.Scene {
 	if w.name != "" && w.client.Kind == model.ClientPod {
 		in.Resolution, _ = dns.Resolve(s, dns.Request{Namespace: "tour", From: from, Name: w.name})
 	}
-	return scene.Of(in)
+	return in
 }
