@@ -64,8 +64,9 @@ type App struct {
 	fix       fix
 	watch     watch
 
-	ticking  bool
-	quitting bool
+	ticking   bool
+	quitting  bool
+	measuring bool // the terminal was asked how wide it draws glyphs
 
 	stale    bool           // something has happened since the last frame
 	awaiting bool           // the next frame comes with a frameMsg
@@ -107,7 +108,7 @@ func (a *App) Init() tea.Cmd {
 	if a.options.Choice != nil {
 		first = a.connect(*a.options.Choice)
 	}
-	return tea.Batch(tea.RequestBackgroundColor, tea.Raw(ansi.SetModeLightDark), first)
+	return tea.Batch(tea.RequestBackgroundColor, tea.Raw(ansi.SetModeLightDark), a.greet(), first)
 }
 
 // Update implements tea.Model.
@@ -153,6 +154,8 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 		a.theme = theme.New(a.options.Theme)
 	case tea.ColorProfileMsg:
 		a.profile(msg)
+	case tea.CursorPositionMsg:
+		return a.measured(msg)
 	case tea.KeyPressMsg:
 		return a.keyPress(msg)
 	case tea.PasteMsg:

@@ -129,7 +129,7 @@ func TestEveryScreenFitsEverySize(t *testing.T) {
 			for _, look := range []theme.Options{{}, {Light: true}, {NoColor: true}, {ASCII: true}} {
 				d := uitest.Tour(t, size.w, size.h, ui.Options{Theme: look})
 				d.Show(picture)
-				for _, keys := range [][]string{{}, {"?"}, {"x", "tab"}, {"q"}} {
+				for _, keys := range [][]string{{}, {"?"}, {"x", "tab"}, {"$"}, {"esc"}, {"q"}} {
 					d.Press(keys...)
 					checkFrame(t, name, size.w, size.h, d.App.Frame(), look)
 				}
@@ -139,7 +139,8 @@ func TestEveryScreenFitsEverySize(t *testing.T) {
 }
 
 // checkFrame holds what is true of every frame: exact height, no line wider
-// than the screen, no control character.
+// than the screen, no control character, and nothing in the corner where the
+// terminal tries glyphs out.
 func checkFrame(t testing.TB, name string, w, h int, s *frame.Surface, look theme.Options) {
 	t.Helper()
 	lines := strings.Split(s.Plain(), "\n")
@@ -153,6 +154,9 @@ func checkFrame(t testing.TB, name string, w, h int, s *frame.Surface, look them
 		if model.Printable(l) != l {
 			t.Fatalf("%s at %d×%d: a control character in %q", name, w, h, l)
 		}
+	}
+	if last := lines[h-1]; last != "" && last[0] != ' ' {
+		t.Fatalf("%s at %d×%d: the last row begins in the first column: %q", name, w, h, last)
 	}
 	if look.NoColor && strings.Contains(s.Render(), "[38;") {
 		t.Fatalf("%s at %d×%d: a colour without colours", name, w, h)

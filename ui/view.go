@@ -83,10 +83,11 @@ func faint(s frame.Style) frame.Style {
 	return frame.Style{Faint: true, Fg: s.Fg}
 }
 
+// drawTooSmall leaves the first column blank: see measure.
 func (a *App) drawTooSmall(s *frame.Surface) {
 	text := fmt.Sprintf("This terminal has %d×%d cells; svctour needs %d×%d.", a.size.W, a.size.H, layout.SmallWidth, layout.SmallHeight)
-	for y, l := range frame.Wrap(frame.L(text, a.theme.Text), a.size.W, 0) {
-		s.Line(0, y, a.size.W, l)
+	for y, l := range frame.Wrap(frame.L(text, a.theme.Text), a.size.W-1, 0) {
+		s.Line(1, y, a.size.W-1, l)
 	}
 }
 

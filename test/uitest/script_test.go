@@ -28,7 +28,9 @@ import (
 var update = flag.Bool("update", false, "rewrite what the scripts expect")
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(),
+		// It hands what the terminal has said to a program that has ended, for ever.
+		goleak.IgnoreAnyFunction("github.com/charmbracelet/ultraviolet.(*TerminalReader).sendEvents"))
 }
 
 // TestScripts runs every script over the real program on an emulated terminal.
@@ -145,7 +147,7 @@ func start(_ *testscript.TestScript, s *session, args []string) error {
 	if err != nil {
 		return err
 	}
-	options, profile := ui.Options{}, colorprofile.TrueColor
+	options, profile, wide := ui.Options{}, colorprofile.TrueColor, false
 	for args := args[2:]; len(args) > 0; args = args[1:] {
 		switch args[0] {
 		case "lab":
@@ -160,11 +162,13 @@ func start(_ *testscript.TestScript, s *session, args []string) error {
 			profile = colorprofile.Ascii
 		case "ascii":
 			options.Theme = theme.Options{ASCII: true}
+		case "wide":
+			wide = true
 		default:
 			return fmt.Errorf("start does not know %q", args[0])
 		}
 	}
-	s.terminal, err = uitest.Start(s.backend, w, h, profile, options)
+	s.terminal, err = uitest.Start(s.backend, w, h, wide, profile, options)
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
@@ -41,6 +42,7 @@ type Terminal struct {
 	changed *sync.Cond // something was written, or has happened
 	changes int
 	screen  *vt.Emulator
+	wide    bool         // draws characters of ambiguous width on two columns
 	written bytes.Buffer // all of it
 	pressed int          // keys and clicks that the program has taken in
 	sent    int          // keys and clicks
@@ -49,10 +51,11 @@ type Terminal struct {
 	parked  int          // those of them that wait for what the test does, or for a timer
 }
 
-// Start starts the program on a terminal of w×h cells with a dark background.
+// Start starts the program on a terminal of w×h cells with a dark background,
+// which with wide draws characters of ambiguous width two columns wide.
 // Its timers go faster than in reality. What it reads from the clock, such as
 // how long a question has stood, goes on by Pass, and by some milliseconds a frame.
-func Start(backend *Backend, w, h int, profile colorprofile.Profile, options ui.Options) (*Terminal, error) {
+func Start(backend *Backend, w, h int, wide bool, profile colorprofile.Profile, options ui.Options) (*Terminal, error) {
 	list, err := lessons.Builtin()
 	if err != nil {
 		return nil, err
@@ -60,7 +63,7 @@ func Start(backend *Backend, w, h int, profile colorprofile.Profile, options ui.
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &Terminal{
 		Backend: backend, end: cancel, keys: newInbox(), ended: make(chan struct{}), pumped: make(chan struct{}),
-		screen: vt.NewEmulator(w, h), now: Epoch,
+		screen: vt.NewEmulator(w, h), wide: wide, now: Epoch,
 	}
 	t.changed = sync.NewCond(&t.mu)
 	backend.parked = t.parks
@@ -121,10 +124,27 @@ func (t *Terminal) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.written.Write(p)
-	_, err := t.screen.Write(bytes.ReplaceAll(p, []byte("\n"), []byte("\r\n")))
+	drawn := bytes.ReplaceAll(p, []byte("\n"), []byte("\r\n"))
+	if t.wide {
+		drawn = widened(drawn)
+	}
+	_, err := t.screen.Write(drawn)
 	t.changes++
 	t.changed.Broadcast()
 	return len(p), err
+}
+
+// widened adds a second column to each character of ambiguous width: to all that
+// are no ASCII and not wide anyway.
+func widened(p []byte) []byte {
+	var out bytes.Buffer
+	for _, r := range string(p) {
+		out.WriteRune(r)
+		if r > unicode.MaxASCII && ansi.StringWidth(string(r)) == 1 {
+			out.WriteByte(' ')
+		}
+	}
+	return out.Bytes()
 }
 
 // happened tells those who wait that something has changed.

@@ -159,3 +159,18 @@ func (t *Theme) Evidence(e model.Evidence) frame.Style {
 	}
 	return t.Unknown
 }
+
+// Ground gives the colours of text and background that a picture of the app has,
+// where a terminal has its own.
+func Ground(light bool) (ink, paper color.Color) {
+	if light {
+		return lipgloss.Color("#24283b"), lipgloss.Color("#fbfbfd")
+	}
+	return lipgloss.Color("#c8d0f0"), lipgloss.Color("#16161e")
+}
+
+// Doubtful gives glyphs that stand for those of ambiguous width in use, one of
+// each kind (East_Asian_Width A, https://www.unicode.org/reports/tr11/): most
+// terminals draw them one column wide, some of those set up for East Asian text
+// two.
+func Doubtful() []string { return []string{"●", "▶", "─", "→", "…", "①"} }
