@@ -31,8 +31,8 @@ func TestDiffTellsWhatWent(t *testing.T) {
 		}},
 	})
 	want := []Change{
-		{Removed, "pod", "1", "web-1", "10.244.0.5", "web-1 10.244.0.5 Running"},
-		{Removed, "endpoint", "default/web/10.244.0.5", "web", "10.244.0.5", "10.244.0.5 ready"},
+		{Removed, "pod", "1", "web-1", "10.244.0.5", "", "web-1 10.244.0.5 Running"},
+		{Removed, "endpoint", "default/web/10.244.0.5", "web", "10.244.0.5", "", "10.244.0.5 ready"},
 	}
 	got := Diff(before, nil, "default")
 	if len(got) != len(want) {
