@@ -2,10 +2,11 @@ package cli
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 
-	"svctour/cluster"
+	"k8s.io/klog/v2"
 )
 
 // quiet keeps the terminal for the app alone: what Kubernetes' libraries and
@@ -19,12 +20,15 @@ func quiet(dir string) (log *os.File, restore func() error, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the log: %w", err)
 	}
+	// Plugins that client-go starts write to os.Stderr, a panic of the Go runtime
+	// still to the terminal. No connection is open yet, nor any when it is undone:
+	// klog's logger cannot be exchanged while it is in use.
 	stderr := os.Stderr
-	unsilence := cluster.SilenceLogs(log)
-	cluster.RedirectStderr(log)
+	klog.SetSlogLogger(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo})))
+	os.Stderr = log
 	return log, func() error {
-		cluster.RedirectStderr(stderr)
-		unsilence()
+		os.Stderr = stderr
+		klog.ClearLogger()
 		return log.Close()
 	}, nil
 }

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -289,34 +288,6 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// What a credential plugin prints goes where stderr was redirected to.
-func TestRedirectStderr(t *testing.T) {
-	isolated(t)
-	needsShell(t)
-	config := kubeconfig(t, `apiVersion: v1
-kind: Config
-current-context: c
-clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
-users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, args: [-c, "echo noise >&2; exit 3"], interactiveMode: IfAvailable}}}]
-contexts: [{name: c, context: {cluster: c, user: u}}]
-`)
-	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	stderr := os.Stderr
-	defer RedirectStderr(stderr)
-	RedirectStderr(file)
-	_, err = Probe(context.Background(), Options{Kubeconfig: config})
-	if got := Explain(err); !strings.Contains(got, "credential plugin gave no credentials: exec: executable sh failed with exit code 3") {
-		t.Errorf("got %q", got)
-	}
-	if text, err := os.ReadFile(file.Name()); err != nil || string(text) != "noise\n" {
-		t.Errorf("the file has %q, %v", text, err)
-	}
-}
-
 func TestExplain(t *testing.T) {
 	at := func(err error) error {
 		return fmt.Errorf("doing something: %w", &ServerError{Server: "https://k8s.example", Err: err})
@@ -356,16 +327,5 @@ func TestExplainErrorKeepsTheCause(t *testing.T) {
 	}
 	if err := ExplainError(nil); err != nil {
 		t.Errorf("nothing is explained as %v", err)
-	}
-}
-
-func TestSilenceLogs(t *testing.T) {
-	var said bytes.Buffer
-	undo := SilenceLogs(&said)
-	defer undo()
-	klog.Error("something \x1b[31m bad")
-	klog.Background().Info("something good")
-	if got := said.String(); !strings.Contains(got, `something \x1b[31m bad`) || !strings.Contains(got, "something good") {
-		t.Errorf("got %q", got)
 	}
 }

@@ -52,8 +52,8 @@ func (t *Terminal) SetStdin(r io.Reader) { t.cmd.Stdin = r }
 // SetStdout gives the child the terminal to write.
 func (t *Terminal) SetStdout(w io.Writer) { t.cmd.Stdout, t.cmd.Stderr = w, w }
 
-// SetStderr does nothing: this program's stderr may be a file (see
-// cluster.RedirectStderr), and the person has to see what went wrong.
+// SetStderr does nothing: this program's stderr may be a file, and the person has
+// to see what went wrong.
 func (t *Terminal) SetStderr(io.Writer) {}
 
 // Run runs the child to its end. While it runs, the terminal's ^C is the

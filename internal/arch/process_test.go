@@ -29,12 +29,11 @@ var ownProcess = map[string][]string{
 	"main.go":   {"os", "os/signal"},
 	"lab/child": {"os", "os/signal", "log", "log/slog", "syscall", "runtime/debug", "k8s.io/klog/v2"},
 	// The command line is a process of one person.
-	"cli/root.go":     {"os.Environ"},
-	"cli/lab.go":      {"os.Stdin", "os.Stdout"},                                                   // with which the lab's process talks to its parent
-	"cli/kubectl.go":  {"os/signal.Reset"},                                                         // kubectl ends on signals by itself
-	"cli/quiet.go":    {"os.Stderr"},                                                               // the app has the terminal for itself
-	"cli/doctor.go":   {"runtime/debug.SetGCPercent"},                                              // a big cluster is read once
-	"cluster/logs.go": {"os.Stderr", "k8s.io/klog/v2.SetSlogLogger", "k8s.io/klog/v2.ClearLogger"}, // for cli/quiet.go
+	"cli/root.go":    {"os.Environ"},
+	"cli/lab.go":     {"os.Stdin", "os.Stdout"},                                                   // with which the lab's process talks to its parent
+	"cli/kubectl.go": {"os/signal.Reset"},                                                         // kubectl ends on signals by itself
+	"cli/quiet.go":   {"os.Stderr", "k8s.io/klog/v2.SetSlogLogger", "k8s.io/klog/v2.ClearLogger"}, // the app has the terminal for itself
+	"cli/doctor.go":  {"runtime/debug.SetGCPercent"},                                              // a big cluster is read once
 	// A child that was given the terminal has its signals.
 	"cluster/kubectl/terminal_unix.go": {"os/signal.Ignore", "os/signal.Reset"},
 	// The process group is the child's own.

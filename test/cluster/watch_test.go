@@ -359,7 +359,7 @@ func TestServerThatIsNotThereYet(t *testing.T) {
 	}
 }
 
-// Nothing reaches the terminal, even without SilenceLogs.
+// Nothing reaches the terminal, even where nothing keeps klog quiet.
 func TestWatchingIsSilent(t *testing.T) {
 	p := newProxy(t)
 	program, err := os.Executable()
