@@ -13,7 +13,13 @@ type Resolution struct {
 	ResolvConf ResolvConf `json:"resolvConf"`
 	Queries    []Query    `json:"queries"`
 	Answers    []Record   `json:"answers"` // what the application gets; empty when the look-up fails
-	Notes      []string   `json:"notes,omitempty"`
+	// End is how the look-up ends: NOERROR; NXDOMAIN or NODATA, which an
+	// application both calls an unknown name; SERVFAIL for "try again"; "" when an
+	// answer decides that cannot be predicted.
+	End Outcome `json:"end,omitempty"`
+	// Aliases are the ExternalName Services that the name leads over, in order.
+	Aliases []Alias  `json:"aliases,omitempty"`
+	Notes   []string `json:"notes,omitempty"`
 }
 
 // ResolvConf is the Pod's /etc/resolv.conf (resolv.conf(5)).

@@ -64,6 +64,7 @@ func Resolve(s *model.Snapshot, r Request) (*Resolution, error) {
 	if ip, err := netip.ParseAddr(name); err == nil {
 		if kind != "PTR" {
 			out.note("An IP address needs no look-up.")
+			out.End = Found
 			return out, nil
 		}
 		name = ReverseName(ip)
@@ -75,6 +76,7 @@ func Resolve(s *model.Snapshot, r Request) (*Resolution, error) {
 	if kind != "" {
 		l.types = []string{kind}
 	} else if l.hosts(name) {
+		out.End = Found
 		return out, nil
 	}
 	l.search(name)
@@ -190,12 +192,34 @@ func (l *lookup) search(name string) {
 	if l.out.Answers == nil {
 		l.out.Answers = []Record{}
 	}
+	l.out.End = course.End
+	l.out.Aliases = l.aliases()
 	l.shuffled = len(l.out.Answers) > 1
 	if len(course.Rest) > 0 {
 		l.out.note("The answer for %s is not predictable. If it fails, the resolver goes on with %s.", last, strings.Join(course.Rest, ", "))
 	}
 	l.cost(name, plan)
 	l.otherLibc(conf, name, course)
+}
+
+// aliases gives those that the name that was found leads over, or, when none was,
+// the first name that is an alias.
+func (l *lookup) aliases() []Alias {
+	var names []string
+	for _, r := range l.out.Answers {
+		names = append(names, r.Name)
+	}
+	for _, q := range l.out.Queries {
+		if l.out.End != Found && (q.Rcode == string(NoName) || q.Rcode == string(Found)) {
+			names = append(names, q.Name)
+		}
+	}
+	for _, name := range slices.Compact(names) {
+		if out := Aliases(l.snapshot, name); len(out) > 0 {
+			return out
+		}
+	}
+	return nil
 }
 
 // serverName is a nameserver of the Pod; "" when none is known.
