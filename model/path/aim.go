@@ -3,6 +3,7 @@ package path
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,8 @@ func (q *query) aim() error {
 	}
 	var err error
 	switch {
+	case q.unsent != nil, len(q.addresses) > 0:
+		q.aimAtName()
 	case t.Node != "":
 		err = q.aimAtNode(t.Node)
 	case t.Address.IsValid():
@@ -45,14 +48,26 @@ func (q *query) aim() error {
 	q.flow.Destination = netip.AddrPortFrom(q.address, q.number)
 	q.setSource()
 	packet := &q.trace.Packet
-	*packet = Packet{Port: int32(q.number), Protocol: protocol, Node: q.node, Local: q.flow.Local, Interface: q.flow.Interface}
+	*packet = Packet{Host: packet.Host, Port: int32(q.number), Protocol: protocol, Node: q.node, Local: q.flow.Local, Interface: q.flow.Interface}
 	if q.flow.Source.IsValid() {
 		packet.Source = q.flow.Source.String()
 	}
-	if q.address.IsValid() {
+	if q.address.IsValid() && len(q.addresses) < 2 {
 		packet.Destination = q.address.String()
 	}
 	return nil
+}
+
+// aimAtName takes the port as the client gives it, for nothing maps it; when it
+// gives none, that of the Service's first port.
+func (q *query) aimAtName() {
+	q.number = uint16(q.target.number())
+	if q.number == 0 && q.port != nil {
+		q.number = uint16(q.port.Port)
+	}
+	if len(q.addresses) > 0 {
+		q.address = q.addresses[0]
+	}
 }
 
 // choosePort finds the Service port that the target names; the first when it
@@ -147,7 +162,7 @@ func (q *query) aimAtService() error {
 	if svc.Type == model.ExternalName || svc.Headless() {
 		return nil
 	}
-	host := q.target.Service == "" || q.snapshot.Service(svc.Namespace, q.target.Service) != svc
+	host := q.hosted
 	if !q.outside && !host {
 		q.address = q.clusterIP()
 		return nil
@@ -213,6 +228,9 @@ func (q *query) setSource() {
 	}
 	family := FamilyOf(q.address)
 	switch {
+	case len(q.addresses) == 0 && q.stays():
+		q.flow.Source = q.address
+		return
 	case q.outside:
 		q.outsideSource(family)
 		return
@@ -277,6 +295,20 @@ func (q *query) outsideSource(family Family) {
 // walk runs the packet through the rules.
 func (q *query) walk() {
 	q.deciding = q.node
+	switch {
+	case q.unsent != nil:
+		q.trace.Outcomes = []Outcome{*q.unsent}
+		return
+	case len(q.addresses) > 0:
+		q.walkEach()
+		return
+	case q.stays():
+		q.trace.Outcomes = []Outcome{q.inside()}
+		return
+	case q.outside && q.address.IsLoopback():
+		q.trace.Outcomes = []Outcome{q.ownMachine()}
+		return
+	}
 	if why := q.unroutable(); why != "" {
 		q.trace.Outcomes = []Outcome{{
 			Probability: 1, Verdict: None,
@@ -286,11 +318,7 @@ func (q *query) walk() {
 	}
 	services, locate := q.concerned(), q.locate()
 	program := compileMode(q.trace.Mode, q.snapshot, q.node, FamilyOf(q.address), services)
-	q.trace.Outcomes = q.follow(program, q.flow, q.leaving(locate))
-	other := q.nodeOf(q.address)
-	if other != "" && other != q.node && len(q.trace.Outcomes) == 1 && q.trace.Outcomes[0].Verdict == None {
-		q.onward(other, services, locate)
-	}
+	q.trace.Outcomes = q.pass(program, services, locate)
 }
 
 func (q *query) follow(p *Program, f Flow, locate Locate) []Outcome {
@@ -337,16 +365,22 @@ func (q *query) concerned() []*model.Service {
 	if q.request.Explain { // then the rules of the others are told, too
 		return q.snapshot.Services
 	}
+	aimed := map[netip.Addr]bool{q.address: true}
+	for _, address := range q.addresses {
+		aimed[address] = true
+	}
 	var out []*model.Service
 	for _, svc := range q.snapshot.Services {
-		if svc == q.service || q.matches(svc) {
+		if svc == q.service || q.matches(svc, aimed) {
 			out = append(out, svc)
 		}
 	}
 	return out
 }
 
-func (q *query) matches(svc *model.Service) bool {
+// matches says whether rules of a Service can match a packet to one of the
+// addresses.
+func (q *query) matches(svc *model.Service, aimed map[netip.Addr]bool) bool {
 	for i := range svc.Ports {
 		if svc.Ports[i].NodePort != 0 && uint16(svc.Ports[i].NodePort) == q.number {
 			return true
@@ -355,7 +389,9 @@ func (q *query) matches(svc *model.Service) bool {
 	if svc.HealthCheckNodePort != 0 && uint16(svc.HealthCheckNodePort) == q.number {
 		return true
 	}
-	return holds(svc, q.address)
+	is := func(text string) bool { return aimed[endpoints.ParseAddr(text)] }
+	return slices.ContainsFunc(svc.ClusterIPs, is) || slices.ContainsFunc(svc.ExternalIPs, is) ||
+		slices.ContainsFunc(svc.Ingress, func(in model.Ingress) bool { return is(in.IP) })
 }
 
 // locate finds endpoints by the Service's slices, and other addresses by their Pod.

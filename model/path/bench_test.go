@@ -73,6 +73,30 @@ func BenchmarkDo(b *testing.B) {
 	}
 }
 
+// BenchmarkHeadless follows a packet to each of a headless Service's endpoints.
+func BenchmarkHeadless(b *testing.B) {
+	for _, endpoints := range []int{3, 1000} {
+		before := clusterOf(100, 10)
+		svc := service("headless", model.ClusterIP, model.None, model.ServicePort{Name: "http", Protocol: "TCP", Port: 8080})
+		s := model.Snapshot{Proxy: before.Proxy, Nodes: before.Nodes, Services: append(before.Services, svc), Slices: before.Slices, Pods: before.Pods}
+		slice := sliceOf(svc)
+		for i := range endpoints {
+			name, node, ip := fmt.Sprintf("db-%d", i), fmt.Sprintf("node-%d", i%10), fmt.Sprintf("10.244.%d.%d", 1+i/250, 1+i%250)
+			s.Pods = append(s.Pods, readyPod(name, node, ip))
+			slice.Endpoints = append(slice.Endpoints, on(node, ip, name))
+		}
+		s.Slices = append(s.Slices, slice)
+		sealed := model.NewSnapshot(s)
+		b.Run(fmt.Sprintf("%d ways", endpoints), func(b *testing.B) {
+			for b.Loop() {
+				if trace, err := Do(sealed, Request{Target: "headless", From: "pod/tmp"}); err != nil || len(trace.Outcomes) != endpoints {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkUpdate is the time from a changed object to the new program, and one
 // packet's way through it.
 func BenchmarkUpdate(b *testing.B) {

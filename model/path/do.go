@@ -9,11 +9,15 @@ import (
 
 	"svctour/model"
 	"svctour/model/endpoints"
+	"svctour/model/policy"
 )
 
 // Request asks for the path of the first packet of a connection.
 type Request struct {
-	Namespace string // of a Target or From that names none; "" means default
+	// Namespace is that of a From that names none, and of svc/SERVICE; "" means
+	// default. A name is looked up in the namespace of the Pod that From names,
+	// as its resolver does; without such a Pod in this one.
+	Namespace string
 	Target    string // see ParseTarget
 	// From is "pod/NAME", "pod/NAMESPACE/NAME", "node/NAME", "outside" or
 	// "outside/IP". "" chooses a Pod that a person might run a client in, or
@@ -28,7 +32,9 @@ type Request struct {
 // would write from the snapshot. Its errors are meant to be read: an unknown
 // Service, a target that cannot be understood, a Pod without an address, a mode
 // that is not supported. The rules are those of Compile, CompileNFTables and
-// CompileIPVS, the packet's way is Walk's.
+// CompileIPVS, the packet's way is Walk's, names are looked up by package dns, and
+// NetworkPolicies are asked as package policy says. A name that is a Service's and
+// does not resolve is no error, but an outcome.
 func Do(s *model.Snapshot, r Request) (*Trace, error) {
 	if s == nil {
 		return nil, errors.New("nothing was read from the cluster yet")
@@ -51,16 +57,18 @@ func Do(s *model.Snapshot, r Request) (*Trace, error) {
 	}
 	q := &query{snapshot: s, request: r, target: target}
 	q.trace = &Trace{Target: r.Target, Mode: mode}
-	if err := q.resolve(); err != nil {
+	q.resolve()
+	if err := q.start(); err != nil {
 		return nil, err
 	}
-	if err := q.start(); err != nil {
+	if err := q.lookUp(); err != nil {
 		return nil, err
 	}
 	if err := q.aim(); err != nil {
 		return nil, err
 	}
 	q.walk()
+	q.conclude()
 	q.remarks()
 	return q.trace, nil
 }
@@ -87,56 +95,59 @@ type query struct {
 	target   Target
 	trace    *Trace
 
-	service *model.Service     // what the target belongs to; nil when nothing known
-	port    *model.ServicePort // the chosen port; nil when none matched
-	number  uint16             // destination port
-	address netip.Addr         // destination; invalid when the Service has none
-	flow    Flow
-	node    string // whose rules see the packet first
+	namespace string             // in which the target's name is looked up
+	service   *model.Service     // what the target belongs to; nil when nothing known
+	port      *model.ServicePort // the chosen port; nil when none matched
+	number    uint16             // destination port
+	address   netip.Addr         // destination; invalid when the Service has none
+	flow      Flow
+	node      string // whose rules see the packet first
 	// deciding is the node whose rules decide: node, or the one that the packet
 	// is addressed to when it goes there unchanged.
 	deciding string
 	outside  bool
+	hosted   bool // the target is a load balancer's hostname
 	client   *model.Pod
 	// ifKept are the outcomes if the network plugin, which is not known, keeps
 	// the source; nil where nothing depends on that.
 	ifKept []Outcome
+
+	// What the look-up of a name gave, when it gave no cluster IP: the addresses of
+	// a family that the client has, or the one outcome of a packet that is not sent,
+	// or leaves the cluster.
+	addresses []netip.Addr
+	unsent    *Outcome
+
+	nodesAt map[netip.Addr]string // see indexNodes
+	sliced  map[string][]int32    // see slicedPorts
+	sets    map[[2]string]*policy.Set
 }
 
+// note adds a sentence, once.
 func (q *query) note(format string, args ...any) {
-	q.trace.Notes = append(q.trace.Notes, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(q.trace.Notes, text) {
+		q.trace.Notes = append(q.trace.Notes, text)
+	}
 }
 
-// resolve finds the Service a target means.
-func (q *query) resolve() error {
+// resolve finds the Service a target means. That it finds none of a name is not
+// the end: see lookUp.
+func (q *query) resolve() {
 	t := &q.target
+	if strings.EqualFold(strings.TrimSuffix(t.typed, "."), "localhost") { // of every /etc/hosts, which comes before DNS
+		*t = Target{Address: netip.AddrFrom4([4]byte{127, 0, 0, 1}), Port: t.Port, Protocol: t.Protocol}
+	}
 	switch {
 	case t.Address.IsValid():
 		q.service = q.ownerOf(t.Address)
 	case t.Node != "":
 		q.service = q.ownerOfNodePort()
 	default:
-		namespace := t.Namespace
-		if namespace == "" {
-			namespace = q.request.Namespace
-		}
-		if t.Service != "" {
-			q.service = q.snapshot.Service(namespace, t.Service)
-		}
-		if q.service == nil && t.Host != "" {
-			q.service = q.byHostname(t.Host)
-		}
-		if q.service == nil && t.Service == "" {
-			return fmt.Errorf("target %q: no load balancer of a Service has this name: %w", q.request.Target, errTarget)
-		}
-		if q.service == nil {
-			return noService(q.snapshot, namespace, t.Service)
-		}
+		q.resolveName()
 	}
 	if q.service != nil {
 		q.trace.Service = q.service.Key()
 	}
-	return nil
 }
 
 func (q *query) byHostname(host string) *model.Service {
@@ -210,6 +221,9 @@ func (q *query) ownerOfNodePort() *model.Service {
 
 // nodeOf names the node that has an address; "" when none is known to.
 func (q *query) nodeOf(ip netip.Addr) string {
+	if q.nodesAt != nil {
+		return q.nodesAt[ip]
+	}
 	if node := q.snapshot.NodeByIP(ip.String()); node != nil {
 		return node.Name
 	}
@@ -219,6 +233,23 @@ func (q *query) nodeOf(ip netip.Addr) string {
 		}
 	}
 	return ""
+}
+
+// indexNodes makes nodeOf quick, for a packet to many addresses.
+func (q *query) indexNodes() {
+	q.nodesAt = map[netip.Addr]string{}
+	for _, node := range q.snapshot.Nodes {
+		for _, a := range node.Addresses {
+			if ip := endpoints.ParseAddr(a.Address); ip.IsValid() && q.nodesAt[ip] == "" {
+				q.nodesAt[ip] = node.Name
+			}
+		}
+	}
+	for _, pod := range q.snapshot.Pods {
+		if ip := endpoints.ParseAddr(pod.HostIP); ip.IsValid() && pod.Node != "" && q.nodesAt[ip] == "" {
+			q.nodesAt[ip] = pod.Node
+		}
+	}
 }
 
 // start finds where the packet comes from.

@@ -88,11 +88,11 @@ func TestDo(t *testing.T) {
 		"pending":                   {request: Request{Target: "pending"}, want: both, notes: []string{"has no load balancer yet", "NodePort 30083 works meanwhile"}},
 		"pending, outside":          {request: Request{Target: "pending", From: "outside"}, packet: " → 172.18.0.2:30083 TCP node-a", want: bothMasq},
 		"load balancer by hostname": {request: Request{Target: "lb.example.com", From: "outside"}, packet: " → 172.18.0.2:30084 TCP node-a", want: bothMasq, notes: []string{"outside the cluster; no rule on a node knows it"}},
-		"headless":                  {request: Request{Target: "headless"}, want: none, notes: []string{"is headless"}},
+		"headless":                  {request: Request{Target: "headless", From: "pod/tmp"}, packet: "10.244.1.20 → :80 TCP node-a", want: "0.50 none 10.244.1.5:80 default/web-1 node-a; 0.50 none 10.244.2.7:80 default/web-2 node-b", notes: []string{"is headless", "in random order"}},
 		"ExternalName":              {request: Request{Target: "ext"}, want: none, notes: []string{`answers with the name "www.example.com"`}},
 		"no endpoints":              {request: Request{Target: "empty.other"}, want: "1.00 reject", notes: []string{"No EndpointSlice"}},
 		"port it does not have":     {request: Request{Target: "web:81"}, want: none, notes: []string{"has no port 81; it has port 80"}},
-		"a Pod's own address":       {request: Request{Target: "10.244.1.5:8080"}, want: none},
+		"a Pod's own address":       {request: Request{Target: "10.244.1.5:8080"}, want: "1.00 none 10.244.1.5:8080 default/web-1 node-a"},
 		"none ready": {request: Request{Target: "web"}, want: "1.00 reject", notes: []string{"2 endpoint(s) for this port and none of them is ready"},
 			change: func(s *model.Snapshot) {
 				for i := range s.Slices[0].Endpoints {

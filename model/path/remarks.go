@@ -3,8 +3,6 @@ package path
 import (
 	"cmp"
 	"fmt"
-	"sort"
-	"strings"
 
 	"svctour/model"
 	"svctour/model/endpoints"
@@ -26,7 +24,7 @@ func (q *query) remarkService(svc *model.Service) {
 		switch {
 		case svc.Headless():
 			q.note("Service %s is headless: DNS gives its endpoints' own addresses, and a client talks to one of them directly.", svc.Key())
-		case svc.Type == model.ExternalName:
+		case svc.Type == model.ExternalName && q.trace.Outcomes[0].End.Kind == EndOutside:
 			q.note("Service %s is an alias: DNS answers with the name %q, and no packet is rewritten.", svc.Key(), svc.ExternalName)
 		}
 		return
@@ -152,20 +150,14 @@ func (q *query) remarkIPVS() {
 }
 
 func (q *query) remarkMissing() {
-	consequence := map[string]string{
-		"pods":  "endpoints are shown without Pods that no EndpointSlice names",
-		"nodes": "zones are not known, and of the nodes' addresses only those that Pods report",
-	}
-	var missing []string
-	for resource := range q.snapshot.Sync.Missing {
-		if consequence[resource] != "" {
-			missing = append(missing, resource)
+	for _, each := range []struct{ resource, name, consequence string }{
+		{"networkpolicies", "NetworkPolicies", "whether they let the packet pass is not known"},
+		{"nodes", "Nodes", "zones are not known, and of the nodes' addresses only those that Pods report"},
+		{"pods", "Pods", "endpoints are shown without Pods that no EndpointSlice names"},
+	} {
+		if why, missing := q.snapshot.Sync.Missing[each.resource]; missing {
+			q.note("%s cannot be read (%s): %s.", each.name, why, each.consequence)
 		}
-	}
-	sort.Strings(missing)
-	for _, resource := range missing {
-		name := strings.ToUpper(resource[:1]) + resource[1:]
-		q.note("%s cannot be read (%s): %s.", name, q.snapshot.Sync.Missing[resource], consequence[resource])
 	}
 	if q.snapshot.Cluster.Namespace != "" {
 		q.note("Only namespace %q can be read; Services of others are not known.", q.snapshot.Cluster.Namespace)

@@ -21,12 +21,16 @@ type Target struct {
 	Address   netip.Addr // an IP address
 	Port      string     // a number or a port's name; "" when it was not said
 	Protocol  string     // TCP, UDP, SCTP; "" when it was not said
+
+	// typed is the name as a client would look it up; "" for svc/SERVICE, which
+	// names an object, and for what needs no look-up.
+	typed string
 }
 
 var errTarget = errors.New("want SERVICE, SERVICE.NAMESPACE, svc/SERVICE, IP:PORT or node/NAME:PORT, a Service with an optional :PORT or :PORTNAME and /tcp, /udp or /sctp")
 
 // ParseTarget reads a target: "web", "web.ns", "web.ns.svc.cluster.local",
-// "svc/web", "svc/web.ns", each with an optional ":80" or ":portname";
+// "db-0.db", "svc/web", "svc/web.ns", each with an optional ":80" or ":portname";
 // "10.96.1.2:80", "[fd00::1]:80", "node/NAME:30080". A final "/udp" or "/sctp"
 // chooses the protocol. domain is the cluster domain, "" for cluster.local. The
 // names are those of the DNS specification (kubernetes/dns, docs/specification.md
@@ -54,6 +58,7 @@ func ParseTarget(text, domain string) (Target, error) {
 		}
 	}
 	name, t.Port, _ = strings.Cut(name, ":")
+	typed := name
 	name = strings.TrimSuffix(name, ".")
 	if name == "" || strings.ContainsAny(name, "/ \t[]") || strings.ContainsAny(t.Port, "/: \t[]") {
 		return fail(errTarget)
@@ -69,6 +74,9 @@ func ParseTarget(text, domain string) (Target, error) {
 	default:
 		if err := t.name(name, domain, kind == ""); err != nil {
 			return fail(err)
+		}
+		if kind == "" {
+			t.typed = typed
 		}
 	}
 	return t, checkPort(text, t.Port)

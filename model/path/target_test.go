@@ -32,6 +32,7 @@ func TestParseTarget(t *testing.T) {
 		" web ":                               {Service: "web"},
 	} {
 		got, err := ParseTarget(text, "")
+		got.typed = ""
 		if err != nil || got != want {
 			t.Errorf("%q: %+v %v, want %+v", text, got, err, want)
 		}

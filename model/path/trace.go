@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"svctour/model"
+	"svctour/model/dns"
 )
 
 // Verdict is what becomes of a packet.
@@ -21,12 +22,16 @@ const (
 type Trace struct {
 	From string `json:"from"` // "pod/NAMESPACE/NAME", "node/NAME", "outside" or "outside/IP"; "pod" when no node is known
 	// Client is From as a value; the zero Client when no node is known.
-	Client   model.Client `json:"-"`
-	Target   string       `json:"target"` // as asked
-	Mode     string       `json:"mode"`   // kube-proxy mode: iptables, nftables, ipvs
-	Service  string       `json:"service,omitempty"`
-	Packet   Packet       `json:"packet"`
-	Outcomes []Outcome    `json:"outcomes"`
+	Client  model.Client `json:"-"`
+	Target  string       `json:"target"` // as asked
+	Mode    string       `json:"mode"`   // kube-proxy mode: iptables, nftables, ipvs
+	Service string       `json:"service,omitempty"`
+	// Aliases are the ExternalName Services that the target's name leads over, in
+	// order. Service is the one that was asked for; the packet goes where the last
+	// alias leads.
+	Aliases  []dns.Alias `json:"aliases,omitempty"`
+	Packet   Packet      `json:"packet"`
+	Outcomes []Outcome   `json:"outcomes"`
 	// Notes says what the picture rests on and what it cannot know, one sentence each.
 	Notes []string `json:"notes,omitempty"`
 }
@@ -51,7 +56,8 @@ func (t *Trace) Sample(draw float64) *Trace {
 // Packet is the first packet of a new connection, as its client sends it.
 type Packet struct {
 	Source      string `json:"source"`                // IP; "" when it is not known (outside)
-	Destination string `json:"destination"`           // IP
+	Destination string `json:"destination"`           // IP; "" when there is none, or one of several: see Host
+	Host        string `json:"host,omitempty"`        // the name that DNS gives the destination for, where that is no cluster IP
 	Port        int32  `json:"port"`                  // destination port
 	Protocol    string `json:"protocol"`              // TCP, UDP, SCTP
 	Node        string `json:"node"`                  // the node whose rules see it first
@@ -63,12 +69,15 @@ type Packet struct {
 type Outcome struct {
 	Probability float64      `json:"probability"`
 	Verdict     Verdict      `json:"verdict"`
-	Destination *Destination `json:"destination,omitempty"` // set for DNAT
+	Destination *Destination `json:"destination,omitempty"` // set for DNAT, and where an address is an endpoint's or a Pod's own
 	Masquerade  bool         `json:"masquerade"`            // the source is rewritten to the node's address, by kube-proxy's rules or a network plugin known to
 	Hops        []Hop        `json:"hops"`
 	// Conntrack is the connection's entry on the node that rewrites its
 	// destination; nil unless it is DNAT.
 	Conntrack *Conntrack `json:"conntrack,omitempty"`
+	// End is where the way ends, and how. Walk and Explain, which know rules
+	// only, leave it zero.
+	End End `json:"end"`
 }
 
 // Conntrack is the kernel's memory of a connection: how its packets look before
@@ -89,7 +98,7 @@ type Tuple struct {
 	DestinationPort uint16 `json:"destinationPort,omitempty"`
 }
 
-// Destination is where a rewritten packet goes.
+// Destination is where a packet goes.
 type Destination struct {
 	IP   string `json:"ip"`
 	Port int32  `json:"port"`

@@ -94,8 +94,28 @@ func do(t *testing.T, s *model.Snapshot, r Request) *Trace {
 	if err != nil {
 		t.Fatalf("%+v: %v", r, err)
 	}
-	requireWhole(t, trace.Outcomes)
+	requireEnds(t, trace)
 	return trace
+}
+
+// requireEnds fails unless the outcomes of a trace are whole, and each has an end
+// that can be told without its prose.
+func requireEnds(t testing.TB, trace *Trace) {
+	t.Helper()
+	requireWhole(t, trace.Outcomes)
+	for _, o := range trace.Outcomes {
+		e, last := o.End, o.Hops[len(o.Hops)-1]
+		refused := e.Kind == EndClosed && e.Pod != "" || e.Kind == EndDenied
+		switch {
+		case e.Kind == "" || e.What == "",
+			(e.Kind == EndRejected) != (o.Verdict == Reject), (e.Kind == EndDropped) != (o.Verdict == Drop),
+			(e.Kind == EndNoName || e.Kind == EndNoData) && (e.Name == "" || o.Destination != nil || len(o.Hops) > 1),
+			(e.Kind == EndDenied) != (len(e.Policies) > 0 && e.Direction != ""),
+			refused && last.Evidence != e.Evidence,
+			e.Kind == EndDenied && last.Action != HopDrop:
+			t.Errorf("%s → %s ends as %+v after %+v", trace.From, trace.Target, e, last)
+		}
+	}
 }
 
 // requireWhole fails unless probabilities add up to 1 and every outcome tells its way.
@@ -108,12 +128,13 @@ func requireWhole(t testing.TB, outcomes []Outcome) {
 			t.Errorf("an outcome (%s) has no hops", o.Verdict)
 		}
 		for _, h := range o.Hops {
-			assumed := strings.Contains(h.What, "(assumed)") || strings.Contains(h.What, "reply: conntrack sends it on")
+			assumed := strings.Contains(h.What, "(assumed)") || strings.Contains(h.What, "reply: conntrack sends it on") ||
+				(h.Action == HopEnd || h.Action == HopDrop) && o.End.Evidence == model.Unknown
 			if h.What == "" || h.Action == "" || (h.Action == HopJump || h.Action == HopDNAT) != (h.To != "") || h.Chance <= 0 || h.Chance > 1 || h.Evidence != model.Derived && !(assumed && h.Evidence == model.Unknown) {
 				t.Errorf("hop %+v", h)
 			}
 		}
-		if (o.Verdict == DNAT) != (o.Destination != nil) {
+		if o.Verdict == DNAT && o.Destination == nil || (o.Verdict == Reject || o.Verdict == Drop) && o.Destination != nil {
 			t.Errorf("verdict %s with destination %+v", o.Verdict, o.Destination)
 		}
 	}
