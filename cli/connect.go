@@ -87,10 +87,13 @@ func explained(err error) error {
 	return sentence
 }
 
-// readCluster gives one complete snapshot of the chosen cluster, and the
-// namespace that commands act in when they name none.
-func readCluster(ctx context.Context, g *globals) (*model.Snapshot, string, error) {
-	connection, err := connect(ctx, g)
+// readCluster gives one complete snapshot of the chosen cluster, with its
+// NetworkPolicies if asked for, and the namespace that commands act in when they
+// name none.
+func readCluster(ctx context.Context, g *globals, policies bool) (*model.Snapshot, string, error) {
+	o := clusterOptions(g)
+	o.Policies = policies
+	connection, err := connectTo(ctx, o)
 	if err != nil {
 		return nil, "", err
 	}

@@ -58,7 +58,7 @@ func runDNS(ctx context.Context, g *globals, o dnsOptions) error {
 	if err := checkOutput(g.Output); err != nil {
 		return err
 	}
-	snapshot, namespace, err := readCluster(ctx, g)
+	snapshot, namespace, err := readCluster(ctx, g, false)
 	if err != nil {
 		return err
 	}

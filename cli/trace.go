@@ -23,13 +23,16 @@ func newTrace(g *globals) *cobra.Command {
 	var o traceOptions
 	cmd := &cobra.Command{
 		Use:   "trace TARGET",
-		Short: "Show what kube-proxy's rules do to a packet",
+		Short: "Show the way of a packet to a Service, and where it ends",
 		Long: `Show every way that the first packet of a connection to TARGET may go, by the
-rules kube-proxy writes for the cluster's Services and endpoints as they are now.
+rules kube-proxy writes for the cluster's Services and endpoints as they are now,
+and where it ends: at a Pod, refused or dropped by a rule or by NetworkPolicies, at
+a name that does not resolve, outside the cluster.
 
 TARGET is what a client would use: web, web:80, web:portname, web.namespace,
-svc/web, 10.96.1.2:80, NODE-IP:30080, node/NAME:30080; a final /udp or /sctp
-chooses the protocol. With -v each rule is shown as iptables-save or nft prints
+db-0.db, 10.96.1.2:80, NODE-IP:30080, localhost:8080, node/NAME:30080; a final /udp
+or /sctp chooses the protocol. A name is looked up as the client does, in the
+namespace of the Pod that --from names; svc/web is the Service itself. With -v each rule is shown as iptables-save or nft prints
 it, with the rules that were passed by and why, and the conntrack entry.`,
 		Example: `  svctour trace web
   svctour trace web:http -n shop --from pod/client
@@ -65,7 +68,7 @@ func runTrace(ctx context.Context, g *globals, o traceOptions) error {
 	default:
 		return usageError(fmt.Errorf("--proxy-mode %q: want auto, iptables, nftables or ipvs", o.Mode))
 	}
-	snapshot, namespace, err := readCluster(ctx, g)
+	snapshot, namespace, err := readCluster(ctx, g, true)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"svctour/model"
+	"svctour/model/dns"
 	"svctour/model/path"
 )
 
@@ -18,7 +19,7 @@ const textWidth = 80
 func traceText(t *path.Trace, width int, rules bool) string {
 	p := &page{width: width}
 	p.title(t.From+" → "+t.Target, t.Mode+", "+traceEvidence(t).String())
-	route := t.Packet.Protocol + " " + orUnknown(t.Packet.Source) + " → " + endpointText(t.Packet.Destination, t.Packet.Port)
+	route := t.Packet.Protocol + " " + orUnknown(t.Packet.Source) + " → " + destinationText(&t.Packet)
 	if t.Service != "" {
 		route += ", Service " + t.Service
 	}
@@ -26,6 +27,10 @@ func traceText(t *path.Trace, width int, rules bool) string {
 		route += ", first node " + t.Packet.Node
 	}
 	p.paragraph("  ", "  ", route)
+
+	for _, a := range t.Aliases {
+		p.paragraph("  ", "    ", aliasText(&a))
+	}
 
 	shared := sharedHops(t.Outcomes)
 	if shared > 0 && len(t.Outcomes) > 1 {
@@ -50,10 +55,35 @@ func traceText(t *path.Trace, width int, rules bool) string {
 	return p.String()
 }
 
-// traceEvidence is the weakest evidence of any hop.
+// destinationText is what the client connects to.
+func destinationText(packet *path.Packet) string {
+	if packet.Host != "" && packet.Destination == "" {
+		return fmt.Sprintf("%s:%d", packet.Host, packet.Port)
+	}
+	return endpointText(packet.Destination, packet.Port)
+}
+
+// aliasText says what an ExternalName Service stands for.
+func aliasText(a *dns.Alias) string {
+	text := "alias " + a.Name + " → " + a.Target
+	switch {
+	case a.Broken != "":
+		text += ", not followed: " + a.Broken
+	case a.Outside:
+		text += ", outside the cluster"
+	case a.To != "":
+		text += ", Service " + a.To
+	default:
+		text += ", which does not exist"
+	}
+	return text
+}
+
+// traceEvidence is the weakest evidence of any hop or end.
 func traceEvidence(t *path.Trace) model.Evidence {
 	weakest := model.Observed
 	for _, o := range t.Outcomes {
+		weakest = min(weakest, o.End.Evidence)
 		for _, h := range o.Hops {
 			weakest = min(weakest, h.Evidence)
 		}
@@ -88,13 +118,40 @@ func outcomeText(o *path.Outcome) string {
 	}
 	switch o.Verdict {
 	case path.DNAT:
-		return "DNAT to " + endpointText(o.Destination.IP, o.Destination.Port) + source
+		return "DNAT to " + endpointText(o.Destination.IP, o.Destination.Port) + source + endText(&o.End)
 	case path.Reject:
 		return "REJECT: connection refused"
 	case path.Drop:
 		return "DROP: time-out"
 	}
+	switch end := &o.End; {
+	case o.Destination != nil:
+		return "to " + endpointText(o.Destination.IP, o.Destination.Port) + ", not translated" + endText(end)
+	case end.Kind == path.EndNoName:
+		return "NXDOMAIN: the name does not exist"
+	case end.Kind == path.EndNoData:
+		return "NODATA: the name has no address"
+	case end.Kind == path.EndUnresolved:
+		return "no address is known for the name"
+	case end.Kind == path.EndOutside && end.Name != "":
+		return "leaves the cluster for " + end.Name
+	}
 	return "not changed by kube-proxy"
+}
+
+// endText says where a packet with a destination does not arrive.
+func endText(end *path.End) string {
+	switch end.Kind {
+	case path.EndDenied:
+		return ", denied by NetworkPolicy " + strings.Join(end.Policies, ", ")
+	case path.EndClosed:
+		return ", refused there"
+	case path.EndOutside:
+		return ", outside the cluster"
+	case path.EndLost:
+		return ", where nothing answers"
+	}
+	return ""
 }
 
 // placeText says what an endpoint is and where.

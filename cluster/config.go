@@ -49,6 +49,8 @@ type Options struct {
 	// Diagnose reads what only a diagnosis needs, too: workloads of other kinds,
 	// NetworkPolicies, Warning events.
 	Diagnose bool
+	// Policies reads NetworkPolicies, without the rest of what a diagnosis needs.
+	Policies bool
 	// Interval is the least time between two snapshots; 0 means 16 ms. In a
 	// cluster so large that a snapshot takes long to build it grows by itself.
 	Interval time.Duration

@@ -39,7 +39,10 @@ func (c *Connection) build(sequence uint64, now time.Time) *model.Snapshot {
 	}
 	if c.options.Diagnose {
 		snapshot.Workloads = slices.Concat(s.statefulSets.list(ns), s.daemonSets.list(ns), s.jobs.list(ns))
-		snapshot.Policies, snapshot.Events = s.policies.list(ns), s.events.list(ns)
+		snapshot.Events = s.events.list(ns)
+	}
+	if c.options.Diagnose || c.options.Policies {
+		snapshot.Policies = s.policies.list(ns)
 	}
 	for _, r := range s.cidrs.list("") {
 		snapshot.ServiceCIDRs = append(snapshot.ServiceCIDRs, r.ranges...)

@@ -163,6 +163,9 @@ func (c *Connection) resources() []resource {
 		{kubeletConfigMap, s.dns, &corev1.ConfigMap{}, core, "configmaps", false, metav1.NamespaceSystem, named("kubelet-config")},
 		{corednsConfigMap, s.corefile, &corev1.ConfigMap{}, core, "configmaps", false, metav1.NamespaceSystem, named("coredns")},
 	}
+	if c.options.Diagnose || c.options.Policies {
+		out = append(out, resource{"networkpolicies", s.policies, &networkingv1.NetworkPolicy{}, c.client.NetworkingV1().RESTClient(), "networkpolicies", true, "", every})
+	}
 	if !c.options.Diagnose {
 		return out
 	}
@@ -171,7 +174,6 @@ func (c *Connection) resources() []resource {
 		resource{"statefulsets", s.statefulSets, &appsv1.StatefulSet{}, apps, "statefulsets", true, "", every},
 		resource{"daemonsets", s.daemonSets, &appsv1.DaemonSet{}, apps, "daemonsets", true, "", every},
 		resource{"jobs", s.jobs, &batchv1.Job{}, c.client.BatchV1().RESTClient(), "jobs", true, "", every},
-		resource{"networkpolicies", s.policies, &networkingv1.NetworkPolicy{}, c.client.NetworkingV1().RESTClient(), "networkpolicies", true, "", every},
 		resource{"events", s.events, &corev1.Event{}, core, "events", true, "", warnings},
 	)
 }

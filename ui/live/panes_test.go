@@ -256,3 +256,28 @@ func TestTextsAreLaidOutOncePerWidth(t *testing.T) {
 		t.Errorf("%d texts are kept", len(x.laid.made))
 	}
 }
+
+// A client of another namespace looks names up in its own, whatever Service the
+// panes are about.
+func TestNamesAreLookedUpInTheClientsNamespace(t *testing.T) {
+	s := *cluster(2)
+	pod := func(namespace, ip string) *model.Pod {
+		return &model.Pod{Meta: model.Meta{Namespace: namespace, Name: "asker"}, Node: "node-1", Phase: "Running", IPs: []string{ip}}
+	}
+	web := s.Services[0]
+	s.Namespaces = []*model.Namespace{{Meta: model.Meta{Name: web.Namespace}}, {Meta: model.Meta{Name: "elsewhere"}}}
+	s.Pods = append(slices.Clone(s.Pods), pod(web.Namespace, "10.244.9.1"), pod("elsewhere", "10.244.9.2"))
+	s.DNS = model.DNS{Domain: "cluster.local", Servers: []string{"10.96.0.10"}, Serving: true, Evidence: model.Derived}
+	for client, want := range map[string]path.EndKind{"pod/asker": path.EndArrives, "pod/elsewhere/asker": path.EndNoName} {
+		v := Compute(model.NewSnapshot(s), Focus{Namespace: web.Namespace, Service: web.Name, Client: client, Target: web.Name + ":80", Name: web.Name})
+		if v.Trace == nil || v.Resolution == nil {
+			t.Fatalf("%s: %s %s", client, v.TraceErr, v.ResolveErr)
+		}
+		if got := v.Trace.Outcomes[0].End.Kind; got != want {
+			t.Errorf("from %s: the way ends as %s, want %s: %q", client, got, want, v.Trace.Notes)
+		}
+		if found := len(v.Resolution.Answers) > 0; found != (want == path.EndArrives) {
+			t.Errorf("from %s: the name has the answers %+v", client, v.Resolution.Answers)
+		}
+	}
+}

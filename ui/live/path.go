@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -183,7 +184,7 @@ func (d *pathDrawing) packetLine(tr *path.Trace) frame.Line {
 		source = "outside"
 	}
 	row := line(sp(" "+source, d.t.Strong), sp(" "+d.t.Glyph.Arrow+" ", d.t.Muted),
-		sp(fmt.Sprintf("%s:%d/%s", p.Destination, p.Port, p.Protocol), d.t.Strong))
+		sp(fmt.Sprintf("%s:%d/%s", cmp.Or(p.Destination, p.Host, "no address"), p.Port, p.Protocol), d.t.Strong))
 	if p.Node != "" {
 		row = append(row, sp("   as "+p.Node+" sees it", d.t.Muted))
 	}
@@ -345,13 +346,39 @@ func (d *pathDrawing) outcome(o path.Outcome) frame.Line {
 		if o.Masquerade {
 			row = append(row, sp(" SNAT", t.Warn))
 		}
-		return row
+		return append(row, failure(t, &o)...)
+	case o.Verdict == path.None && o.Destination != nil:
+		row := line(sp("direct ", t.Muted), sp(fmt.Sprintf("%s:%d", o.Destination.IP, o.Destination.Port), t.Good))
+		if pod := o.Destination.Pod; pod != "" {
+			row = append(row, sp("  "+shortName(pod[strings.LastIndex(pod, "/")+1:]), t.Text))
+		}
+		return append(row, failure(t, &o)...)
 	case o.Verdict == path.Reject:
 		return line(sp("REJECT", t.Bad), sp("  the client sees: connection refused", t.Text))
 	case o.Verdict == path.Drop:
 		return line(sp("DROP", t.Bad), sp("  the client waits until it times out", t.Text))
 	}
+	if row := failure(t, &o); row != nil {
+		return row
+	}
 	return line(sp("no rule of kube-proxy matches", t.Warn))
+}
+
+// failure says how a packet that no rule refuses does not arrive; nil when it does,
+// or when that is told of its hops.
+func failure(t *theme.Theme, o *path.Outcome) frame.Line {
+	text := map[path.EndKind]string{
+		path.EndNoName: "NXDOMAIN", path.EndNoData: "NODATA", path.EndUnresolved: "not resolved", path.EndDenied: "denied by NetworkPolicy",
+		path.EndClosed: "refused there", path.EndOutside: "outside the cluster",
+	}[o.End.Kind]
+	if text == "" {
+		return nil
+	}
+	style := t.Bad
+	if o.End.Evidence == model.Unknown {
+		style = t.Warn
+	}
+	return line(sp("  "+text, style))
 }
 
 // Fraction writes a probability as people say it: "1/3" where it is one over a

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"strings"
@@ -40,7 +41,7 @@ func (p *Panes) Send() (intent shell.Intent, problem string) {
 	case !p.hasClient():
 		command := []string{"run", pod, "--image=nginx:1.27"} // it has curl, and every lab has the image
 		return shell.MakeClient{Invoke: lessons.Invocation{Display: "kubectl " + strings.Join(command, " "), Args: command}}, ""
-	case trace == nil:
+	case trace == nil || trace.Packet.Port == 0:
 		return nil, "There is nothing to send a request to yet."
 	case trace.Packet.Protocol != "TCP":
 		p.startWalk()
@@ -48,9 +49,9 @@ func (p *Panes) Send() (intent shell.Intent, problem string) {
 	}
 	p.requests++
 	p.request, p.walk = Request{serial: p.requests, waiting: true, before: p.state.Seen}, nil
-	url := "http://" + net.JoinHostPort(trace.Packet.Destination, fmt.Sprint(trace.Packet.Port)) + "/"
+	url := "http://" + net.JoinHostPort(cmp.Or(trace.Packet.Destination, trace.Packet.Host), fmt.Sprint(trace.Packet.Port)) + "/"
 	// What the image has decides; sh is in every one that has curl or wget.
-	script := "if command -v curl >/dev/null; then exec curl -sS -i -m 5 " + url + "; elif command -v wget >/dev/null; then exec wget -S -T 5 -O - " + url + "; fi; echo 'the image has neither curl nor wget' >&2; exit 127"
+	script := "if command -v curl >/dev/null; then exec curl -sS -i -m 5 " + model.ShellWord(url) + "; elif command -v wget >/dev/null; then exec wget -S -T 5 -O - " + model.ShellWord(url) + "; fi; echo 'the image has neither curl nor wget' >&2; exit 127"
 	return shell.Request{Serial: p.requests, Invoke: lessons.Invocation{
 		Display: fmt.Sprintf("kubectl exec %s -- curl -i %s", pod, url),
 		Args:    []string{"exec", pod, "--", "sh", "-c", script},

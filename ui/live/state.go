@@ -93,7 +93,7 @@ func (v *State) resolve() {
 		return
 	}
 	from := f.Client
-	if from == "" || from == "outside" {
+	if client, err := model.ParseClient(from, f.Namespace); err == nil && (client.Kind == "" || client.Kind == model.ClientOutside) {
 		from = v.anyPod()
 	}
 	if from == "" {
