@@ -45,6 +45,28 @@ func shop() *model.Snapshot {
 			},
 		})
 	}
+	pod := func(name, node, ip string) *model.Pod {
+		return &model.Pod{Meta: model.Meta{Namespace: "shop", Name: name, Labels: map[string]string{"app": name}}, Node: node, Phase: "Running", IPs: []string{ip}, Conditions: ready,
+			Containers: []model.Container{{Name: "db", State: "running", Ports: []model.ContainerPort{{Port: 5432, Protocol: "TCP"}}}}}
+	}
+	s.Pods = append(s.Pods, pod("db-0", "node-a", "10.244.1.8"), pod("db-1", "node-b", "10.244.2.9"))
+	postgres := int32(5432)
+	s.Services = append(s.Services,
+		&model.Service{Meta: model.Meta{Namespace: "shop", Name: "db"}, Type: model.ClusterIP, ClusterIPs: []string{model.None}, Ports: []model.ServicePort{{Protocol: "TCP", Port: 80, TargetPort: "5432"}}},
+		&model.Service{Meta: model.Meta{Namespace: "shop", Name: "none"}, Type: model.ClusterIP, ClusterIPs: []string{model.None}, Ports: []model.ServicePort{{Protocol: "TCP", Port: 80}}},
+		&model.Service{Meta: model.Meta{Namespace: "shop", Name: "alias"}, Type: model.ExternalName, ExternalName: "door.shop.svc.cluster.local"},
+		&model.Service{Meta: model.Meta{Namespace: "shop", Name: "gone"}, Type: model.ExternalName, ExternalName: "nosuch.shop.svc.cluster.local"},
+		&model.Service{Meta: model.Meta{Namespace: "shop", Name: "far"}, Type: model.ExternalName, ExternalName: "db.example.com"})
+	s.Slices = append(s.Slices, &model.EndpointSlice{
+		Meta: model.Meta{Namespace: "shop", Name: "db-1", Labels: map[string]string{model.ServiceNameLabel: "db"}}, AddressType: "IPv4",
+		Ports: []model.EndpointPort{{Protocol: "TCP", Port: &postgres}},
+		Endpoints: []model.Endpoint{
+			{Addresses: []string{"10.244.1.8"}, Hostname: "db-0", Node: "node-a", Target: &model.Ref{Kind: "Pod", Name: "db-0"}},
+			{Addresses: []string{"10.244.2.9"}, Hostname: "db-1", Node: "node-b", Target: &model.Ref{Kind: "Pod", Name: "db-1"}},
+		},
+	})
+	nothing := []model.PolicyRule{}
+	s.Policies = []*model.NetworkPolicy{{Meta: model.Meta{Namespace: "shop", Name: "deny"}, Pods: model.LabelSelector{Labels: map[string]string{"app": "db-1"}}, Ingress: &nothing}}
 	return model.NewSnapshot(s)
 }
 
@@ -71,6 +93,13 @@ func TestTraceText(t *testing.T) {
 		"ipvs":                {path.Request{Target: "web", From: "pod/client", Mode: path.ModeIPVS}, false},
 		"ipvs-rules":          {path.Request{Target: "door", From: "outside", Mode: path.ModeIPVS}, true},
 		"ipvs-no-endpoints":   {path.Request{Target: "empty", Mode: path.ModeIPVS}, false},
+		"headless":            {path.Request{Target: "db:5432", From: "pod/client"}, false},
+		"headless-port":       {path.Request{Target: "db-0.db:80", From: "pod/client"}, false},
+		"headless-empty":      {path.Request{Target: "none", From: "pod/client"}, false},
+		"alias":               {path.Request{Target: "alias:80", From: "pod/client"}, false},
+		"alias-nowhere":       {path.Request{Target: "gone:80", From: "pod/client"}, false},
+		"alias-outside":       {path.Request{Target: "far:5432", From: "pod/client"}, false},
+		"loopback":            {path.Request{Target: "localhost:5432", From: "pod/db-0"}, false},
 		"nftables-explained":  {path.Request{Target: "web", From: "pod/client", Mode: path.ModeNFTables, Explain: true}, true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -113,7 +113,7 @@ func outcomeText(o *path.Outcome) string {
 	switch {
 	case o.Masquerade:
 		source = ", source masqueraded"
-	case slices.ContainsFunc(o.Hops, func(h path.Hop) bool { return h.Evidence == model.Unknown }):
+	case slices.ContainsFunc(o.Hops, func(h path.Hop) bool { return h.Action == path.HopMasquerade && h.Evidence == model.Unknown }):
 		source = ", source kept or not"
 	}
 	switch o.Verdict {

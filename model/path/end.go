@@ -95,7 +95,7 @@ func (q *query) reached(o *Outcome) End {
 	ip := endpoints.ParseAddr(d.IP)
 	switch {
 	case d.Pod != "" && o.Verdict == DNAT:
-		return arrives(d)
+		return q.doubted(arrives(d), q.podNamed(d.Pod), d.Port)
 	case d.Pod != "":
 		return q.knock(o)
 	}
@@ -113,6 +113,16 @@ func (q *query) reached(o *Outcome) End {
 
 func arrives(d *Destination) End {
 	return End{Kind: EndArrives, Node: d.Node, Pod: d.Pod, What: "arrives", Evidence: model.Derived}
+}
+
+// doubted is an end on a port that a Service chose and the Pod does not declare,
+// though it declares others: whether anything listens there is not known.
+func (q *query) doubted(end End, pod *model.Pod, port int32) End {
+	if pod != nil && port != 0 && undeclared(pod, port, q.protocol()) {
+		end.What += fmt.Sprintf("; its containers declare other ports than %d, and whether anything listens there is not known", port)
+		end.Evidence = model.Unknown
+	}
+	return end
 }
 
 // atNode is the end of a packet that is delivered to a node itself: kube-proxy
@@ -141,7 +151,7 @@ func (q *query) knock(o *Outcome) End {
 	said := q.claims(pod, d)
 	running := pod == nil || !stopped(pod)
 	if running && said.have(d.Port) || d.Port == 0 {
-		return end
+		return q.doubted(end, pod, d.Port)
 	}
 	end.Kind = EndClosed
 	end.What = fmt.Sprintf("refused by the Pod itself: nothing is known to listen on %d", d.Port)

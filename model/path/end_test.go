@@ -361,7 +361,11 @@ func TestDenied(t *testing.T) {
 // Where the packets of ordinary Services end.
 func TestEnds(t *testing.T) {
 	for name, c := range map[string]endCase{
-		"a cluster IP":                 {request: Request{Target: "web"}, want: open8080},
+		"a cluster IP": {request: Request{Target: "web"}, want: open8080},
+		"a port that the Pods do not declare": {request: Request{Target: "web"}, change: func(s *model.Snapshot) {
+			declare(s)
+			s.Slices[0].Ports[0].Port = ptr(int32(9999))
+		}, want: strings.NewReplacer(":8080", ":9999", "derived", "unknown").Replace(open8080), what: "declare other ports than 9999"},
 		"no endpoints":                 {request: Request{Target: "empty.other"}, want: "1.00 rejected node-a derived"},
 		"not in the source ranges":     {request: Request{Target: "192.0.2.10:80", From: "outside/198.51.100.9"}, want: "1.00 dropped node-a derived"},
 		"a port that it does not have": {request: Request{Target: "web:81"}, want: "1.00 lost node-a derived"},

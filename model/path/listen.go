@@ -128,6 +128,22 @@ func declaresPort(pod *model.Pod, port int32, protocol string) bool {
 	return false
 }
 
+// undeclared says whether containers of a Pod declare ports, and not this one, and
+// no readiness probe that succeeds asks it.
+func undeclared(pod *model.Pod, port int32, protocol string) bool {
+	some := false
+	for p := range endpoints.ContainerPorts(pod) {
+		if p.Protocol == protocol {
+			if some = true; p.Port == port {
+				return false
+			}
+		}
+	}
+	return some && !slices.ContainsFunc(pod.Containers, func(c model.Container) bool {
+		return c.Readiness != nil && pod.Ready() && probePort(pod, c.Readiness) == port
+	})
+}
+
 // stopped says whether none of a Pod's containers is known to run.
 func stopped(pod *model.Pod) bool {
 	return len(pod.Containers) > 0 && !slices.ContainsFunc(pod.Containers, func(c model.Container) bool { return c.State == "running" || c.State == "" })

@@ -385,6 +385,10 @@ func (q *query) remarkFailure(a answer, svc *model.Service, host string, meant *
 		q.note("No ready endpoint of Service %s has the name %s in DNS.", svc.Key(), host)
 	case svc.Headless():
 		all, ready := endpoints.Count(q.snapshot.ServiceSlices(svc.Namespace, svc.Name))
+		if all == 0 {
+			q.note("Service %s has no endpoint: DNS has no address to give.", svc.Key())
+			return
+		}
 		q.note("Service %s has %s, %d of them ready: DNS gives the addresses of ready ones only.", svc.Key(), model.Count(all, "endpoint"), ready)
 	}
 }

@@ -111,7 +111,7 @@ func (q *query) onward(other string, services []*model.Service, locate Locate) {
 // otherwise if it does not hold.
 func (q *query) remarkPlugin() {
 	assumed := slices.ContainsFunc(q.trace.Outcomes, func(o Outcome) bool {
-		return slices.ContainsFunc(o.Hops, func(h Hop) bool { return h.Evidence == model.Unknown })
+		return slices.ContainsFunc(o.Hops, func(h Hop) bool { return h.Action == HopMasquerade && h.Evidence == model.Unknown })
 	})
 	if !assumed {
 		return
