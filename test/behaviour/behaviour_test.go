@@ -81,6 +81,9 @@ func TestBehaviour(t *testing.T) {
 		}
 	}
 	results.write(t, cluster)
+	if cluster.Lab != nil {
+		common.ends.enough(t)
+	}
 }
 
 // open gives the cluster to test.
@@ -160,6 +163,9 @@ func (w *world) play(t *testing.T, s scenario, results *results) {
 			within(name, func(ctx context.Context) error { return ctx.Err() })
 		}
 		results.add(s, i, step, got)
+		if w.predictable(s, step) && got == step.Want {
+			w.compare(ctx, t, step, got)
+		}
 		if got != step.Want {
 			t.Errorf("step %d: %s\n  gives %q\n  want  %q\n  for   %s", i+1, step.request(), got, step.Want, s.Source)
 		}

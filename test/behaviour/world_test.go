@@ -44,6 +44,7 @@ type shared struct {
 	mu    sync.Mutex
 	space string          // their namespace
 	made  map[string]bool // the clients that exist, NAMESPACE/NAME
+	ends  tally           // what the requests' paths ended as
 }
 
 // serverConf makes nginx say who it is and whom it sees.

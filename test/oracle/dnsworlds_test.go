@@ -222,7 +222,7 @@ func (c *dnsCluster) drawName(t *rapid.T) string {
 // TestCoreDNS holds Answer against CoreDNS' kubernetes plugin, and each query of
 // Resolve likewise, from a Pod of each generated cluster.
 func TestCoreDNS(t *testing.T) {
-	asked, upstreamed, found := 0, 0, 0
+	asked, upstreamed, found, aliases := 0, 0, 0, 0
 	began := time.Now()
 	check := func(t *rapid.T) {
 		c := drawCluster(t)
@@ -256,15 +256,56 @@ func TestCoreDNS(t *testing.T) {
 				found++
 			}
 		}
+		aliases += requireAliases(t, c, s, k)
 		if len(c.Pods) > 0 {
 			asked += resolveAll(t, c, s, k)
 		}
 	}
 	rapid.Check(t, check)
+	if aliases < 20 {
+		t.Errorf("only %d aliases", aliases)
+	}
 	t.Logf("%d look-ups (%d with records, %d upstream) in %v", asked, found, upstreamed, time.Since(began))
 	if asked < 5000 {
 		t.Errorf("only %d look-ups", asked)
 	}
+}
+
+// requireAliases holds the aliases of every ExternalName Service against CoreDNS'
+// answer: when that has records, it has the CNAME of each; when one is not
+// followed, it has none.
+func requireAliases(t *rapid.T, c *dnsCluster, s *model.Snapshot, k *kubernetes.Kubernetes) int {
+	seen := 0
+	for _, svc := range c.Services {
+		if svc.Spec.Type != v1.ServiceTypeExternalName {
+			continue
+		}
+		name := svc.Name + "." + svc.Namespace + ".svc." + c.Domain
+		aliases := dns.Aliases(s, name)
+		if len(aliases) == 0 {
+			t.Fatalf("%s: no alias", name)
+		}
+		broken, outside := aliases[len(aliases)-1].Broken, aliases[len(aliases)-1].Outside
+		records := 0
+		for _, kind := range []string{"A", "AAAA"} {
+			answer := askPlugin(t, k, name+".", kind)
+			if !strings.Contains(answer, "\n") {
+				continue
+			}
+			records++
+			for _, a := range aliases {
+				cname := dns.Record{Name: a.Name, Type: "CNAME", TTL: c.Corefile.TTL, Data: a.Target}
+				if line := strings.TrimPrefix(inWords("", []dns.Record{cname}), "\n  "); !strings.Contains(answer, line) {
+					t.Fatalf("%s %s\nCoreDNS: %s\naliases: %+v", name, kind, answer, aliases)
+				}
+			}
+		}
+		if records > 0 && broken != "" || records == 0 && outside {
+			t.Fatalf("%s: %d answers, and aliases %+v", name, records, aliases)
+		}
+		seen += len(aliases)
+	}
+	return seen
 }
 
 // resolveAll looks names up as a Pod does, and asks CoreDNS each of its queries.
