@@ -245,7 +245,9 @@ func TestFrames(t *testing.T) {
 		size := [2]int{1 + r.IntN(220), 1 + r.IntN(70)}
 		p := Arrange(s, size[0], size[1])
 		for _, o := range themes {
-			show := Show{Meter: func(key string) (Meter, bool) { return Meter{Count: r.IntN(100000), Share: r.Float64(), Latency: "1.2 ms"}, r.IntN(2) == 0 }}
+			show := Show{Meter: func(key string) (Meter, bool) {
+				return Meter{Count: r.IntN(100000), Share: r.Float64(), Latency: "1.2 ms"}, r.IntN(2) == 0
+			}}
 			if n := s.Ways(); n > 0 {
 				way := s.Way(r.IntN(n), false)
 				m := At(way, r.IntN(Steps(way)+2))
