@@ -365,9 +365,12 @@ func (q *query) concerned() []*model.Service {
 	if q.request.Explain { // then the rules of the others are told, too
 		return q.snapshot.Services
 	}
-	aimed := map[netip.Addr]bool{q.address: true}
-	for _, address := range q.addresses {
-		aimed[address] = true
+	var aimed map[netip.Addr]bool // for more addresses than one
+	if len(q.addresses) > 1 {
+		aimed = make(map[netip.Addr]bool, len(q.addresses))
+		for _, address := range q.addresses {
+			aimed[address] = true
+		}
 	}
 	var out []*model.Service
 	for _, svc := range q.snapshot.Services {
@@ -378,8 +381,8 @@ func (q *query) concerned() []*model.Service {
 	return out
 }
 
-// matches says whether rules of a Service can match a packet to one of the
-// addresses.
+// matches says whether rules of a Service can match a packet to the destination
+// or, if aimed has any, to one of several.
 func (q *query) matches(svc *model.Service, aimed map[netip.Addr]bool) bool {
 	for i := range svc.Ports {
 		if svc.Ports[i].NodePort != 0 && uint16(svc.Ports[i].NodePort) == q.number {
@@ -388,6 +391,9 @@ func (q *query) matches(svc *model.Service, aimed map[netip.Addr]bool) bool {
 	}
 	if svc.HealthCheckNodePort != 0 && uint16(svc.HealthCheckNodePort) == q.number {
 		return true
+	}
+	if aimed == nil {
+		return holds(svc, q.address)
 	}
 	is := func(text string) bool { return aimed[endpoints.ParseAddr(text)] }
 	return slices.ContainsFunc(svc.ClusterIPs, is) || slices.ContainsFunc(svc.ExternalIPs, is) ||
