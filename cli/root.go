@@ -153,6 +153,7 @@ func newRoot(g *globals, name string) *cobra.Command {
 		newKubectl(g),
 		newClean(g),
 		newLesson(g),
+		newPicture(g),
 	)
 	return root
 }

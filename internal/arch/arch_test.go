@@ -22,7 +22,7 @@ const module = "svctour"
 // The longest matching prefix counts; a part may always import itself.
 var may = map[string][]string{
 	"":                  {"cli"},
-	"cli":               {"desk", "ui/shell", "lab", "lab/child", "cluster", "cluster/kubectl", "cluster/reach", "cluster/files", "lessons", "model"},
+	"cli":               {"desk", "ui/shell", "ui/still", "lab", "lab/child", "cluster", "cluster/kubectl", "cluster/reach", "cluster/files", "lessons", "model"},
 	"desk":              {"ui", "lab", "cluster", "cluster/kubectl", "cluster/reach", "lessons", "model"},
 	"ui":                {"lessons", "model"},
 	"ui/frame":          {"model"},
@@ -37,6 +37,7 @@ var may = map[string][]string{
 	"ui/boot":           leaves,
 	"ui/contents":       leaves,
 	"ui/lesson":         leaves,
+	"ui/still":          {"ui", "lessons", "model"},
 	"lessons":           {"model"},
 	"cluster":           {"cluster/convert", "model"},
 	"cluster/convert":   {"model"},

@@ -1,0 +1,88 @@
+package still
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"svctour/model/scene"
+	"svctour/ui/stage"
+)
+
+// moment is a moment of a step that has begun.
+type moment struct {
+	name  string
+	keys  []string // pressed one after the other
+	await bool     // what they have asked for is there
+	// stands says whether the packet, which walks then, has come to where it is
+	// to be drawn; nil: it need not.
+	stands func(stage.Moment) bool
+}
+
+func moments() []moment {
+	send := []string{"space"}
+	return []moment{
+		{name: "start"},
+		{name: "sent", keys: send},
+		{name: "rule", keys: send, await: true, stands: atRule},
+		{name: "reply", keys: send, await: true, stands: func(m stage.Moment) bool { return m.Over }},
+	}
+}
+
+// atRule says whether the packet stands at the last of the rules that decide.
+func atRule(m stage.Moment) bool {
+	if m.Leg >= len(m.Way.Legs) {
+		return false
+	}
+	leg := &m.Way.Legs[m.Leg]
+	return leg.Kind == scene.Translate && m.Rule == len(leg.Rules)-1
+}
+
+// Moments are the names that At takes.
+func Moments() []string {
+	var names []string
+	for _, m := range moments() {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+// At brings about a moment of the step, which is Ready: "start"; "sent", with a
+// request under way; "rule", where the packet stands at the rule that decides;
+// "reply", where it has come to its end. It stays until the next Until.
+func (p *Program) At(ctx context.Context, name string) error {
+	for _, m := range moments() {
+		if m.name == name {
+			return p.goTo(ctx, m)
+		}
+	}
+	return fmt.Errorf("there is no moment %q: there is %s", name, strings.Join(Moments(), ", "))
+}
+
+func (p *Program) goTo(ctx context.Context, m moment) error {
+	for _, key := range m.keys {
+		if err := p.Press(key); err != nil {
+			return err
+		}
+	}
+	if !m.await {
+		return nil
+	}
+	if err := p.rest(ctx); err != nil || m.stands == nil {
+		return err
+	}
+	s, ok := p.app.Screen().(settler)
+	for ok {
+		at, walks := s.Panes().Packet()
+		switch {
+		case walks && m.stands(at):
+			return nil
+		case !walks || !p.Step():
+			ok = false
+		}
+		if err := p.rest(ctx); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("no packet comes to the moment %q", m.name)
+}
