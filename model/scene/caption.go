@@ -3,8 +3,6 @@ package scene
 import (
 	"cmp"
 	"fmt"
-	"net"
-	"strconv"
 	"strings"
 
 	"svctour/model"
@@ -62,9 +60,12 @@ func (s *Scene) Captions() []Caption {
 func nameCaption(legs []Leg, step int) Caption {
 	c := Caption{Step: step, Name: true, Text: legs[0].Text, Evidence: legs[0].Evidence}
 	last := &legs[len(legs)-1]
-	if last.End != "" {
+	switch {
+	case last.Fails():
 		c.Tone, c.After = Bad, string(last.End)+": "+last.Why
-	} else {
+	case last.End != "":
+		c.After = last.Why
+	default:
 		c.After = last.Text
 	}
 	return c
@@ -73,19 +74,29 @@ func nameCaption(legs []Leg, step int) Caption {
 // packetCaptions say what happens to the packet: where its destination is
 // rewritten, and to what.
 func (s *Scene) packetCaptions(step int) []Caption {
-	p := &s.trace.Packet
+	p, first := &s.trace.Packet, &s.trace.Outcomes[0]
+	if len(s.packetLegs(first)) == 0 { // it is not sent
+		if step > 1 {
+			return nil
+		}
+		return []Caption{{Step: step, Text: sentence(first.End.What), Tone: Bad, Evidence: first.End.Evidence}}
+	}
 	w := s.Way(0, false)
 	var last *Leg
 	for i := range w.Legs {
-		if k := w.Legs[i].Kind; k == Send || k == Translate {
+		if k := w.Legs[i].Kind; k == Send || k == Translate || k == Deliver && w.Legs[i].End != "" {
 			last = &w.Legs[i]
 		}
 	}
 	if last == nil {
 		return nil
 	}
-	sent := cmp.Or(p.Source, s.Client.label()) + " → " + net.JoinHostPort(p.Destination, strconv.Itoa(int(p.Port)))
-	c := Caption{Step: step, Text: sent, Evidence: last.Evidence}
+	c := Caption{Step: step, Text: w.Legs[len(w.Legs)-1].Carries, Evidence: last.Evidence}
+	for i := range w.Legs {
+		if w.Legs[i].Kind == Send {
+			c.Text = w.Legs[i].Carries
+		}
+	}
 	switch {
 	case last.End == LeavesOff:
 		c.Note = "no rule"
@@ -95,6 +106,9 @@ func (s *Scene) packetCaptions(step int) []Caption {
 		return []Caption{c, {Text: sentence(last.Why), Tone: Bad, Evidence: last.Evidence, Note: strings.Join(last.Rules, " ▸ ")}}
 	case last.Kind == Send:
 		c.Note = "no translation"
+		if n := s.Ways(); n > 1 {
+			c.Text = cmp.Or(p.Source, s.Client.label()) + " → " + fmt.Sprintf("one of %d addresses, port %d", n, p.Port)
+		}
 		return []Caption{c}
 	}
 	c.Note = last.Text

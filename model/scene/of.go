@@ -104,33 +104,18 @@ func kindOf(svc *model.Service) Kind {
 	return ClusterIP
 }
 
-// alias follows an ExternalName as CoreDNS does (plugin/kubernetes answers with
-// a CNAME, and looks a name of its own zone up).
+// alias is where an ExternalName leads: over other aliases to a Service of this
+// cluster, out of it, or nowhere.
 func (b *builder) alias(svc *model.Service) *Alias {
-	const most = 8 // as many CNAMEs as CoreDNS follows for one query (plugin/pkg/upstream)
-	a := &Alias{To: svc.ExternalName}
-	domain := "." + cmp.Or(b.s.DNS.Domain, "cluster.local")
-	for range most {
-		name := strings.TrimSuffix(strings.ToLower(svc.ExternalName), ".")
-		labels := strings.Split(strings.TrimSuffix(name, domain), ".")
-		if !strings.HasSuffix(name, domain) || len(labels) != 3 || labels[2] != "svc" {
-			a.Inside = strings.HasSuffix(name, domain)
-			return a
-		}
-		a.Inside = true
-		next := b.s.Service(labels[1], labels[0])
-		if next == nil {
-			a.Why = "there is no Service " + labels[0] + " in namespace " + labels[1]
-			return a
-		}
-		if next.Type != model.ExternalName {
-			a.Service = next.Key()
-			return a
-		}
-		svc = next
-		a.Inside = false
+	chain := dns.Aliases(b.s, dns.NameOf(b.s, svc))
+	if len(chain) == 0 {
+		return &Alias{To: svc.ExternalName, Inside: true}
 	}
-	a.Why = "the names go round in a circle"
+	last := &chain[len(chain)-1]
+	a := &Alias{To: strings.TrimSuffix(last.Target, "."), Inside: !last.Outside, Service: last.To, Why: last.Broken}
+	if a.Inside && a.Service == "" && a.Why == "" {
+		a.Why = "no Service has that name"
+	}
 	return a
 }
 

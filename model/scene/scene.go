@@ -5,9 +5,9 @@
 package scene
 
 import (
+	"cmp"
 	"fmt"
-	"net"
-	"strconv"
+	"strings"
 
 	"svctour/model"
 	"svctour/model/dns"
@@ -220,13 +220,13 @@ func (s *Scene) Carries() (before, after string, ok bool) {
 		return "", "", false
 	}
 	p := &s.trace.Packet
-	before = net.JoinHostPort(p.Destination, strconv.Itoa(int(p.Port)))
+	before = hostPort(cmp.Or(p.Destination, strings.TrimSuffix(p.Host, ".")), p.Port)
 	first := &s.trace.Outcomes[0]
 	switch d := first.Destination; {
 	case d == nil || first.Verdict != path.DNAT:
 		return before, "", true
 	case len(s.trace.Outcomes) == 1:
-		return before, net.JoinHostPort(d.IP, strconv.Itoa(int(d.Port))), true
+		return before, hostPort(d.IP, d.Port), true
 	default:
 		return before, fmt.Sprintf("one of %d, port %d", len(s.trace.Outcomes), d.Port), true
 	}

@@ -76,7 +76,7 @@ type Leg struct {
 }
 
 // Fails says whether the way ends here without what the client wanted.
-func (l *Leg) Fails() bool { return l.End != "" && l.End != LeavesOff }
+func (l *Leg) Fails() bool { return l.End != "" && l.End != LeavesOff && l.End != NotKnown }
 
 // Way is how one packet goes, from the look-up of the name to the answer.
 type Way struct {
@@ -87,10 +87,11 @@ type Way struct {
 // Ways is how many ways there are, one for each outcome of the path. Where there
 // is no path there is one if there is at least a name to look up.
 func (s *Scene) Ways() int {
-	if s.trace != nil && len(s.trace.Outcomes) > 0 {
+	names := len(s.nameLegs()) > 0
+	if s.trace != nil && len(s.trace.Outcomes) > 0 && (names || len(s.packetLegs(&s.trace.Outcomes[0])) > 0) {
 		return len(s.trace.Outcomes)
 	}
-	if len(s.nameLegs()) > 0 {
+	if names {
 		return 1
 	}
 	return 0
@@ -135,7 +136,7 @@ func (s *Scene) nameLegs() []Leg {
 	}
 	ask := Leg{
 		Kind: Ask, From: Spot{At: AtClient}, To: Spot{AtNames, s.Client.Machine}, Evidence: least(r),
-		Carries: s.Client.Address + " → " + net.JoinHostPort(s.Names.Address, "53"),
+		Carries: s.Client.Address + " → " + hostPort(s.Names.Address, 53),
 		Text:    s.Client.Label + " asks " + cmp.Or(s.Names.Name, "the DNS server") + " " + s.Names.Address + " for " + r.Name,
 	}
 	if s.Names.Name != "" && s.Names.Ready == 0 {
@@ -156,7 +157,7 @@ func (s *Scene) nameLegs() []Leg {
 	case last.Rcode == "NOERROR":
 		answer.End, answer.Why = NoData, "the name exists, and has no address"
 	case last.Rcode == "":
-		answer.End, answer.Why = NotKnown, "what a server outside the cluster answers is not known"
+		answer.End, answer.Why = NotKnown, "the cluster has no such name, and what servers outside of it say is not known"
 	default:
 		answer.End, answer.Why = NoAnswer, last.Rcode
 	}
@@ -188,68 +189,110 @@ func least(r *dns.Resolution) model.Evidence {
 // packetLegs are the way of the packet after its address is known.
 func (s *Scene) packetLegs(o *path.Outcome) []Leg {
 	p := &s.trace.Packet
-	sent := cmp.Or(p.Source, s.Client.label()) + " → " + net.JoinHostPort(p.Destination, strconv.Itoa(int(p.Port)))
-	from := Spot{At: AtClient}
-	var legs []Leg
-	travel := func(to Spot) *Leg {
-		legs = append(legs, Leg{Kind: Send, From: from, To: to, Carries: sent, Evidence: model.Derived})
-		from = to
-		return &legs[len(legs)-1]
+	switch o.End.Kind {
+	case path.EndNoName, path.EndNoData, path.EndUnresolved: // no packet is sent
+		return nil
+	}
+	source := cmp.Or(p.Source, s.Client.label())
+	to := cmp.Or(p.Destination, strings.TrimSuffix(p.Host, "."))
+	if d := o.Destination; d != nil && p.Destination == "" {
+		to = d.IP
+	}
+	w := &journey{at: Spot{At: AtClient}, carries: source + " → " + hostPort(to, p.Port)}
+	if o.End.Kind == path.EndLost || o.End.Kind == path.EndDenied && o.End.Direction == "Egress" {
+		w.travel(Send, Spot{At: AtClient}, model.Derived)
+		return w.end(o)
 	}
 	if s.Client != nil && s.Client.Kind == model.ClientOutside {
-		if s.Balancer != nil && s.Balancer.Address != "" && strings.HasPrefix(s.Balancer.Address, p.Destination) {
-			travel(Spot{At: AtBalancer})
+		if s.Balancer != nil && p.Destination != "" && strings.HasPrefix(s.Balancer.Address, p.Destination) {
+			w.travel(Send, Spot{At: AtBalancer}, model.Derived)
 		} else if s.hasDoor(p.Port) {
-			travel(Spot{AtDoor, p.Node})
+			w.travel(Send, Spot{AtDoor, p.Node}, model.Derived)
 		}
 	}
 	if s.Band == nil || o.Verdict == path.None {
-		return append(legs, s.straight(o, from, sent))
+		w.travel(Send, s.target(o), model.Derived)
+		return w.end(o)
 	}
-	last := travel(Spot{AtBand, p.Node})
-	switch o.Verdict {
-	case path.Reject:
-		last.End, last.Why = Refused, "refused at "+cmp.Or(p.Node, "the node")+": no endpoint, the rule REJECTs"
-		last.Rules, last.Evidence = chains(o), s.evidence
-		return legs
-	case path.Drop:
-		last.End, last.Why = TimedOut, "dropped at "+cmp.Or(p.Node, "the node")+": the client waits until it times out"
-		last.Rules, last.Evidence = chains(o), s.evidence
-		return legs
+	w.travel(Send, Spot{AtBand, p.Node}, model.Derived)
+	if o.Verdict != path.DNAT {
+		w.last().Rules, w.last().Evidence = chains(o), s.evidence
+		return w.end(o)
 	}
-	d := o.Destination
-	source := cmp.Or(p.Source, s.Client.label())
-	if o.Masquerade {
-		source = cmp.Or(p.Node, "the node")
-	}
-	carries := source + " → " + net.JoinHostPort(d.IP, strconv.Itoa(int(d.Port)))
-	key := cmp.Or(d.Pod, net.JoinHostPort(d.IP, strconv.Itoa(int(d.Port))))
 	what := "DNAT"
 	if o.Masquerade {
-		what = "DNAT, SNAT"
+		source, what = cmp.Or(p.Node, "the node"), "DNAT, SNAT"
 	}
-	return append(legs,
-		Leg{Kind: Translate, From: from, To: from, Carries: carries, Text: what, Rules: chains(o), Evidence: s.evidence},
-		Leg{Kind: Deliver, From: from, To: Spot{AtPod, key}, Carries: carries, Evidence: model.Derived},
-		Leg{
-			Kind: Reply, From: Spot{AtPod, key}, To: Spot{At: AtClient}, Evidence: model.Derived, Text: "reply: conntrack puts the addresses back",
-			Carries: net.JoinHostPort(p.Destination, strconv.Itoa(int(p.Port))) + " → " + cmp.Or(p.Source, s.Client.label()),
-		})
+	w.carries = source + " → " + hostPort(o.Destination.IP, o.Destination.Port)
+	w.travel(Translate, w.at, s.evidence)
+	w.last().Rules, w.last().Text = chains(o), what
+	w.travel(Deliver, s.target(o), model.Derived)
+	if legs := w.end(o); legs[len(legs)-1].End != "" {
+		return legs
+	}
+	w.carries = hostPort(p.Destination, p.Port) + " → " + cmp.Or(p.Source, s.Client.label())
+	w.travel(Reply, Spot{At: AtClient}, model.Derived)
+	w.last().Text = "reply: conntrack puts the addresses back"
+	return w.legs
 }
 
-// straight is the way of a packet that no rule translates.
-func (s *Scene) straight(o *path.Outcome, from Spot, sent string) Leg {
-	leg := Leg{Kind: Send, From: from, Carries: sent, Evidence: model.Derived, To: Spot{At: AtAway}}
-	if d := o.Destination; d != nil {
-		leg.To = Spot{AtPod, cmp.Or(d.Pod, net.JoinHostPort(d.IP, strconv.Itoa(int(d.Port))))}
-		return leg
+// journey is a packet on its way from spot to spot.
+type journey struct {
+	at      Spot
+	carries string
+	legs    []Leg
+}
+
+func (w *journey) travel(kind LegKind, to Spot, e model.Evidence) {
+	w.legs = append(w.legs, Leg{Kind: kind, From: w.at, To: to, Carries: w.carries, Evidence: e})
+	w.at = to
+}
+
+func (w *journey) last() *Leg { return &w.legs[len(w.legs)-1] }
+
+// end marks the last leg with how the outcome ends, unless the packet arrives.
+func (w *journey) end(o *path.Outcome) []Leg {
+	last, end := w.last(), &o.End
+	kinds := map[path.EndKind]EndKind{
+		path.EndRejected: Refused, path.EndClosed: Refused, path.EndDropped: TimedOut, path.EndDenied: TimedOut, path.EndLost: TimedOut, path.EndOutside: LeavesOff,
 	}
-	if s.Leaves() {
-		leg.End, leg.Why = LeavesOff, "it leaves the cluster; what answers there is not known"
-		return leg
+	last.End = kinds[end.Kind]
+	if last.End == "" {
+		return w.legs
 	}
-	leg.End, leg.Why = NotKnown, "no rule of kube-proxy matches"
-	return leg
+	place := end.Node
+	if end.Pod != "" {
+		_, place, _ = strings.Cut(end.Pod, "/")
+	}
+	switch end.Kind {
+	case path.EndRejected:
+		last.Why = "refused at " + cmp.Or(place, "the node") + ": the rule REJECTs"
+	case path.EndDropped:
+		last.Why = "dropped at " + cmp.Or(place, "the node") + ": the client waits until it times out"
+	default:
+		last.Why = end.What
+		if place != "" {
+			last.Why += ": " + place
+		}
+	}
+	last.Evidence = min(last.Evidence, end.Evidence)
+	return w.legs
+}
+
+// target is where an outcome leads: a Pod, a node, or out of the cluster.
+func (s *Scene) target(o *path.Outcome) Spot {
+	d := o.Destination
+	if d == nil {
+		return Spot{At: AtAway}
+	}
+	return Spot{AtPod, cmp.Or(d.Pod, hostPort(d.IP, d.Port))}
+}
+
+func hostPort(host string, port int32) string {
+	if port == 0 {
+		return host
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
 func (s *Scene) hasDoor(port int32) bool {

@@ -31,7 +31,7 @@ func Arrange(s *scene.Scene, w, h int) *Picture {
 	a.vertical()
 	a.place()
 	a.wire()
-	a.placeEnd()
+	a.placeEnds()
 	return a.Picture
 }
 

@@ -335,7 +335,7 @@ func bar(share float64, w int) string {
 
 // packet draws the packet itself, and where a way ends without an answer.
 func (d *drawing) packet() {
-	if e := d.Picture.end; e != nil {
+	for _, e := range d.Picture.ends {
 		d.s.Text(e.x, e.y, d.t.Glyph.Cross, d.t.Bad)
 	}
 	m := d.show.Packet

@@ -16,8 +16,8 @@ type Picture struct {
 	boxes []box
 	bands []band
 	texts []text
-	end   *point // where the only way of a packet ends without an answer
-	wires wires  // all ways that a packet could take
+	ends  []point // where ways end without an answer
+	wires wires   // all ways that a packet could take
 	spots map[scene.Spot]point
 	lanes lanes
 }

@@ -358,29 +358,66 @@ func (a *arranger) tags(y int) {
 	}
 }
 
-// placeEnd marks where the only way of a packet ends.
-func (a *arranger) placeEnd() {
-	legs := a.s.Way(0, false).Legs
-	if len(legs) == 0 {
-		return
+// most is how many ways are looked at for where they end.
+const most = 64
+
+// placeEnds marks where ways end without an answer.
+func (a *arranger) placeEnds() {
+	said := false
+	for i := range min(a.s.Ways(), most) {
+		legs := a.s.Way(i, false).Legs
+		if len(legs) == 0 {
+			return
+		}
+		last := &legs[len(legs)-1]
+		at, ok := a.endOf(last)
+		if !last.Fails() || !ok {
+			continue
+		}
+		a.Picture.ends = append(a.Picture.ends, at)
+		if last.To.At == scene.AtBand && !said {
+			said = true
+			a.sayEnd(at.x, "✗ "+string(last.End)+" here")
+		}
 	}
-	last := &legs[len(legs)-1]
-	if names := last.Kind == scene.Ask || last.Kind == scene.Answer; !last.Fails() || a.s.Ways() > 1 && !names {
-		return
+}
+
+// endOf is where a leg ends in the picture.
+func (a *arranger) endOf(l *scene.Leg) (at point, ok bool) {
+	if l.To == l.From && l.To.At == scene.AtClient && a.lanes.client != nil { // it never leaves
+		return point{a.lanes.client.x, a.lanes.client.y + 1}, true
 	}
-	cells := a.route(last.From, last.To)
+	cells := a.route(l.From, l.To)
 	if len(cells) == 0 {
-		return
+		return point{}, false
 	}
-	at := cells[len(cells)-1]
-	if last.Kind == scene.Answer {
+	at = cells[len(cells)-1]
+	switch {
+	case l.Kind == scene.Answer:
 		at = cells[0]
+	case l.To.At == scene.AtPod:
+		at.x++
 	}
-	a.Picture.end = &at
-	if last.To.At == scene.AtBand {
-		w := a.roomAt(at.x + 2)
-		a.texts = append(a.texts, text{point: point{at.x + 2, a.lanes.lane}, w: w, spans: cut([]span{{"✗ " + string(last.End) + " here", bad}}, w)})
+	return at, true
+}
+
+// sayEnd writes a word below the virtual address, beside the column x.
+func (a *arranger) sayEnd(x int, word string) {
+	at, w := x+2, a.roomAt(x+2)
+	if n := frame.Width(word); w < n && x-2-n > a.roomFrom(x) {
+		at, w = x-1-n, n
 	}
+	a.texts = append(a.texts, text{point: point{at, a.lanes.lane}, w: w, spans: cut([]span{{word, bad}}, w)})
+}
+
+// roomFrom is the first column of the machine's box that holds x.
+func (a *arranger) roomFrom(x int) int {
+	for i := range a.cols {
+		if c := a.cols[i].area; x >= c.X && x < c.X+c.W {
+			return c.X + 1
+		}
+	}
+	return 0
 }
 
 // roomAt is how many columns are left in the machine's box from x on.
