@@ -33,6 +33,7 @@ type globals struct {
 	Namespace  string
 	Output     string // text, json, yaml
 	NoColor    bool
+	NoMotion   bool
 	Verbose    bool
 }
 
@@ -141,6 +142,7 @@ func newRoot(g *globals, name string) *cobra.Command {
 	flags.StringVarP(&g.Namespace, "namespace", "n", "", "namespace")
 	flags.StringVarP(&g.Output, "output", "o", "text", "output format: text, json or yaml")
 	flags.BoolVar(&g.NoColor, "no-color", false, "no colours (NO_COLOR does the same)")
+	flags.BoolVar(&g.NoMotion, "no-motion", false, "no animation: a packet is shown where its way ends")
 	flags.BoolVarP(&g.Verbose, "verbose", "v", false, "say more on stderr")
 	root.AddCommand(
 		// one line a command, each in its own file

@@ -61,7 +61,7 @@ func deskOptions(g *globals) (desk.Options, error) {
 		return desk.Options{}, fmt.Errorf("find this program, to start the lab and kubectl: %w", err)
 	}
 	return desk.Options{
-		In: g.In, Out: g.Out, Err: g.Err, Environment: g.Env, ASCII: g.Env.ASCII(), NoColor: g.NoColor,
+		In: g.In, Out: g.Out, Err: g.Err, Environment: g.Env, ASCII: g.Env.ASCII(), NoColor: g.NoColor, NoMotion: g.NoMotion,
 		Kubeconfig: g.Kubeconfig, Namespace: g.Namespace, Executable: executable, LabDir: dir,
 		Progress: desk.NewFileProgress(state), Rights: desk.Everything(),
 	}, nil

@@ -39,7 +39,9 @@ type Options struct {
 	// are wanted. Profile is what colours it has; nil: as Environment and Out say.
 	ASCII   bool
 	NoColor bool
-	Profile *colorprofile.Profile
+	// NoMotion says that nothing on the screen moves by itself.
+	NoMotion bool
+	Profile  *colorprofile.Profile
 	// Width and Height are the screen's size in cells, where Out is no terminal.
 	Width, Height int
 

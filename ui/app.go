@@ -29,6 +29,7 @@ type Options struct {
 	Lesson  string            // open this lesson once connected; "" shows the list
 	Theme   theme.Options     // Light is set when the terminal tells its background
 	Seed    uint64            // of the packets' walks
+	Still   bool              // nothing moves by itself
 
 	// Now and Timer are the clock; nil for the real one.
 	Now   func() time.Time
@@ -360,7 +361,9 @@ func (a *App) openLesson() tea.Cmd {
 	if play.Finished() {
 		play.Goto(0) // to look again, from the beginning
 	}
-	return a.show(lesson.New(play, a.link.namespace, a.size, a.options.Seed, a.theme))
+	screen := lesson.New(play, a.link.namespace, a.size, a.options.Seed, a.theme)
+	screen.Still(a.options.Still)
+	return a.show(screen)
 }
 
 func (a *App) snapshot(msg snapshotMsg) tea.Cmd {

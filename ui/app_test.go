@@ -302,3 +302,16 @@ func TestWhatMayNotBeReadIsSaid(t *testing.T) {
 	d.Show(model.NewSnapshot(s))
 	d.Sees(`Only namespace "shop" can be read. You may not watch services, pods:`)
 }
+
+// TestNothingMovesWithoutMotion: a packet is shown where its way ends, and stays.
+func TestNothingMovesWithoutMotion(t *testing.T) {
+	d := uitest.Tour(t, 120, 40, ui.Options{Still: true})
+	toService(d)
+	d.Press("w")
+	d.Sees("◆", "⇒ 10.244.")
+	before := d.Frame()
+	d.Calm()
+	if d.Frame() != before {
+		t.Errorf("it moved:\n%s\n%s", before, d.Frame())
+	}
+}

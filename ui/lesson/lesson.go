@@ -96,6 +96,10 @@ func New(play *lessons.Play, namespace string, size shell.Size, seed uint64, t *
 	}
 }
 
+// Still keeps everything on the stage from moving: a packet is shown where its way
+// ends.
+func (l *Screen) Still(still bool) { l.live.Still = still }
+
 // Handle implements shell.Screen.
 func (l *Screen) Handle(msg any) shell.Intent {
 	switch msg := msg.(type) {
