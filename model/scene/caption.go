@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"svctour/model"
+	"svctour/model/path"
 )
 
 // Tone is how a caption is meant.
@@ -146,7 +147,7 @@ func (s *Scene) remarks() []Caption {
 	if b := s.Balancer; b != nil && b.Pending {
 		add(Bad, model.Observed, "It asks for a load balancer: no address is assigned yet.")
 	}
-	if p := s.trace; p != nil && s.Client != nil && s.Client.Kind == model.ClientOutside && s.service != nil && s.Band != nil && s.Band.Ready > 0 {
+	if p := s.trace; p != nil && s.Client != nil && s.Client.Kind == model.ClientOutside && s.service != nil && len(p.Outcomes) > 0 && p.Outcomes[0].Verdict == path.DNAT {
 		switch s.service.ExternalTrafficPolicy {
 		case "Local":
 			add(Remark, model.Derived, "externalTrafficPolicy Local: the Pod sees the client's own address; nodes without an endpoint drop.")

@@ -24,11 +24,12 @@ const (
 	AtDoor // a nodePort of the machine Name
 	AtBand // the virtual address, on the machine Name
 	AtPod
-	AtAway // outside the cluster
+	AtMachine // the machine Name itself
+	AtAway    // outside the cluster
 )
 
-// Spot is one place of the picture. Name is the machine's for AtNames, AtDoor
-// and AtBand, and the Pod's key for AtPod and AtNamesPod.
+// Spot is one place of the picture. Name is the machine's for AtNames, AtDoor,
+// AtBand and AtMachine, and the Pod's key for AtPod and AtNamesPod.
 type Spot struct {
 	At   Place
 	Name string
@@ -282,7 +283,10 @@ func (w *journey) end(o *path.Outcome) []Leg {
 // target is where an outcome leads: a Pod, a node, or out of the cluster.
 func (s *Scene) target(o *path.Outcome) Spot {
 	d := o.Destination
-	if d == nil {
+	switch {
+	case d == nil && o.End.Kind != path.EndOutside && o.End.Node != "":
+		return Spot{AtMachine, o.End.Node}
+	case d == nil:
 		return Spot{At: AtAway}
 	}
 	return Spot{AtPod, cmp.Or(d.Pod, hostPort(d.IP, d.Port))}

@@ -102,6 +102,9 @@ func (a *arranger) wire() {
 	a.wires = newWires(a.W, a.H)
 	a.wires.ends = ends
 	x := a.source()
+	if len(ends) > 0 && !a.reaches() {
+		x = ends[0].x
+	}
 	if !a.fails() && (a.s.Band != nil || a.s.Kind == scene.Headless && a.lanes.client != nil) {
 		for _, end := range ends {
 			a.wires.add(line(point{x, a.lanes.band}, point{x, a.lanes.lane}, point{end.x, a.lanes.lane}, end))
@@ -119,6 +122,20 @@ func (a *arranger) wire() {
 	}
 }
 
+// reaches says whether a packet comes to the virtual address, or to a Pod. Where
+// none does the picture shows what the Service is for others.
+func (a *arranger) reaches() bool {
+	if a.s.Ways() == 0 {
+		return false
+	}
+	for _, leg := range a.s.Way(0, true).Legs {
+		if leg.To.At == scene.AtBand || leg.To.At == scene.AtPod {
+			return true
+		}
+	}
+	return false
+}
+
 // fails says whether the packet never gets as far as the Pods.
 func (a *arranger) fails() bool {
 	if a.s.Ways() != 1 {
@@ -126,7 +143,7 @@ func (a *arranger) fails() bool {
 	}
 	legs := a.s.Way(0, false).Legs
 	last := &legs[len(legs)-1]
-	return last.Fails() && last.Kind == scene.Send
+	return last.Fails() && last.To.At == scene.AtBand
 }
 
 // legs are those of a way that are the same for every packet.
@@ -167,7 +184,7 @@ func (p *Picture) route(from, to scene.Spot) []point {
 			return nil
 		}
 		return line(*l.client, point{l.client.x, l.outer}, point{l.away.x, l.outer}, *l.away)
-	case to.At == scene.AtDoor, outside && to.At == scene.AtBand && from.At != scene.AtDoor:
+	case to.At == scene.AtDoor, outside && to.At == scene.AtMachine, outside && to.At == scene.AtBand && from.At != scene.AtDoor:
 		start := l.client
 		if from.At == scene.AtBalancer {
 			start = l.balancer
@@ -177,6 +194,8 @@ func (p *Picture) route(from, to scene.Spot) []point {
 			y = l.band
 		}
 		return line(*start, point{start.x, l.outer}, point{x, l.outer}, point{x, y})
+	case to.At == scene.AtMachine:
+		return nil
 	case from.At == scene.AtDoor:
 		x := l.entry[from.Name]
 		return line(point{x, l.top}, point{x, l.band})
