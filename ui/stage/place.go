@@ -62,13 +62,16 @@ func (a *arranger) machine(c *column, top, podsTop int) {
 	b := box{area: c.area, role: muted, dashed: c.dashed}
 	doors := a.doorText(c)
 	room := c.area.W - 6 - width(doors) - boolean(len(doors) > 0)
+	if a.rows.outer > 0 && len(doors) == 0 {
+		room -= 4
+	}
 	head := append([]span{{c.title, strong}}, c.head...)
 	if c.machine != nil && c.machine.Address != "" {
 		head = fit(room, append(append([]span{}, head...), span{" " + c.machine.Address, muted}), head)
 	}
 	b.head = cut(head, room)
 	a.boxes = append(a.boxes, b)
-	a.lanes.entry[name] = c.area.X + c.area.W/2
+	a.lanes.entry[name] = c.area.X + c.area.W - 4 // right of the title
 	if len(doors) > 0 {
 		x := c.area.X + c.area.W - 2 - width(doors)
 		a.texts = append(a.texts, text{point: point{x, top}, w: width(doors), spans: doors, kind: door})

@@ -101,13 +101,13 @@ func (a *arranger) wire() {
 	ends := a.wires.ends
 	a.wires = newWires(a.W, a.H)
 	a.wires.ends = ends
-	x := a.source()
+	x, from := a.source(), a.lanes.band
 	if len(ends) > 0 && !a.reaches() {
-		x = ends[0].x
+		x, from = ends[0].x, a.lanes.lane
 	}
 	if !a.fails() && (a.s.Band != nil || a.s.Kind == scene.Headless && a.lanes.client != nil) {
 		for _, end := range ends {
-			a.wires.add(line(point{x, a.lanes.band}, point{x, a.lanes.lane}, point{end.x, a.lanes.lane}, end))
+			a.wires.add(line(point{x, from}, point{x, a.lanes.lane}, point{end.x, a.lanes.lane}, end))
 		}
 	} else {
 		a.wires.ends = nil
