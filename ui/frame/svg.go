@@ -162,9 +162,12 @@ func (p *picture) write(t piece, y int) {
 	if t.text == "" {
 		return
 	}
-	fmt.Fprintf(&p.words, "<text x=\"%d\" y=\"%d\" textLength=\"%d\"", svgMargin+t.x*svgWidth, svgMargin+y*svgHeight+svgBaseline, t.width*svgWidth)
-	if t.kind != plain { // its characters fill their cells
-		p.words.WriteString(" lengthAdjust=\"spacingAndGlyphs\"")
+	fmt.Fprintf(&p.words, "<text x=\"%d\" y=\"%d\"", svgMargin+t.x*svgWidth, svgMargin+y*svgHeight+svgBaseline)
+	if !strings.Contains("│┃┆┇┊┋║", t.text) { // an upright line meets nothing at its sides
+		fmt.Fprintf(&p.words, " textLength=\"%d\"", t.width*svgWidth)
+		if t.kind != plain { // its characters fill their cells
+			p.words.WriteString(" lengthAdjust=\"spacingAndGlyphs\"")
+		}
 	}
 	if t.rule != "" {
 		fmt.Fprintf(&p.words, " class=\"%s\"", p.class(t.rule))

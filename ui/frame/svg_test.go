@@ -35,16 +35,16 @@ func TestSVG(t *testing.T) {
 <text x="10" y="25" textLength="10" lengthAdjust="spacingAndGlyphs" class="a">╭</text>
 <text x="30" y="25" textLength="90" class="b">A &lt;b&gt; &amp; c</text>
 <text x="130" y="25" textLength="120" lengthAdjust="spacingAndGlyphs" class="a">───────────╮</text>
-<text x="10" y="44" textLength="10" lengthAdjust="spacingAndGlyphs" class="a">│</text>
+<text x="10" y="44" class="a">│</text>
 <text x="20" y="44" textLength="20" lengthAdjust="spacingAndGlyphs" class="c">●●</text>
 <text x="50" y="44" textLength="50">web-1</text>
 <text x="120" y="44" textLength="40" lengthAdjust="spacingAndGlyphs" class="d">世界</text>
-<text x="240" y="44" textLength="10" lengthAdjust="spacingAndGlyphs" class="a">│</text>
-<text x="10" y="63" textLength="10" lengthAdjust="spacingAndGlyphs" class="a">│</text>
+<text x="240" y="44" class="a">│</text>
+<text x="10" y="63" class="a">│</text>
 <text x="20" y="63" textLength="60" class="e"> gone </text>
 <text x="80" y="63" textLength="30" class="f">far</text>
 <text x="110" y="63" textLength="40" class="g">back</text>
-<text x="240" y="63" textLength="10" lengthAdjust="spacingAndGlyphs" class="a">│</text>
+<text x="240" y="63" class="a">│</text>
 <text x="10" y="82" textLength="240" lengthAdjust="spacingAndGlyphs" class="a">╰──────────────────────╯</text>
 </g>
 </svg>
@@ -128,6 +128,9 @@ func svgRows(svg []byte) ([]string, error) {
 		}
 		if err := decoder.DecodeElement(&text, &start); err != nil {
 			return nil, err
+		}
+		if text.Text == "│" { // as wide as it is
+			text.Length = svgWidth
 		}
 		x, y := (text.X-svgMargin)/svgWidth, (text.Y-svgBaseline-svgMargin)/svgHeight
 		for len(rows) <= y {
