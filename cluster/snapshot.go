@@ -120,14 +120,7 @@ func dnsOf(configured []*setting[model.DNS], s *model.Snapshot) model.DNS {
 		}
 	}
 	if len(dns.Servers) > 0 {
-		dns.Serving = slices.ContainsFunc(s.Services, func(service *model.Service) bool {
-			return slices.Contains(service.ClusterIPs, dns.Servers[0]) && hasReadyEndpoint(s, service)
-		})
+		dns.Serving = endpoints.Served(s, dns.Servers[0])
 	}
 	return dns
-}
-
-func hasReadyEndpoint(s *model.Snapshot, service *model.Service) bool {
-	_, ready := endpoints.Count(s.ServiceSlices(service.Namespace, service.Name))
-	return ready > 0
 }

@@ -8,6 +8,7 @@ import (
 	"svctour/cluster"
 	"svctour/cluster/kubectl"
 	"svctour/cluster/reach"
+	"svctour/cluster/whatif"
 	"svctour/model"
 	"svctour/model/diagnose"
 	"svctour/model/path"
@@ -86,6 +87,16 @@ func (s *session) Diagnose(ctx context.Context, snapshot *model.Snapshot, namesp
 		return nil, err
 	}
 	return &report.Services[0], nil
+}
+
+// WhatIf reads what the edit is about, and writes nothing.
+func (s *session) WhatIf(ctx context.Context, snapshot *model.Snapshot, namespace string, edit model.Edit) (*model.Planned, error) {
+	planned, err := whatif.Do(s.desk.context(ctx), s.Client(), snapshot, namespace, edit)
+	var unread *whatif.ReadError
+	if errors.As(err, &unread) {
+		return nil, cluster.ExplainError(s.FromServer(unread))
+	}
+	return planned, err
 }
 
 // Clean removes the lessons' namespace and no other of svctour's: a proof of

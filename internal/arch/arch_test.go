@@ -23,7 +23,7 @@ const module = "svctour"
 var may = map[string][]string{
 	"":                  {"cli"},
 	"cli":               {"desk", "ui/shell", "ui/still", "lab", "lab/child", "cluster", "cluster/kubectl", "cluster/reach", "cluster/files", "lessons", "model"},
-	"desk":              {"ui", "lab", "cluster", "cluster/kubectl", "cluster/reach", "lessons", "model"},
+	"desk":              {"ui", "lab", "cluster", "cluster/kubectl", "cluster/reach", "cluster/whatif", "lessons", "model"},
 	"ui":                {"lessons", "model"},
 	"ui/frame":          {"model"},
 	"ui/theme":          {"ui/frame", "model"},
@@ -44,6 +44,7 @@ var may = map[string][]string{
 	"cluster/kubectl":   {"cluster", "model"},
 	"cluster/reach":     {"cluster", "cluster/convert", "model"},
 	"cluster/files":     {"cluster/convert", "model"},
+	"cluster/whatif":    {"cluster/convert", "model"},
 	"lab":               {"model"},
 	"lab/child":         {"lab", "model", "cluster/convert"},
 	"lab/child/process": {},
@@ -68,7 +69,7 @@ var leaves = []string{"ui/shell", "ui/frame", "ui/theme", "ui/layout", "ui/list"
 // foreign lists imports from outside the house that only some parts may have.
 var foreign = map[string][]string{
 	"k8s.io/":                              {"cli", "cluster", "desk", "lab", "test"},
-	"k8s.io/kubernetes":                    {"cluster/files", "lab/child", "test"},
+	"k8s.io/kubernetes":                    {"cluster/files", "cluster/whatif", "lab/child", "test"},
 	"sigs.k8s.io/":                         {"cli", "cluster", "lab", "test"},
 	"go.etcd.io/":                          {"lab/child"},
 	"charm.land/":                          {"ui", "desk"},
@@ -301,6 +302,9 @@ func TestTheRulesBite(t *testing.T) {
 		{"cluster", "svctour/cluster/kubectl"},
 		{"cluster", "svctour/cluster/reach"},
 		{"cluster", "svctour/cluster/files"},
+		{"cluster", "svctour/cluster/whatif"},
+		{"cli", "svctour/cluster/whatif"},
+		{"ui", "svctour/cluster/whatif"},
 		{"cluster", "k8s.io/kubernetes/pkg/apis/core"},
 		{"cluster/kubectl", "svctour/cluster/reach"},
 		{"cluster/files", "svctour/cluster"},

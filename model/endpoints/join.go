@@ -77,6 +77,18 @@ func Count(slices []*model.EndpointSlice) (all, ready int) {
 	return all, ready
 }
 
+// Served says whether a Service has an address as its cluster IP, and an endpoint
+// that is ready, on whatever port (discovery/v1, EndpointConditions).
+func Served(s *model.Snapshot, clusterIP string) bool {
+	return slices.ContainsFunc(s.Services, func(service *model.Service) bool {
+		if !slices.Contains(service.ClusterIPs, clusterIP) {
+			return false
+		}
+		_, ready := Count(s.ServiceSlices(service.Namespace, service.Name))
+		return ready > 0
+	})
+}
+
 // Endpoint is one endpoint of a Service's port as kube-proxy on one node sees it
 // (pkg/proxy/endpoint.go, BaseEndpointInfo).
 type Endpoint struct {

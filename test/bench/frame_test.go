@@ -293,6 +293,10 @@ func (s *session) Diagnose(_ context.Context, snapshot *model.Snapshot, namespac
 	return &report, nil
 }
 
+func (s *session) WhatIf(_ context.Context, snapshot *model.Snapshot, _ string, _ model.Edit) (*model.Planned, error) {
+	return &model.Planned{Before: snapshot, Snapshot: snapshot}, nil
+}
+
 func (s *session) Observe(ctx context.Context, ask path.Ask, take func(path.Listing) error) error {
 	return reach.Observe(ctx, s.Connection, ask, take)
 }

@@ -294,6 +294,11 @@ func (b *Backend) Diagnose(_ context.Context, snapshot *model.Snapshot, namespac
 	return &report, nil
 }
 
+// WhatIf implements shell.Session: nothing would change.
+func (b *Backend) WhatIf(_ context.Context, snapshot *model.Snapshot, _ string, _ model.Edit) (*model.Planned, error) {
+	return &model.Planned{Before: snapshot, Snapshot: snapshot}, nil
+}
+
 // Observe implements shell.Session.
 func (b *Backend) Observe(ctx context.Context, ask path.Ask, take func(path.Listing) error) error {
 	select {

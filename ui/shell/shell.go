@@ -259,6 +259,9 @@ type Session interface {
 	// Diagnose gives the doctor's report of a Service: of a snapshot, or of later
 	// ones while what it would say may be over in a moment.
 	Diagnose(ctx context.Context, snapshot *model.Snapshot, namespace, service string) (*diagnose.ServiceReport, error)
+	// WhatIf gives the cluster of a snapshot as it would be after an edit, which is
+	// not made: nothing is written. Its errors are what the API server would say.
+	WhatIf(ctx context.Context, snapshot *model.Snapshot, namespace string, edit model.Edit) (*model.Planned, error)
 	// Clean removes the namespace that EnsureNamespace gave, and nothing else.
 	Clean(ctx context.Context) error
 	// Close ends the session and waits for its goroutines.
