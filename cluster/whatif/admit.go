@@ -44,7 +44,7 @@ func (w *world) create(k *kind, i id, object runtime.Object) error {
 		if err != nil {
 			return err
 		}
-		defer finish(ctx, true)
+		defer finish(ctx, false) // nothing is taken from the cluster's ranges
 	}
 	if err := rest.BeforeCreate(k.strategy, ctx, internal); err != nil {
 		return err
@@ -95,7 +95,7 @@ func (w *world) update(k *kind, i id, subresource string, object, current runtim
 		if err != nil {
 			return err
 		}
-		defer finish(ctx, true)
+		defer finish(ctx, false) // nothing is taken from the cluster's ranges
 	}
 	if err := rest.BeforeUpdate(strategy, ctx, after, before); err != nil {
 		return err
