@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"svctour/lab"
+	"svctour/model"
 	"svctour/test/fakecluster"
 	"svctour/ui/shell"
 )
@@ -41,6 +42,28 @@ func TestLeavingTheTourRemovesItsNamespaceOnly(t *testing.T) {
 	}
 	if !slices.Equal(removed, []string{"tour"}) {
 		t.Errorf("removed namespaces %q", removed)
+	}
+}
+
+// What a server does not show is an error in words, and nothing is written.
+func TestWhatIfOnlyAsks(t *testing.T) {
+	api := fakecluster.New(t, "tour")
+	b := backend{New(Options{Kubeconfig: api.Kubeconfig, Rights: Everything()})}
+	s, err := b.Connect(t.Context(), shell.Choice{Context: "c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	snapshot := model.NewSnapshot(model.Snapshot{Sync: model.Sync{Synced: true}})
+	edit := model.Edit{Patch: &model.Patch{Object: model.Ref{Kind: "Service", Name: "web"}, Data: "spec: {type: NodePort}"}}
+	if _, err := s.WhatIf(t.Context(), snapshot, "tour", edit); err == nil || !strings.Contains(err.Error(), "403 Forbidden") {
+		t.Errorf("a Service that may not be read: %v", err)
+	}
+	if _, err := s.WhatIf(t.Context(), snapshot, "tour", model.Edit{Manifest: "kind: Service"}); err == nil || !strings.Contains(err.Error(), "apiVersion and kind must be set") {
+		t.Errorf("a manifest without apiVersion: %v", err)
+	}
+	if wrote := api.Wrote(); len(wrote) > 0 {
+		t.Errorf("what-if wrote %q", wrote)
 	}
 }
 

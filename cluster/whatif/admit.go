@@ -37,7 +37,7 @@ func (w *world) create(k *kind, i id, object runtime.Object) error {
 	ctx := w.request(k, i, "", "create")
 	var store *genericregistry.Store
 	if k.Kind == "Service" {
-		if store, err = w.serviceStore(); err != nil {
+		if store, err = w.serviceStore(i); err != nil {
 			return err
 		}
 		finish, err := store.BeginCreate(ctx, internal, &metav1.CreateOptions{})
@@ -88,7 +88,7 @@ func (w *world) update(k *kind, i id, subresource string, object, current runtim
 	ctx := w.request(k, i, subresource, "update")
 	var store *genericregistry.Store
 	if k.Kind == "Service" && subresource == "" {
-		if store, err = w.serviceStore(); err != nil {
+		if store, err = w.serviceStore(i); err != nil {
 			return err
 		}
 		finish, err := store.BeginUpdate(ctx, after, before, &metav1.UpdateOptions{})

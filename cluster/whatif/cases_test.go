@@ -181,3 +181,53 @@ func without(text, other string) string {
 	}
 	return strings.Join(out, "\n")
 }
+
+// What was not read is not told as absent.
+func TestUnreadIsNotAbsent(t *testing.T) {
+	for _, resource := range []string{"services", "endpointslices", "pods"} {
+		b := newBench(t)
+		s := *b.snapshot
+		s.Sync.Missing = map[string]string{resource: "forbidden"}
+		b.snapshot = model.NewSnapshot(s)
+		if _, err := b.do(t, patch("Service", "web", "{}")); err == nil || !strings.Contains(err.Error(), resource+": forbidden") {
+			t.Errorf("without %s: %v", resource, err)
+		}
+	}
+}
+
+// One edit may hold several objects; the later see the earlier.
+func TestSeveralObjects(t *testing.T) {
+	b := newBench(t)
+	p, err := b.do(t, manifest("apiVersion: v1\nkind: Namespace\nmetadata: {name: new}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: two, namespace: new}\nspec: {clusterIP: 10.96.0.9, ports: [{port: 80}]}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if svc := p.Snapshot.Service("new", "two"); svc == nil || svc.ClusterIP() != "10.96.0.9" || p.Marks[svc.UID] != model.Added {
+		t.Errorf("the Service in the new namespace is %+v", svc)
+	}
+	if _, err := b.do(t, manifest("apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Service, metadata: {name: one}, spec: {clusterIP: 10.96.0.9, ports: [{port: 80}]}}\n- {apiVersion: v1, kind: Service, metadata: {name: two}, spec: {clusterIP: 10.96.0.9, ports: [{port: 80}]}}\n")); err == nil || !strings.Contains(err.Error(), "already allocated") {
+		t.Errorf("two Services with one address: %v", err)
+	}
+	if p, err := b.do(t, deletion("Namespace", "shop")); err != nil || len(p.Snapshot.Pods)+len(p.Snapshot.Services)+len(p.Snapshot.Slices)+len(p.Snapshot.Deployments) > 0 {
+		t.Errorf("something is left of the namespace: %v\n%s", err, marked(p))
+	}
+}
+
+// A NetworkPolicy is shown with the defaults that the API server gives it.
+func TestNetworkPolicy(t *testing.T) {
+	p, err := newBench(t).do(t, manifest("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny}\nspec: {podSelector: {}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Snapshot.Policies) != 1 || p.Snapshot.Policies[0].Ingress == nil || p.Snapshot.Policies[0].Egress != nil {
+		t.Errorf("the policy is %+v", p.Snapshot.Policies)
+	}
+}
+
+// Kinds that a snapshot does not show are open, and no error.
+func TestUnknownKind(t *testing.T) {
+	p, err := newBench(t).do(t, manifest("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}"))
+	if err != nil || len(p.Marks) > 0 || len(p.Open) != 1 || p.Open[0].Words != "what v1 ConfigMap c changes" {
+		t.Errorf("%+v, %v", p, err)
+	}
+}

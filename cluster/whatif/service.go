@@ -45,16 +45,17 @@ func isStandIn(address string) bool {
 	return err == nil && (netip.MustParsePrefix("0.0.0.0/8").Contains(ip) || netip.MustParsePrefix("100::/64").Contains(ip))
 }
 
-// serviceStore is the API server's registry of Services, without a storage: what
-// it does before it would store one fills in and checks addresses and ports.
-func (w *world) serviceStore() (*genericregistry.Store, error) {
+// serviceStore is the API server's registry of Services, for one of them and
+// without a storage: what it does before it would store one fills in and checks
+// addresses and ports.
+func (w *world) serviceStore(i id) (*genericregistry.Store, error) {
 	families := w.families()
 	addresses := map[api.IPFamily]ipallocator.Interface{}
 	for _, family := range families {
 		addresses[api.IPFamily(family)] = &addressAllocator{w, family}
 	}
 	options := generic.RESTOptions{StorageConfig: &storagebackend.ConfigForResource{}, Decorator: noStorage, ResourcePrefix: "services"}
-	services, _, _, err := servicestorage.NewREST(options, api.IPFamily(families[0]), addresses, &portAllocator{w}, nil, nil, nil)
+	services, _, _, err := servicestorage.NewREST(options, api.IPFamily(families[0]), addresses, &portAllocator{w, i}, nil, nil, nil)
 	if err != nil {
 		return nil, fmt.Errorf("make a registry of Services: %w", err)
 	}
@@ -140,7 +141,10 @@ func (a *addressAllocator) EnableMetrics()                {}
 func (a *addressAllocator) DryRun() ipallocator.Interface { return a }
 
 // portAllocator hands out node ports.
-type portAllocator struct{ w *world }
+type portAllocator struct {
+	w       *world
+	service id
+}
 
 var _ portallocator.Interface = (*portAllocator)(nil)
 
@@ -162,7 +166,7 @@ func (p *portAllocator) Allocate(port int) error {
 		return portallocator.ErrAllocated
 	}
 	if !within {
-		p.w.tell(id{kind: "Service", namespace: p.w.namespace}, "spec.ports", "", fmt.Sprintf("whether the API server's --service-node-port-range has %d", port))
+		p.w.tell(p.service, "spec.ports", "", fmt.Sprintf("whether the API server's --service-node-port-range has %d", port))
 	}
 	return nil
 }

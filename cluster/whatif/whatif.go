@@ -44,6 +44,11 @@ func Do(ctx context.Context, client kubernetes.Interface, before *model.Snapshot
 	if before == nil || !before.Sync.Synced {
 		return nil, errors.New("nothing was read from the cluster yet")
 	}
+	for _, resource := range []string{"services", "endpointslices", "pods"} {
+		if why, missing := before.Sync.Missing[resource]; missing {
+			return nil, fmt.Errorf("what an edit changes cannot be told without reading %s: %s", resource, why)
+		}
+	}
 	w := newWorld(ctx, client, before, namespace)
 	if err := w.apply(edit); err != nil {
 		return nil, err
