@@ -174,6 +174,7 @@ func (w *world) run(i id, pod *corev1.Pod) {
 	} else if pod.Spec.NodeName == "" {
 		w.tell(i, "spec.nodeName", "", "which node it runs on")
 	}
+	w.placeLabels(pod)
 	status := &pod.Status
 	*status = corev1.PodStatus{Phase: corev1.PodRunning}
 	ready := corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue}
@@ -197,6 +198,26 @@ func (w *world) run(i id, pod *corev1.Pod) {
 	w.address(i, pod)
 	if !w.provenReady(pod) {
 		w.tell(i, "status.conditions", "", "whether its containers get ready")
+	}
+}
+
+// placeLabels gives a new Pod the labels of its node's zone and region, if the API
+// server does that (plugin/pkg/admission/podtopologylabels).
+func (w *world) placeLabels(pod *corev1.Pod) {
+	node := w.nodes.get("", pod.Spec.NodeName)
+	if node == nil {
+		return
+	}
+	for _, key := range []string{corev1.LabelTopologyZone, corev1.LabelTopologyRegion} {
+		value, has := node.Labels[key]
+		does := slices.ContainsFunc(w.before.Pods, func(p *model.Pod) bool { return p.Labels[key] != "" })
+		if !has || !does {
+			continue
+		}
+		if pod.Labels == nil {
+			pod.Labels = map[string]string{}
+		}
+		pod.Labels[key] = value
 	}
 }
 

@@ -30,7 +30,15 @@ func (w *world) compare(planned *model.Planned, after *model.Snapshot) (int, err
 	if len(missing)+len(more) == 0 {
 		return len(want), nil
 	}
-	return 0, errors.New("predicted:\n" + strings.Join(missing, "\n") + "\nis:\n" + strings.Join(more, "\n"))
+	return 0, errors.New("predicted:\n" + first(missing) + "\nis:\n" + first(more))
+}
+
+// first gives the first lines: one difference shows in many.
+func first(lines []string) string {
+	if len(lines) > 12 {
+		lines = append(slices.Clone(lines[:12]), fmt.Sprintf("and %d more", len(lines)-12))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // without gives the lines of a list that another does not have, as often as it
@@ -155,7 +163,7 @@ func (l *teller) line(format string, args ...any) {
 // objects tells the objects of the namespace.
 func (l *teller) objects() {
 	for _, p := range l.s.PodsIn(l.w.namespace) {
-		labels := strings.NewReplacer("map[", "", "]", "").Replace(fmt.Sprint(withoutHash(p.Labels)))
+		labels := strings.NewReplacer("map[", "", "]", "").Replace(fmt.Sprint(l.fixed(p)))
 		l.line("Pod %s labels %s ready %v owner %v", p.Name, labels, p.Ready(), owners(p.Owners))
 	}
 	for _, d := range l.s.Deployments {
@@ -188,11 +196,13 @@ func (l *teller) objects() {
 	}
 }
 
-// withoutHash leaves out the label that names a StatefulSet's revision.
-func withoutHash(labels map[string]string) map[string]string {
+// fixed leaves out the labels that are open: of a StatefulSet's revision, and of
+// the place of a new Pod's node.
+func (l *teller) fixed(p *model.Pod) map[string]string {
 	out := map[string]string{}
-	for key, value := range labels {
-		if key != "controller-revision-hash" {
+	_, moved := l.names[p.IP()]
+	for key, value := range p.Labels {
+		if key != "controller-revision-hash" && !(moved && strings.HasPrefix(key, "topology.kubernetes.io/")) {
 			out[key] = value
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 
 	"svctour/cluster"
 	"svctour/model"
+	"svctour/model/endpoints"
 	"svctour/test/drive"
 )
 
@@ -163,7 +165,7 @@ func (w *world) make(t *testing.T) {
 				return fmt.Errorf("Pod %s is not ready", p.Name)
 			}
 		}
-		return nil
+		return w.lagging(s)
 	})
 }
 
@@ -287,7 +289,94 @@ func (w *world) rest(s *model.Snapshot) error {
 			return fmt.Errorf("Pod %s is not ready", p.Name)
 		}
 	}
+	return w.lagging(s)
+}
+
+// lagging complains while what controllers write is not what it will be: the
+// counts of ReplicaSets and Deployments, and EndpointSlices.
+func (w *world) lagging(s *model.Snapshot) error {
+	ready := map[string]int32{} // by owner
+	for _, p := range s.PodsIn(w.namespace) {
+		for _, o := range p.Owners {
+			if p.Ready() {
+				ready[o.UID]++
+			}
+		}
+	}
+	for _, rs := range s.ReplicaSets {
+		if rs.Namespace != w.namespace {
+			continue
+		}
+		if rs.Ready != ready[rs.UID] {
+			return fmt.Errorf("ReplicaSet %s counts %d ready Pods of %d", rs.Name, rs.Ready, ready[rs.UID])
+		}
+		for _, o := range rs.Owners {
+			ready[o.UID] += rs.Ready
+		}
+	}
+	for _, d := range s.Deployments {
+		if d.Namespace == w.namespace && (d.Ready != ready[d.UID] || d.Available != d.Ready) {
+			return fmt.Errorf("Deployment %s counts %d ready and %d available Pods of %d", d.Name, d.Ready, d.Available, ready[d.UID])
+		}
+	}
+	for _, svc := range s.Services {
+		if svc.Namespace != w.namespace || !endpoints.Selecting(svc) {
+			continue
+		}
+		if is, want := listed(s, svc), members(s, svc); !slices.Equal(is, want) {
+			return fmt.Errorf("the endpoints of Service %s are %v, and will be %v", svc.Name, is, want)
+		}
+		if is, want := legacy(s, svc); !slices.Equal(is, want) {
+			return fmt.Errorf("the v1 Endpoints of Service %s are %v, and will be %v", svc.Name, is, want)
+		}
+	}
 	return nil
+}
+
+// legacy are the ready addresses that a Service's v1 Endpoints have, and those
+// that they will have.
+func legacy(s *model.Snapshot, svc *model.Service) (is, want []string) {
+	if old := s.LegacyEndpoints(svc.Namespace, svc.Name); old != nil {
+		for _, subset := range old.Subsets {
+			is = append(is, subset.Ready...)
+		}
+	}
+	for _, slice := range s.ServiceSlices(svc.Namespace, svc.Name) {
+		for i := range slice.Endpoints {
+			if slice.Endpoints[i].IsReady() && len(slice.Ports) > 0 {
+				want = append(want, slice.Endpoints[i].Addresses...)
+			}
+		}
+	}
+	slices.Sort(is)
+	slices.Sort(want)
+	return slices.Compact(is), slices.Compact(want)
+}
+
+// members are the endpoints that a Service will have.
+func members(s *model.Snapshot, svc *model.Service) []string {
+	var out []string
+	for _, row := range endpoints.MembershipOf(s, svc).Rows {
+		if row.In {
+			out = append(out, fmt.Sprint(row.Addresses, row.Target, row.Ready))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// listed are those that its EndpointSlices have.
+func listed(s *model.Snapshot, svc *model.Service) []string {
+	var out []string
+	for _, slice := range s.ServiceSlices(svc.Namespace, svc.Name) {
+		for i := range slice.Endpoints {
+			for _, p := range slice.Ports {
+				out = append(out, fmt.Sprint(slice.Endpoints[i].Addresses, *p.Port, slice.Endpoints[i].IsReady()))
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // moving complains while Pods come or go.
