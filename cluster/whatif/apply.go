@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
@@ -159,7 +160,9 @@ func (w *world) patch(k *kind, i id, subresource, how string, patch []byte) erro
 	case "json":
 		var steps jsonpatch.Patch
 		if steps, err = jsonpatch.DecodePatch(patch); err == nil {
-			patched, err = steps.Apply(is)
+			if patched, err = steps.Apply(is); err != nil {
+				return apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", err.Error(), 0, false)
+			}
 		}
 	default:
 		return fmt.Errorf("--type must be one of [json merge strategic], not %q", how)

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -291,7 +292,7 @@ func (w *world) manage(rs *appsv1.ReplicaSet) error {
 		if p.Ended() || p.Terminating() {
 			continue
 		}
-		if claimed := w.claim(rs, p, selector); claimed != nil {
+		if claimed := w.claim(rs, "ReplicaSet", p, selector); claimed != nil {
 			have = append(have, claimed)
 		}
 	}
@@ -332,6 +333,15 @@ func (w *world) syncStateful(m model.Meta) error {
 	if err != nil || set == nil {
 		return err
 	}
+	selector, err := metav1.LabelSelectorAsSelector(set.Spec.Selector)
+	if err != nil {
+		return fmt.Errorf("read the selector of StatefulSet %s: %w", m.Key(), err)
+	}
+	for _, p := range w.pods.in(set.Namespace) {
+		if strings.HasPrefix(p.Name, set.Name+"-") && !p.Terminating() {
+			w.claim(set, "StatefulSet", p, selector)
+		}
+	}
 	start, partition := int32(0), int32(0)
 	if set.Spec.Ordinals != nil {
 		start = set.Spec.Ordinals.Start
@@ -349,6 +359,9 @@ func (w *world) syncStateful(m model.Meta) error {
 		ordinal := start + n
 		name := fmt.Sprintf("%s-%d", set.Name, ordinal)
 		p := w.pods.get(set.Namespace, name)
+		if p != nil && controllerOf(p.Owners).UID != string(set.UID) { // the name is taken, and the others wait
+			break
+		}
 		if p == nil || revised && ordinal >= partition {
 			if p, err = w.statefulPod(set, name, ordinal); err != nil {
 				return err

@@ -24,22 +24,23 @@ import (
 	"svctour/model/endpoints"
 )
 
-// claim gives a Pod if it is a ReplicaSet's: one that has no controller and
-// matches becomes its, one that does not match any more is let go
+// claim gives a Pod if it is a workload's: one that has no controller and matches
+// becomes its, one that does not match any more is let go
 // (pkg/controller/controller_ref_manager.go, ClaimPods).
-func (w *world) claim(rs *appsv1.ReplicaSet, p *model.Pod, selector labels.Selector) *model.Pod {
+func (w *world) claim(by metav1.Object, kind string, p *model.Pod, selector labels.Selector) *model.Pod {
 	owner, matches := controllerOf(p.Owners), selector.Matches(labels.Set(p.Labels))
 	switch {
-	case owner.UID == string(rs.UID) && matches:
+	case owner.UID == string(by.GetUID()) && matches:
 		return p
-	case owner.UID == string(rs.UID) && owner.Kind != "" && rs.DeletionTimestamp == nil:
+	case by.GetDeletionTimestamp() != nil:
+	case owner.UID == string(by.GetUID()) && owner.Kind != "":
 		free := *p
 		free.Owners = slices.DeleteFunc(slices.Clone(p.Owners), func(o model.Owner) bool { return o.UID == owner.UID })
 		w.pods.put(&free)
 		w.due(id{"Pod", p.Namespace, p.Name})
-	case owner.Kind == "" && matches && rs.DeletionTimestamp == nil:
+	case owner.Kind == "" && matches:
 		adopted := *p
-		adopted.Owners = append(slices.Clone(p.Owners), model.Owner{Kind: "ReplicaSet", Name: rs.Name, UID: string(rs.UID), Controller: true})
+		adopted.Owners = append(slices.Clone(p.Owners), model.Owner{Kind: kind, Name: by.GetName(), UID: string(by.GetUID()), Controller: true})
 		w.pods.put(&adopted)
 		return &adopted
 	}

@@ -221,6 +221,9 @@ func owners(list []model.Owner) string {
 func (l *teller) service(svc *model.Service) {
 	spec := *svc
 	spec.Meta = model.Meta{Name: svc.Name, Labels: svc.Labels}
+	if svc.Type == model.ExternalName {
+		spec.InternalTrafficPolicy = "" // a watch shows what get and list leave out (registry/core/service/storage, defaultOnRead)
+	}
 	text, _ := json.Marshal(spec) // plain values: it cannot fail
 	l.line("Service %s", text)
 	for _, slice := range l.s.ServiceSlices(svc.Namespace, svc.Name) {

@@ -38,7 +38,7 @@ func (w *world) draw(s *model.Snapshot) drawn {
 			"replicas", "replicas", "template", "Service", "Service", "deletion", "Pod", "mistake")
 		switch kind {
 		case "labels":
-			if p := w.pod(s, func(p *model.Pod) bool { return p.Name != "client" }); p != nil {
+			if p := w.pod(s, func(p *model.Pod) bool { return p.Name != "client" }); p != nil && p.Labels["app"] != "db" { // a StatefulSet whose Pod leaves never rests
 				e = patch("Pod", p.Name, fmt.Sprintf(`{"metadata":{"labels":{%q:%q}}}`, w.of("app", "app", "tier"), w.of("web", "api", "lone", "a", "b")))
 			}
 		case "selector":
