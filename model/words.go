@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Count says how many there are of something: "1 Pod", "3 Pods", "2 queries".
@@ -90,4 +92,17 @@ func Suggest(name string, among []string) []string {
 		}
 	}
 	return out
+}
+
+// Sentence writes what an error says as people do: with a capital and a full stop.
+func Sentence(text string) string {
+	first, n := utf8.DecodeRuneInString(text)
+	if n == 0 {
+		return ""
+	}
+	text = string(unicode.ToUpper(first)) + text[n:]
+	if last := text[len(text)-1]; last == '.' || last == '?' || last == '!' { // a name that may have been meant
+		return text
+	}
+	return text + "."
 }

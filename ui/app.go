@@ -188,7 +188,7 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 		return a.heard(msg)
 	case answeredMsg:
 		return a.tell(msg.answered)
-	case shell.Computed, shell.Diagnosed:
+	case shell.Computed, shell.Diagnosed, shell.Planned:
 		return a.tell(msg)
 	case typedMsg:
 		return a.typed(msg)
@@ -268,6 +268,8 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 		return compute(a.shown, in)
 	case shell.Diagnose:
 		return diagnoseService(a.shown, a.link.session, a.link.world, in)
+	case shell.Plan:
+		return plan(a.shown, a.link.session, a.link.world, in)
 	case shell.Look:
 		return a.look(glance{all: true})
 	case shell.MakeClient:

@@ -233,6 +233,19 @@ func diagnoseService(shown context.Context, s shell.Session, world *model.Snapsh
 	})
 }
 
+// plan thinks an edit through; it writes nothing.
+func plan(shown context.Context, s shell.Session, world *model.Snapshot, in shell.Plan) tea.Cmd {
+	return within(shown, func(ctx context.Context) tea.Msg {
+		ctx, cancel := context.WithTimeout(ctx, commandTime)
+		defer cancel()
+		planned, err := s.WhatIf(ctx, world, in.Namespace, in.Edit)
+		if err != nil {
+			return shell.Planned{Serial: in.Serial, Err: model.Sentence(err.Error())}
+		}
+		return shell.Planned{Serial: in.Serial, Value: in.Work(planned)}
+	})
+}
+
 type clientMadeMsg struct{ reply model.Reply }
 
 func makeClient(link context.Context, s shell.Session, namespace string, invoke lessons.Invocation) tea.Cmd {

@@ -28,6 +28,7 @@ func (b *builder) client() {
 			} else if !pod.Ready() {
 				out.Why = "not ready"
 			}
+			out.Address = b.scene.say(out.Address)
 			if pod.Node != "" {
 				b.machine(pod.Node)
 			}

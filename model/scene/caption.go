@@ -46,6 +46,18 @@ func (s *Scene) Evidence() model.Evidence {
 // Captions say what the picture shows, in the order of a packet's way. The first
 // is of the look-up, if there is one.
 func (s *Scene) Captions() []Caption {
+	out := s.captions()
+	for i := range out {
+		c := &out[i]
+		c.Text, c.After = s.say(c.Text), s.say(c.After)
+		if s.plan != nil {
+			c.Evidence = min(c.Evidence, model.Derived)
+		}
+	}
+	return out
+}
+
+func (s *Scene) captions() []Caption {
 	var out []Caption
 	step := 0
 	if legs := s.nameLegs(); len(legs) > 0 {
@@ -80,7 +92,7 @@ func (s *Scene) packetCaptions(step int) []Caption {
 		if step > 1 {
 			return nil
 		}
-		return []Caption{{Step: step, Text: sentence(first.End.What), Tone: Bad, Evidence: first.End.Evidence}}
+		return []Caption{{Step: step, Text: model.Sentence(first.End.What), Tone: Bad, Evidence: first.End.Evidence}}
 	}
 	w := s.Way(0, false)
 	var last *Leg
@@ -104,7 +116,7 @@ func (s *Scene) packetCaptions(step int) []Caption {
 		return []Caption{c}
 	case last.End != "":
 		c.Note = string(last.End)
-		return []Caption{c, {Text: sentence(last.Why), Tone: Bad, Evidence: last.Evidence, Note: strings.Join(last.Rules, " ▸ ")}}
+		return []Caption{c, {Text: model.Sentence(last.Why), Tone: Bad, Evidence: last.Evidence, Note: strings.Join(last.Rules, " ▸ ")}}
 	case last.Kind == Send:
 		c.Note = "no translation"
 		if n := s.Ways(); n > 1 {
@@ -196,11 +208,4 @@ func (s *Scene) emptyRemark(add func(Tone, model.Evidence, string, ...any)) {
 	default:
 		add(Bad, model.Observed, "No Pod has %s.", s.Band.Selector)
 	}
-}
-
-func sentence(text string) string {
-	if text == "" {
-		return ""
-	}
-	return strings.ToUpper(text[:1]) + text[1:] + "."
 }

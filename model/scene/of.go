@@ -28,6 +28,8 @@ type Input struct {
 	// turned.
 	Gone  []model.Change
 	Fresh map[string]bool
+	// Plan is that which Snapshot is of; nil for a cluster as it is.
+	Plan *model.Planned
 }
 
 // Of makes the picture of a Service: a pure function of its input. Endpoints are
@@ -35,7 +37,7 @@ type Input struct {
 // Pod is none is model/endpoints' answer.
 func Of(in Input) *Scene {
 	b := &builder{in: in, s: in.Snapshot, machines: map[string]*Machine{}}
-	b.scene = &Scene{Namespace: in.Namespace, Name: in.Service, trace: in.Trace, resolution: in.Resolution, evidence: in.Evidence}
+	b.scene = &Scene{Namespace: in.Namespace, Name: in.Service, trace: in.Trace, resolution: in.Resolution, evidence: in.Evidence, plan: in.Plan}
 	b.unread()
 	b.subject()
 	b.nodes()
@@ -136,7 +138,7 @@ func (b *builder) focus(svc *model.Service) *model.ServicePort {
 }
 
 func (b *builder) band(svc *model.Service) *Band {
-	band := &Band{UID: svc.UID, Name: svc.Name, Address: svc.ClusterIP(), Selector: labelText(svc.Selector)}
+	band := &Band{UID: svc.UID, Name: svc.Name, Address: b.scene.say(svc.ClusterIP()), Planned: b.scene.planned(svc.UID), Selector: labelText(svc.Selector)}
 	for i := range svc.Ports {
 		p := &svc.Ports[i]
 		band.Ports = append(band.Ports, Port{
@@ -196,6 +198,10 @@ func (b *builder) machine(name string) *Machine {
 // place puts a Pod on its machine.
 func (b *builder) place(node string, pod Pod) {
 	pod.Fresh = b.in.Fresh[pod.UID]
+	if pod.State != Gone {
+		pod.Planned = b.scene.planned(pod.UID)
+	}
+	pod.Name, pod.Address = b.scene.say(pod.Name), b.scene.say(pod.Address)
 	if node == "" {
 		b.scene.Loose = append(b.scene.Loose, pod)
 		return
@@ -243,7 +249,20 @@ func (b *builder) pods() {
 		c := &b.in.Gone[i]
 		b.place(c.Node, Pod{Key: b.in.Namespace + "/" + c.Name, UID: c.ID, Name: c.Name, Address: c.Address, State: Gone})
 	}
+	b.leaving()
 	b.sortPods()
+}
+
+// leaving are the Pods that a plan takes away.
+func (b *builder) leaving() {
+	if b.in.Plan == nil || b.in.Plan.Before == nil {
+		return
+	}
+	for _, pod := range b.in.Plan.Before.PodsIn(b.namespace()) {
+		if b.scene.planned(pod.UID) == Goes {
+			b.place(pod.Node, Pod{Key: pod.Key(), UID: pod.UID, Name: pod.Name, Address: pod.IP(), State: Gone, Planned: Goes})
+		}
+	}
 }
 
 // strangers says whether the namespace's other Pods are shown: while there is no

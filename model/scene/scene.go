@@ -45,6 +45,7 @@ type Scene struct {
 	trace      *path.Trace
 	resolution *dns.Resolution
 	evidence   model.Evidence // of the rules on the path
+	plan       *model.Planned // that the scene is of; nil for what is
 	service    *model.Service // whose band is drawn
 	port       *model.ServicePort
 }
@@ -192,6 +193,30 @@ type Alias struct {
 	Why     string // what is wrong with it; "" when nothing is known to be
 }
 
+// say words what only the cluster can draw: "some ClusterIP".
+func (s *Scene) say(text string) string {
+	if s.plan == nil {
+		return text
+	}
+	return s.plan.Say(text)
+}
+
+// planned says what the plan does to an object.
+func (s *Scene) planned(uid string) Planned {
+	if s.plan == nil {
+		return Stays
+	}
+	switch kind, marked := s.plan.Marks[uid]; {
+	case !marked:
+		return Stays
+	case kind == model.Added:
+		return Comes
+	case kind == model.Removed:
+		return Goes
+	}
+	return Turns
+}
+
 // Entrance is the machine whose rules see the client's packet first; "" when it is
 // not known.
 func (s *Scene) Entrance() string {
@@ -224,10 +249,10 @@ func (s *Scene) Carries() (before, after string, ok bool) {
 	first := &s.trace.Outcomes[0]
 	switch d := first.Destination; {
 	case d == nil || first.Verdict != path.DNAT:
-		return before, "", true
+		return s.say(before), "", true
 	case len(s.trace.Outcomes) == 1:
-		return before, hostPort(d.IP, d.Port), true
+		return s.say(before), s.say(hostPort(d.IP, d.Port)), true
 	default:
-		return before, fmt.Sprintf("one of %d, port %d", len(s.trace.Outcomes), d.Port), true
+		return s.say(before), fmt.Sprintf("one of %d, port %d", len(s.trace.Outcomes), d.Port), true
 	}
 }

@@ -30,6 +30,7 @@ type Backend struct {
 	parked func(by int)
 
 	mu       sync.Mutex
+	plan     func(*model.Snapshot, model.Edit) (*model.Planned, error)
 	contexts []shell.Choice
 	answer   func(args []string, stdin string) model.Reply
 	hold     chan struct{} // kubectl answers once it is closed, or its context has ended; nil: at once
@@ -294,9 +295,22 @@ func (b *Backend) Diagnose(_ context.Context, snapshot *model.Snapshot, namespac
 	return &report, nil
 }
 
-// WhatIf implements shell.Session: nothing would change.
-func (b *Backend) WhatIf(_ context.Context, snapshot *model.Snapshot, _ string, _ model.Edit) (*model.Planned, error) {
-	return &model.Planned{Before: snapshot, Snapshot: snapshot}, nil
+// SetPlan says what an edit would lead to; without it nothing would change.
+func (b *Backend) SetPlan(plan func(*model.Snapshot, model.Edit) (*model.Planned, error)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.plan = plan
+}
+
+// WhatIf implements shell.Session.
+func (b *Backend) WhatIf(_ context.Context, snapshot *model.Snapshot, _ string, edit model.Edit) (*model.Planned, error) {
+	b.mu.Lock()
+	plan := b.plan
+	b.mu.Unlock()
+	if plan == nil {
+		return &model.Planned{Before: snapshot, Snapshot: snapshot}, nil
+	}
+	return plan(snapshot, edit)
 }
 
 // Observe implements shell.Session.

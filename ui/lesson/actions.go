@@ -4,8 +4,10 @@ import (
 	"fmt"
 
 	"svctour/lessons"
+	"svctour/model"
 	"svctour/model/diagnose"
 	"svctour/ui/layout"
+	"svctour/ui/live"
 	"svctour/ui/shell"
 )
 
@@ -54,7 +56,7 @@ func (l *Screen) Actions() []shell.Action {
 		shell.Action{ID: "rules", Keys: []string{"x"}, Title: "rules", Help: "each rule as the node's tools print it", Quiet: l.size.W < 100},
 		shell.Action{ID: "full", Keys: fullKeys(l.full), Title: fullTitle(l.full), Help: "the stage on the whole screen, or the lesson again", Quiet: l.size.W < 100},
 		shell.Action{ID: "look", Keys: []string{"o"}, Title: "look again", Help: "read all rules of the node again", Quiet: true, Hidden: !l.watching()},
-		l.doctorAction(), l.fixAction(),
+		l.goalAction(), l.doctorAction(), l.fixAction(),
 		shell.Action{ID: "undo", Keys: []string{"u"}, Title: "undo the fix", Help: "put back what stood there before the last fix", Hidden: !l.undo, Why: noUndo(l.undo)},
 		shell.Action{ID: "contents", Keys: leaveKeys(l.full), Title: "lessons", Help: "the list of lessons", Quiet: l.size.W < 100},
 		shell.Action{ID: "quit", Keys: []string{"q"}, Title: "quit"},
@@ -203,6 +205,8 @@ func (l *Screen) Do(id string, n int) shell.Intent {
 		return l.again()
 	case "look":
 		return shell.Look{}
+	case "goal":
+		return l.showGoal()
 	case "full":
 		l.full = !l.full
 	case "rules":
@@ -230,6 +234,61 @@ func (l *Screen) Do(id string, n int) shell.Intent {
 		return l.doPane(id, n)
 	}
 	return nil
+}
+
+// goalAction shows on the stage what the step's command leads to.
+func (l *Screen) goalAction() shell.Action {
+	a := shell.Action{ID: "goal", Keys: []string{"g"}, Title: "goal", Help: "draw how it would be once the command was run", Quiet: l.size.W < 100}
+	_, ok := l.facts.command.Edit()
+	switch {
+	case l.live.Goal != nil:
+		a.Title, a.Help = "as it is", "draw how it is"
+	case !ok, l.play.Done(l.play.Index()):
+		a.Why, a.Quiet = "this step's command changes nothing that can be told before", true
+	case l.play.Preparing():
+		a.Why, a.Quiet = "the cluster is not at the start of this step yet", true
+	}
+	return a
+}
+
+// showGoal asks for the goal, or puts it away.
+func (l *Screen) showGoal() shell.Intent {
+	if l.live.Goal != nil {
+		l.live.Goal = nil
+		return nil
+	}
+	edit, ok := l.facts.command.Edit()
+	serial, free := l.goal.Begin()
+	if !ok || !free {
+		return nil
+	}
+	if l.class() != layout.Large {
+		l.lookAt(stagePane)
+	}
+	at, present := l.play.Position(), l.live.State()
+	return shell.Plan{Serial: serial, Namespace: at.Namespace(), Edit: edit, Work: func(p *model.Planned) any {
+		return goal{at.Step(), live.Goal(p, focusOf(at, at.Show(p.Snapshot)), present)}
+	}}
+}
+
+// goal is how it would be after a step's command.
+type goal struct {
+	of    *lessons.Step
+	state *live.State
+}
+
+// planned shows the goal, unless the step is another by now.
+func (l *Screen) planned(msg shell.Planned) {
+	if _, ok := l.goal.End(msg.Serial); !ok {
+		return
+	}
+	got, ok := msg.Value.(goal)
+	switch {
+	case msg.Err != "":
+		l.problem = msg.Err
+	case ok && got.of == l.play.Step() && !l.play.Done(l.play.Index()):
+		l.live.Goal = got.state
+	}
 }
 
 // bottom scrolls to the end and stays there while more comes.

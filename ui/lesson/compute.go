@@ -65,9 +65,13 @@ func (l *Screen) compute() shell.Intent {
 			r.facts = factsOf(at, s)
 		}
 		show := r.facts.show
-		r.state = work(s, live.Focus{Namespace: at.Namespace(), Service: show.Service, Client: show.From, Target: show.Target, Name: show.Name})
+		r.state = work(s, focusOf(at, show))
 		return r
 	}}
+}
+
+func focusOf(at lessons.Position, show lessons.Show) live.Focus {
+	return live.Focus{Namespace: at.Namespace(), Service: show.Service, Client: show.From, Target: show.Target, Name: show.Name}
 }
 
 // computed takes the answer in. One of an earlier step says nothing of this one.
@@ -115,6 +119,7 @@ func (l *Screen) judged(r result, more *bool) (intents shell.Intents) {
 	case l.arrived && l.focus == storyPane:
 		l.lastTab = l.opening()
 	case !l.arrived && !wasDone && l.play.Done(l.play.Index()):
+		l.live.Goal = nil
 		l.stepDone()
 	}
 	l.arrived = false

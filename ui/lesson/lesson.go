@@ -78,9 +78,10 @@ type Screen struct {
 	replies   []model.Reply
 	problem   string // a check that could not be evaluated, a command that could not be made
 
-	doctor bool // the diagnosis stands where the story does
-	full   bool // the stage takes the whole screen
-	undo   bool // a fix was applied that can be taken back
+	doctor bool       // the diagnosis stands where the story does
+	full   bool       // the stage takes the whole screen
+	goal   shell.Turn // of thinking the step's command through
+	undo   bool       // a fix was applied that can be taken back
 }
 
 // New makes the screen. The same seed walks packets the same way.
@@ -114,6 +115,8 @@ func (l *Screen) Handle(msg any) shell.Intent {
 		if l.live.Diagnosed(msg) && l.doctor {
 			return l.live.Diagnose()
 		}
+	case shell.Planned:
+		l.planned(msg)
 	case shell.Heard:
 		return l.heard(msg)
 	case shell.Fixed:

@@ -32,6 +32,9 @@ type Panes struct {
 	Rules bool
 	// Still says that nothing moves: a packet is shown where it comes to its end.
 	Still bool
+	// Goal is how the cluster would be after what is to be done; nil while that is
+	// not shown.
+	Goal *State
 
 	namespace string
 	state     *State // nil until the first was computed
@@ -59,7 +62,7 @@ func (p *Panes) State() *State { return p.state }
 
 // View is what there is to draw now; ok is false before a first state.
 func (p *Panes) View() (v View, ok bool) {
-	return View{State: p.state, Tick: p.tick, Walk: p.walk, Rules: p.Rules, Request: p.request}, p.state != nil
+	return View{State: p.state, Tick: p.tick, Walk: p.walk, Rules: p.Rules, Request: p.request, Goal: p.Goal}, p.state != nil
 }
 
 // Work gives the function that computes the next state: everything that Compute
@@ -122,7 +125,7 @@ func (p *Panes) Take(next *State) {
 // Forget drops what belongs to an earlier focus: the packet under way, the
 // request, and what the node was seen to hold.
 func (p *Panes) Forget() {
-	p.walk, p.request, p.reply, p.looks, p.forget = nil, Request{}, nil, nil, true
+	p.walk, p.request, p.reply, p.looks, p.forget, p.Goal = nil, Request{}, nil, nil, true, nil
 }
 
 // Handle takes in news, and says whether there is a state to compute.
@@ -279,6 +282,8 @@ func (v View) Draw(s *frame.Surface, t *theme.Theme, p Pane, scroll int) {
 // Title is what stands above a pane: its name, or something more precise.
 func (v View) Title(p Pane, name string) string {
 	switch {
+	case p == Stage && v.Goal != nil:
+		return "Goal " + v.Goal.Focus.Service + " · " + string(v.Goal.Scene.Kind)
 	case p == Stage && v.State != nil && v.service != nil:
 		return "Stage " + v.service.Name + " · " + string(v.Scene.Kind)
 	case p == Endpoints:
@@ -302,6 +307,8 @@ func (v View) Evidence(p Pane, t *theme.Theme) frame.Line {
 	switch {
 	case v.State == nil || p == DNS && v.Resolution == nil || p == Path && v.Trace == nil:
 		return nil
+	case p == Stage && v.Goal != nil:
+		e = min(model.Derived, v.Goal.Scene.Evidence())
 	case p == Stage:
 		e = v.Scene.Evidence()
 	case p == DNS:

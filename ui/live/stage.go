@@ -21,13 +21,7 @@ const sizes = 4
 // draft makes the picture of a state, at the sizes at which the one before was
 // drawn: so that drawing it finds it ready.
 func (v *State) draft(before *State) {
-	in := scene.Input{
-		Snapshot: v.Snapshot, Namespace: v.Focus.Namespace, Service: v.Focus.Service, Client: v.Client, Trace: v.Trace,
-		Resolution: v.Resolution,
-	}
-	if v.Trace != nil {
-		in.Evidence = v.pathEvidence()
-	}
+	in := v.input()
 	if v.Changes != nil {
 		in.Fresh = map[string]bool{}
 		for id := range v.Changes.marks {
@@ -39,6 +33,11 @@ func (v *State) draft(before *State) {
 			}
 		}
 	}
+	v.arrange(in, before)
+}
+
+// arrange makes the scene, and pictures of the sizes that another state has.
+func (v *State) arrange(in scene.Input, before *State) {
 	v.Scene, v.pictures = scene.Of(in), newMemo[size, *stage.Picture](sizes)
 	if before != nil && before.pictures != nil {
 		for _, at := range before.pictures.keys() {
@@ -47,13 +46,40 @@ func (v *State) draft(before *State) {
 	}
 }
 
+func (v *State) input() scene.Input {
+	in := scene.Input{
+		Snapshot: v.Snapshot, Namespace: v.Focus.Namespace, Service: v.Focus.Service, Client: v.Client, Trace: v.Trace,
+		Resolution: v.Resolution,
+	}
+	if v.Trace != nil {
+		in.Evidence = v.pathEvidence()
+	}
+	return in
+}
+
 func (v *State) picture(at size) *stage.Picture {
 	return v.pictures.get(at, func() *stage.Picture { return stage.Arrange(v.Scene, at.w, at.h) })
 }
 
-// DrawStage draws the picture, and below it how the last request went.
+// Goal gives the state of a cluster as it would be after an edit: to be shown, with
+// what would come, go or turn marked.
+func Goal(p *model.Planned, f Focus, present *State) *State {
+	v := compute(p.Snapshot, f)
+	in := v.input()
+	in.Plan = p
+	v.arrange(in, present)
+	return v
+}
+
+// DrawStage draws the picture, and below it how the last request went; or the
+// goal, while that is shown.
 func (v View) DrawStage(s *frame.Surface, t *theme.Theme) {
 	w, h := s.Size()
+	if v.Goal != nil {
+		v.Goal.picture(size{w, h - 1}).Draw(s, t, stage.Show{})
+		s.Line(2, h-1, w-4, frame.Line{{Text: "This is how it would be, and is not yet:  + comes  - goes  ~ turns", Style: t.Derived}})
+		return
+	}
 	if h > 10 && v.Trace != nil {
 		h--
 		s.Line(2, h, w-4, v.Request.line(t, w-4))

@@ -5,7 +5,6 @@
 package live
 
 import (
-	"strings"
 
 	"svctour/model"
 	"svctour/model/dns"
@@ -79,7 +78,7 @@ func (v *State) follow() {
 	}
 	trace, err := path.Do(v.Snapshot, path.Request{Namespace: f.Namespace, Target: f.Target, From: f.Client, Mode: f.Mode})
 	if err != nil {
-		v.TraceErr = sentence(err)
+		v.TraceErr = model.Sentence(err.Error())
 		return
 	}
 	v.Trace, v.Client = trace, trace.Client
@@ -101,7 +100,7 @@ func (v *State) resolve() {
 	}
 	resolution, err := dns.Resolve(v.Snapshot, dns.Request{Namespace: f.Namespace, From: from, Name: f.Name})
 	if err != nil {
-		v.ResolveErr = sentence(err)
+		v.ResolveErr = model.Sentence(err.Error())
 		return
 	}
 	v.Resolution = resolution
@@ -115,16 +114,6 @@ func (v *State) anyPod() string {
 		}
 	}
 	return ""
-}
-
-// sentence writes an error as people do.
-func sentence(err error) string {
-	text := err.Error()
-	text = strings.ToUpper(text[:1]) + text[1:]
-	if strings.HasSuffix(text, "?") { // a name that may have been meant
-		return text
-	}
-	return text + "."
 }
 
 // HasService says whether the Service of the focus exists.

@@ -108,6 +108,14 @@ type (
 		Serial             int
 		Namespace, Service string
 	}
+	// Plan asks how the cluster would be after an edit, which is not made. Work
+	// makes of it, in the same command, what comes back as Planned.
+	Plan struct {
+		Serial    int
+		Namespace string
+		Edit      model.Edit
+		Work      func(*model.Planned) any
+	}
 	// Look asks for a look at all rules of the node that is watched.
 	Look struct{}
 	// MakeClient asks the person for consent to make a client Pod in the
@@ -138,6 +146,12 @@ type (
 	Diagnosed struct {
 		Serial int
 		Report *diagnose.ServiceReport
+	}
+	// Planned is what a Plan gave, or why there is none: a sentence.
+	Planned struct {
+		Serial int
+		Value  any
+		Err    string
 	}
 	// Heard is the answer to one command of a Run.
 	Heard struct {

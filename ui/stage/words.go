@@ -114,10 +114,24 @@ func nameRole(p *scene.Pod) role {
 	return plain
 }
 
+// marked is the glyph of a Pod's state, and beside it what a plan does to it.
+func marked(p *scene.Pod) (span, role) {
+	glyph, r := state(p)
+	sign := " "
+	switch p.Planned {
+	case scene.Comes:
+		sign, r = "+", planned
+	case scene.Goes:
+		sign = "-"
+	case scene.Turns:
+		sign = "~"
+	}
+	return span{glyph + sign, r}, r
+}
+
 // podLine is a Pod in one line.
 func podLine(p *scene.Pod, w int) []span {
-	glyph, r := state(p)
-	mark := span{glyph + " ", r}
+	mark, r := marked(p)
 	full, short := address(p.Address, p.Port), shortAddress(p.Address, p.Port)
 	line := func(name, rest string, rr role) []span {
 		return []span{mark, {name, nameRole(p)}, {"  " + rest, rr}}
@@ -141,8 +155,7 @@ func podCard(p *scene.Pod, w, n int) [][]span {
 	if n == 1 {
 		return [][]span{podLine(p, w)}
 	}
-	glyph, r := state(p)
-	mark := span{glyph + " ", r}
+	mark, r := marked(p)
 	share := ""
 	if p.Share > 0 && p.Share < 1 {
 		share = fraction(p.Share)
@@ -198,6 +211,12 @@ func bandLabel(b *scene.Band, w int) []span {
 		at = "address open"
 	}
 	name := span{" " + b.Name + " ", title}
+	switch b.Planned {
+	case scene.Comes:
+		name = span{" + " + b.Name + " ", planned}
+	case scene.Turns:
+		name = span{" ~ " + b.Name + " ", planned}
+	}
 	counted := span{fmt.Sprintf("· %d/%d ready ", b.Ready, b.All), good}
 	if b.Ready == 0 {
 		counted = span{"· no endpoint ", bad}
