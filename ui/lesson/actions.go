@@ -54,7 +54,7 @@ func (l *Screen) Actions() []shell.Action {
 		shell.Action{ID: "page up", Keys: []string{"pgup"}, Title: "a page up", Hidden: true},
 		shell.Action{ID: "page down", Keys: []string{"pgdown"}, Title: "a page down", Hidden: true},
 		shell.Action{ID: "rules", Keys: []string{"x"}, Title: "rules", Help: "each rule as the node's tools print it", Quiet: l.size.W < 100},
-		shell.Action{ID: "full", Keys: fullKeys(l.full), Title: fullTitle(l.full), Help: "the stage on the whole screen, or the lesson again", Quiet: l.size.W < 100},
+		shell.Action{ID: "full", Keys: fullKeys(l.full), Title: fullTitle(l.full), Help: "the stage on the whole screen, or the lesson again", Quiet: l.size.W < 120},
 		shell.Action{ID: "look", Keys: []string{"o"}, Title: "look again", Help: "read all rules of the node again", Quiet: true, Hidden: !l.watching()},
 		l.goalAction(), l.doctorAction(), l.fixAction(),
 		shell.Action{ID: "undo", Keys: []string{"u"}, Title: "undo the fix", Help: "put back what stood there before the last fix", Hidden: !l.undo, Why: noUndo(l.undo)},
@@ -238,7 +238,7 @@ func (l *Screen) Do(id string, n int) shell.Intent {
 
 // goalAction shows on the stage what the step's command leads to.
 func (l *Screen) goalAction() shell.Action {
-	a := shell.Action{ID: "goal", Keys: []string{"g"}, Title: "goal", Help: "draw how it would be once the command was run", Quiet: l.size.W < 100}
+	a := shell.Action{ID: "goal", Keys: []string{"g"}, Title: "goal", Help: "draw how it would be once the command was run", Quiet: l.size.W < 120}
 	_, ok := l.facts.command.Edit()
 	switch {
 	case l.live.Goal != nil:

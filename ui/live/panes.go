@@ -95,7 +95,7 @@ func (p *Panes) Work() func(*model.Snapshot, Focus) *State {
 		if answer != nil {
 			answer.find(next)
 		}
-		next.draft(present)
+		next.draft(present, tick)
 		return next
 	}
 }
@@ -137,7 +137,9 @@ func (p *Panes) Handle(msg any) (due bool) {
 	case shell.Answered:
 		return p.hear(msg)
 	case shell.Tick:
+		busy := p.state != nil && p.state.Changes.Busy(p.tick)
 		p.step()
+		return busy && !p.state.Changes.Busy(p.tick) // what went leaves the picture
 	}
 	return false
 }

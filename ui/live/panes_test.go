@@ -9,6 +9,7 @@ import (
 
 	"svctour/model"
 	"svctour/model/path"
+	"svctour/model/scene"
 	"svctour/ui/frame"
 	"svctour/ui/shell"
 	"svctour/ui/theme"
@@ -279,5 +280,35 @@ func TestNamesAreLookedUpInTheClientsNamespace(t *testing.T) {
 		if found := len(v.Resolution.Answers) > 0; found != (want == path.EndArrives) {
 			t.Errorf("from %s: the name has the answers %+v", client, v.Resolution.Answers)
 		}
+	}
+}
+
+// A Pod that went stays in the picture for a moment, and no longer, also when the
+// cluster is quiet afterwards.
+func TestWhatWentLeavesThePicture(t *testing.T) {
+	p := New("tour", 1)
+	few := cluster(2)
+	p.Take(p.Work()(cluster(3), webFocus))
+	p.Take(p.Work()(few, webFocus))
+	gone := func() (n int) {
+		for _, m := range p.State().Scene.Machines {
+			for _, pod := range m.Pods {
+				if pod.State == scene.Gone {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	if gone() != 1 {
+		t.Fatalf("%d Pods have gone", gone())
+	}
+	for i := 0; !p.Handle(shell.Tick{}); i++ {
+		if i > 2*calm {
+			t.Fatal("no new picture is due")
+		}
+	}
+	if p.Take(p.Work()(few, webFocus)); gone() != 0 {
+		t.Errorf("%d Pods are still there", gone())
 	}
 }

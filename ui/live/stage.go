@@ -20,15 +20,15 @@ const sizes = 4
 
 // draft makes the picture of a state, at the sizes at which the one before was
 // drawn: so that drawing it finds it ready.
-func (v *State) draft(before *State) {
+func (v *State) draft(before *State, tick int) {
 	in := v.input()
 	if v.Changes != nil {
 		in.Fresh = map[string]bool{}
 		for id := range v.Changes.marks {
-			in.Fresh[id] = true
+			_, in.Fresh[id] = v.Changes.at(id, tick)
 		}
 		for _, c := range v.Changes.gone {
-			if c.Subject == "pod" {
+			if c.Subject == "pod" && in.Fresh[c.ID] {
 				in.Gone = append(in.Gone, c)
 			}
 		}

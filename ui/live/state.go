@@ -55,7 +55,7 @@ type State struct {
 // Compute gives what the panes show of a snapshot.
 func Compute(s *model.Snapshot, f Focus) *State {
 	v := compute(s, f)
-	v.draft(nil)
+	v.draft(nil, 0)
 	return v
 }
 
