@@ -30,7 +30,7 @@ const (
 	varBefore    = "before"
 	varNodes     = "nodes"
 	varReplies   = "replies"
-	varNamespace = "namespace"
+	varNamespace = "ns"
 )
 
 // lists are the variables that are also fields of now and before, with the

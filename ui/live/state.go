@@ -5,7 +5,6 @@
 package live
 
 import (
-
 	"svctour/model"
 	"svctour/model/dns"
 	"svctour/model/path"
