@@ -201,7 +201,10 @@ func (b *builder) place(node string, pod Pod) {
 	if pod.State != Gone {
 		pod.Planned = b.scene.planned(pod.UID)
 	}
-	pod.Name, pod.Address = b.scene.say(pod.Name), b.scene.say(pod.Address)
+	pod.Name = b.scene.say(pod.Name)
+	if b.scene.say(pod.Address) != pod.Address {
+		pod.Address = "address open"
+	}
 	if node == "" {
 		b.scene.Loose = append(b.scene.Loose, pod)
 		return

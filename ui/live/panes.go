@@ -285,9 +285,9 @@ func (v View) Draw(s *frame.Surface, t *theme.Theme, p Pane, scroll int) {
 func (v View) Title(p Pane, name string) string {
 	switch {
 	case p == Stage && v.Goal != nil:
-		return "Goal " + v.Goal.Focus.Service + " · " + string(v.Goal.Scene.Kind)
-	case p == Stage && v.State != nil && v.service != nil:
-		return "Stage " + v.service.Name + " · " + string(v.Scene.Kind)
+		return v.Goal.heading("Goal")
+	case p == Stage && v.State != nil:
+		return v.heading("Stage")
 	case p == Endpoints:
 		return "EndpointSlices"
 	case p == DNS && v.State != nil && v.Resolution != nil:

@@ -95,6 +95,14 @@ func (v View) DrawStage(s *frame.Surface, t *theme.Theme) {
 	v.picture(size{w, h}).Draw(s, t, show)
 }
 
+// heading is a stage's title.
+func (v *State) heading(word string) string {
+	if v.Scene.Kind == scene.NoService {
+		return word
+	}
+	return word + " " + v.Focus.Service + " · " + string(v.Scene.Kind)
+}
+
 // Walk is a packet on its way along one outcome of the trace.
 type Walk struct {
 	Outcome int  // index into Trace.Outcomes

@@ -128,6 +128,9 @@ func boolean(b bool) int {
 }
 
 func looseTitle(pods []scene.Pod) string {
+	if !slices.ContainsFunc(pods, func(p scene.Pod) bool { return p.Planned != scene.Comes }) {
+		return "on some node"
+	}
 	for i := range pods {
 		if pods[i].State != scene.Pending {
 			return "elsewhere"

@@ -75,6 +75,8 @@ func address(ip string, port int32) string {
 		return "no IP yet"
 	case port == 0:
 		return ip
+	case strings.Contains(ip, " "): // words
+		return ip + ":" + strconv.Itoa(int(port))
 	}
 	return net.JoinHostPort(ip, strconv.Itoa(int(port)))
 }
