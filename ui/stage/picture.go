@@ -105,11 +105,3 @@ type lanes struct {
 	pods     map[string]point // by Pod, where its wire ends
 	servers  []point          // the same of Pods that answer DNS queries
 }
-
-func (t *text) width() int {
-	w := 0
-	for _, s := range t.spans {
-		w += frame.Width(s.text)
-	}
-	return w
-}
