@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 v1 Endpoints are shown beside the slices, with their deprecation.
+
 package whatif
 
 import (
@@ -84,7 +86,7 @@ func kindOf(name string) *kind {
 	case "Endpoints":
 		k.resource, k.strategy = "endpoints", endpoint.Strategy
 		k.get = func(ctx context.Context, c kubernetes.Interface, namespace, name string) (runtime.Object, error) {
-			return c.CoreV1().Endpoints(namespace).Get(ctx, name, once) //nolint:staticcheck // shown as kubectl shows it
+			return c.CoreV1().Endpoints(namespace).Get(ctx, name, once)
 		}
 	case "EndpointSlice":
 		k.Group, k.resource, k.strategy = discoveryv1.GroupName, "endpointslices", endpointslice.Strategy

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 v1 Endpoints are shown beside the slices, with their deprecation.
+
 package whatif
 
 import (
@@ -20,6 +22,7 @@ import (
 	"k8s.io/endpointslice"
 	endpointsliceutil "k8s.io/endpointslice/util"
 	"k8s.io/klog/v2"
+	repack "k8s.io/kubernetes/pkg/api/v1/endpoints"
 	slicecontroller "k8s.io/kubernetes/pkg/controller/endpointslice"
 
 	"svctour/cluster/convert"
@@ -185,37 +188,40 @@ func (w *world) legacy(s *model.Service) {
 		out.Meta = old.Meta
 	}
 	family := endpoints.Families(s)[0]
+	var subsets []corev1.EndpointSubset
 	for _, slice := range w.slices.in(s.Namespace) {
 		if slice.Service() == s.Name && slice.AddressType == family {
-			out.Subsets = addSubset(out.Subsets, slice)
+			subsets = append(subsets, subset(slice))
 		}
 	}
+	out.Subsets = convert.Endpoints(&corev1.Endpoints{Subsets: repack.RepackSubsets(subsets)}).Subsets
 	if old == nil || !reflect.DeepEqual(sorted(old.Subsets), sorted(out.Subsets)) {
 		w.endpoints.put(out)
 	}
 }
 
-// addSubset adds a slice's endpoints to the subset with the same ports.
-func addSubset(subsets []model.EndpointSubset, slice *model.EndpointSlice) []model.EndpointSubset {
-	at := slices.IndexFunc(subsets, func(s model.EndpointSubset) bool { return reflect.DeepEqual(s.Ports, slice.Ports) })
-	if at < 0 {
-		at, subsets = len(subsets), append(subsets, model.EndpointSubset{Ports: slice.Ports})
-	}
-	subset := &subsets[at]
-	for i := range slice.Endpoints {
-		e := &slice.Endpoints[i]
-		switch {
-		case len(e.Addresses) == 0:
-		case e.IsReady():
-			subset.Ready = append(subset.Ready, e.Addresses[0])
-		case !e.IsTerminating():
-			subset.NotReady = append(subset.NotReady, e.Addresses[0])
+// subset gives the endpoints of a slice as a subset.
+func subset(slice *model.EndpointSlice) corev1.EndpointSubset {
+	out := corev1.EndpointSubset{}
+	for _, p := range slice.Ports {
+		if p.Port != nil {
+			out.Ports = append(out.Ports, corev1.EndpointPort{Name: p.Name, Protocol: corev1.Protocol(p.Protocol), Port: *p.Port})
 		}
 	}
-	if len(subset.Ready)+len(subset.NotReady) == 0 {
-		return slices.Delete(subsets, at, at+1)
+	for i := range slice.Endpoints {
+		e := &slice.Endpoints[i]
+		if len(e.Addresses) == 0 {
+			continue
+		}
+		address := corev1.EndpointAddress{IP: e.Addresses[0], TargetRef: sketchEndpoint(e).TargetRef}
+		switch {
+		case e.IsReady():
+			out.Addresses = append(out.Addresses, address)
+		case !e.IsTerminating():
+			out.NotReadyAddresses = append(out.NotReadyAddresses, address)
+		}
 	}
-	return subsets
+	return out
 }
 
 // sorted gives subsets as a set: in order, and with their lists in order.

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 v1 Endpoints are shown beside the slices, with their deprecation.
+
 // Package whatif says how a cluster would be after an edit, without making it.
 //
 // What the API server would do is done by its own code: decoding, defaulting,
@@ -150,7 +152,7 @@ func (w *world) put(i id, object runtime.Object) {
 		w.nodes.put(convert.Node(o))
 	case *corev1.Namespace:
 		w.namespaces.put(convert.Namespace(o))
-	case *corev1.Endpoints: //nolint:staticcheck // shown as kubectl shows it
+	case *corev1.Endpoints:
 		w.endpoints.put(convert.Endpoints(o))
 	case *discoveryv1.EndpointSlice:
 		w.slices.put(convert.EndpointSlice(o))

@@ -186,7 +186,7 @@ func (w *world) newService() model.Edit {
 	return model.Edit{Manifest: fmt.Sprintf("apiVersion: v1\nkind: Service\nmetadata: {name: svc-%d}\nspec: {%s%s}\n", w.random.IntN(6),
 		w.of("selector: {app: web}, ", "selector: {tier: a}, ", "selector: {app: lone}, ", ""),
 		w.of("ports: [{port: 80}]", "ports: [{port: 80, targetPort: http}]", "type: NodePort, ports: [{port: 80}]", "clusterIP: None, ports: [{port: 80}]",
-			"type: LoadBalancer, ports: [{port: 80}]", "type: ExternalName, externalName: web."+w.namespace+".svc.cluster.local", "ports: [{name: x, port: 80}, {name: y, port: 81, targetPort: admin}]"))}
+			"type: LoadBalancer, ports: [{port: 80}]", "type: ExternalName, externalName: web."+w.namespace+".svc.cluster.local", "ports: [{name: http, port: 80}, {name: admin, port: 81, targetPort: admin}]"))}
 }
 
 func (w *world) deletion(s *model.Snapshot) model.Edit {

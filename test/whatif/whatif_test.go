@@ -168,6 +168,7 @@ type tally struct {
 	edits    int
 	compared int
 	open     int
+	moment   int // edits of which it is open which Pods go
 	kinds    map[string]int
 }
 
@@ -179,6 +180,9 @@ func (y *tally) add(kind string, planned *model.Planned, compared int) {
 	y.kinds[kind]++
 	if planned != nil {
 		y.open += len(planned.Open)
+		if slices.ContainsFunc(planned.Open, func(o model.Open) bool { return o.Object.Kind == "ReplicaSet" && o.Field == "spec.replicas" }) {
+			y.moment++
+		}
 	}
 }
 
@@ -188,6 +192,6 @@ func (y *tally) log(t *testing.T, took time.Duration) {
 	for _, kind := range slices.Sorted(maps.Keys(y.kinds)) {
 		kinds = append(kinds, fmt.Sprintf("%d %s", y.kinds[kind], kind))
 	}
-	t.Logf("%d of %d edits are as predicted, in %v: %d endpoints, paths, answers and objects equal, %d values left open; %s",
-		y.edits, *count, took.Round(time.Second), y.compared, y.open, strings.Join(kinds, ", "))
+	t.Logf("%d of %d edits are as predicted, in %v: %d endpoints, paths, answers and objects equal, %d values left open, and of %d edits which Pods go; %s",
+		y.edits, *count, took.Round(time.Second), y.compared, y.open, y.moment, strings.Join(kinds, ", "))
 }
