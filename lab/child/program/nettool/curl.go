@@ -34,7 +34,7 @@ For all options use the manual or "--help all".
 
 // curlOptions are those that the lab's curl knows. What it would do anyway, as
 // -4 in a network without IPv6, is taken and done.
-const curlOptions = `s,silent S,show-error v,verbose i,include show-headers I,head o:,output: O,remote-name w:,write-out: m:,max-time:
+const curlOptions = `s,silent S,show-error v,verbose i,include show-headers I,head o:,output: O,remote-name w:,write-out: m:,max-time: max-filesize:
 connect-timeout: resolve: connect-to: H:,header: d:,data: data-raw: data-binary: data-urlencode: data-ascii: json: X:,request: L,location max-redirs: k,insecure
 u:,user: A:,user-agent: e:,referer: f,fail fail-with-body retry: retry-delay: retry-max-time: retry-connrefused retry-all-errors 4,ipv4 6,ipv6 G,get
 T:,upload-file: http1.1 0,http1.0 N,no-buffer h,help V,version url: cacert: no-progress-meter #,progress-bar q,disable
@@ -55,6 +55,7 @@ type curlConfig struct {
 	max      time.Duration
 	toFirst  time.Duration // --connect-timeout
 	retries  int
+	most     int64 // --max-filesize; 0: no limit
 	conns    map[string]*curlConn
 	count    int // of connections so far
 	resolver *Resolver
@@ -157,13 +158,16 @@ func (f *curlConfig) option(o option) (status int, done bool) {
 	case "retry-delay", "retry-max-time":
 		var ignored time.Duration
 		return number(&ignored)
-	case "retry", "max-redirs":
+	case "retry", "max-redirs", "max-filesize":
 		n, err := strconv.Atoi(o.value)
 		if err != nil {
 			return f.usage("option %s: expected a proper numerical parameter", f.given(o.name))
 		}
-		if o.name == "retry" {
+		switch o.name {
+		case "retry":
 			f.retries = n
+		case "max-filesize":
+			f.most = int64(n)
 		}
 	case "header":
 		f.headers = append(f.headers, o.value)

@@ -14,6 +14,9 @@ func (t *curlTransfer) readBody(ctx context.Context, conn *curlConn, a *curlAnsw
 	if discard || t.status >= 400 && t.has["fail"] {
 		out = io.Discard
 	}
+	if t.most > 0 && a.length > t.most {
+		return curlErrorf(63, "Maximum file size exceeded")
+	}
 	var body io.Reader = conn.reader
 	switch {
 	case a.chunked:
@@ -26,7 +29,9 @@ func (t *curlTransfer) readBody(ctx context.Context, conn *curlConn, a *curlAnsw
 	for {
 		n, err := body.Read(buffer)
 		if n > 0 {
-			got += int64(n)
+			if got += int64(n); t.most > 0 && got > t.most { // also without a Content-Length, from 8.4.0 on
+				return curlErrorf(63, "Exceeded the maximum allowed file size (%d)", t.most)
+			}
 			t.downloaded += int64(n)
 			t.note("{", "[%d bytes data]", n)
 			if _, bad := out.Write(buffer[:n]); bad != nil {

@@ -419,7 +419,7 @@ func (t *curlTransfer) lookUp(ctx context.Context, host, port string) ([]netip.A
 		addresses, err = t.resolver.Addresses(ctx, host)
 		switch {
 		case err == nil && !t.has["ipv6"]:
-		case ctx.Err() != nil:
+		case ctx.Err() != nil, t.max > 0 && t.since() >= t.max: // the resolver's reads may end a moment earlier
 			return nil, curlErrorf(28, "Resolving timed out after %d milliseconds", t.since().Milliseconds())
 		default:
 			t.note("*", "Could not resolve host: %s", host)

@@ -245,6 +245,8 @@ func (s *shell) rewrite(ctx context.Context, hc interp.HandlerContext, args []st
 		return []string{"eval", text}, err
 	case "trap":
 		return s.trap(args)
+	case "printf":
+		return precise(args), nil
 	case "wait":
 		s.wait(ctx)
 	case "kill", "ulimit", "umask", "newgrp", "fc", "bg", "fg", "jobs", "help", "history", "suspend":

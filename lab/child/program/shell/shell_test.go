@@ -109,6 +109,8 @@ func TestScripts(t *testing.T) {
 		{"echo no >/dev/null; echo err >&2", "", "err\n", 0},
 		{"echo 'a b' | { read x y; echo $y $x; }", "b a\n", "", 0},
 		{"exec sh -c 'echo $$; exit 9'", "1\n", "", 9},
+		{"printf '%.3s|%-6.2s|%s %d%%\\n' abcdef xyz tail 5", "abc|xy    |tail 5%\n", "", 0},
+		{"printf '%.2s.' abc d", "ab.d.", "", 0},
 	} {
 		out, errs, status := run(t, "", "sh", "-c", c.script)
 		if out != c.out || errs != c.errs || status != c.status {
