@@ -58,6 +58,7 @@ var may = map[string][]string{
 	"model/policy":      {"model"},
 	"model/diagnose":    {"model"},
 	"model/scene":       {"model"},
+	"model/meter":       {"model"},
 }
 
 // alone are parts of which the parts below have to be named one by one.
