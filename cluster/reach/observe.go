@@ -95,7 +95,7 @@ func (o *observing) list(ctx context.Context, command path.Command) error {
 	reader, writer := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, o.c, o.pod, command.Args, &dump{to: writer})
+		err := run(ctx, o.c, o.pod, command.Args, nil, &dump{to: writer})
 		writer.CloseWithError(err)
 		ended <- err
 	}()
@@ -136,11 +136,13 @@ func proxyPod(ctx context.Context, c *cluster.Connection, node string) (*corev1.
 	return nil, fmt.Errorf("no Pod labelled k8s-app=kube-proxy runs on node %q", node)
 }
 
-// run runs a command in the first container of a Pod and writes its stdout.
-// WebSocket comes first and SPDY after it, as in kubectl exec.
-func run(ctx context.Context, c *cluster.Connection, pod *corev1.Pod, command []string, stdout io.Writer) error {
+// run runs a command in the first container of a Pod and writes its stdout; a
+// nil stdin is none. WebSocket comes first and SPDY after it, as in kubectl exec.
+func run(ctx context.Context, c *cluster.Connection, pod *corev1.Pod, command []string, stdin io.Reader, stdout io.Writer) error {
 	request := c.Client().CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("exec").
-		VersionedParams(&corev1.PodExecOptions{Container: pod.Spec.Containers[0].Name, Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
+		VersionedParams(&corev1.PodExecOptions{
+			Container: pod.Spec.Containers[0].Name, Command: command, Stdin: stdin != nil, Stdout: true, Stderr: true,
+		}, scheme.ParameterCodec)
 	spdy, err := remotecommand.NewSPDYExecutor(c.REST(), "POST", request.URL())
 	if err != nil {
 		return err
@@ -161,7 +163,7 @@ func run(ctx context.Context, c *cluster.Connection, pod *corev1.Pod, command []
 	var stderr complaint
 	late, cancel := afterUpgrade(ctx, agreed)
 	defer cancel()
-	err = executor.StreamWithContext(late, remotecommand.StreamOptions{Stdout: stdout, Stderr: &stderr})
+	err = executor.StreamWithContext(late, remotecommand.StreamOptions{Stdin: stdin, Stdout: stdout, Stderr: &stderr})
 	var code exec.ExitError
 	var status *apierrors.StatusError
 	switch {
@@ -215,7 +217,7 @@ func afterUpgrade(ctx context.Context, agreed <-chan struct{}) (context.Context,
 // error.
 func output(ctx context.Context, c *cluster.Connection, pod *corev1.Pod, command []string) (string, error) {
 	var text bounded
-	if err := run(ctx, c, pod, command, &text); err != nil {
+	if err := run(ctx, c, pod, command, nil, &text); err != nil {
 		return "", err
 	}
 	return text.String(), nil
