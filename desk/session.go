@@ -20,11 +20,26 @@ type session struct {
 	*cluster.Connection
 	desk *Desk
 
+	streams sync.WaitGroup
+	open    context.Context    // until Close
+	shut    context.CancelFunc // ends open
+
 	mu   sync.Mutex
 	made string // the namespace that EnsureNamespace gave; "" before
 }
 
-func newSession(d *Desk, c *cluster.Connection) *session { return &session{Connection: c, desk: d} }
+func newSession(d *Desk, c *cluster.Connection) *session {
+	s := &session{Connection: c, desk: d}
+	s.open, s.shut = context.WithCancel(context.Background())
+	return s
+}
+
+// Close ends the session with all that goes on in it.
+func (s *session) Close() {
+	s.shut()
+	s.streams.Wait()
+	s.Connection.Close()
+}
 
 var (
 	errReadOnly = errors.New("nothing may be changed from here")

@@ -64,6 +64,7 @@ type App struct {
 	stopTyped context.CancelFunc // ends the prompt's command
 	fix       fix
 	watch     watch
+	stream    stream
 
 	ticking   bool
 	quitting  bool
@@ -188,6 +189,8 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 		return a.heard(msg)
 	case answeredMsg:
 		return a.tell(msg.answered)
+	case streamedMsg:
+		return a.streamed(msg)
 	case shell.Computed, shell.Diagnosed, shell.Planned:
 		return a.tell(msg)
 	case typedMsg:
@@ -238,6 +241,7 @@ func (a *App) stop() {
 	if a.endErrands != nil {
 		a.endErrands()
 	}
+	a.stream = stream{} // it ended with them
 	a.errands, a.endErrands = context.WithCancel(a.link.ctx)
 }
 
@@ -264,6 +268,10 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 		a.stop()
 	case shell.Request:
 		return a.request(in)
+	case shell.Stream:
+		return a.startStream(in)
+	case shell.Pace:
+		a.setPace(in)
 	case shell.Compute:
 		return compute(a.shown, in)
 	case shell.Diagnose:

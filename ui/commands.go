@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"io"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -214,6 +215,33 @@ func sendRequest(errand context.Context, s shell.Session, namespace string, r sh
 		}
 		return answeredMsg{answered}
 	})
+}
+
+// streamedMsg is what was heard of a stream; more may follow.
+type streamedMsg struct {
+	streamed shell.Streamed
+	stream   shell.Streaming
+}
+
+// sendStream begins a stream, which ends with scope, and waits for what is heard
+// of it first.
+func sendStream(scope context.Context, s shell.Session, namespace string, in shell.Stream, rate func() int) tea.Cmd {
+	return within(scope, func(ctx context.Context) tea.Msg {
+		return hear(ctx, s.Stream(ctx, namespace, in.Spec, rate), in.Serial)
+	})
+}
+
+func nextStreamed(scope context.Context, stream shell.Streaming, serial int) tea.Cmd {
+	return within(scope, func(ctx context.Context) tea.Msg { return hear(ctx, stream, serial) })
+}
+
+func hear(ctx context.Context, stream shell.Streaming, serial int) tea.Msg {
+	batch, err := stream.Next(ctx)
+	news := shell.Streamed{Serial: serial, Batch: batch, Done: err != nil}
+	if err != io.EOF {
+		news.Err = err
+	}
+	return streamedMsg{news, stream}
 }
 
 // compute does a screen's work off the goroutine that draws.

@@ -206,11 +206,13 @@ func (a *App) drawHelp(s *frame.Surface) {
 		longest = max(longest, frame.Width(text))
 	}
 	columns := 1
-	if len(actions)+4 > a.size.H && a.size.W >= 76 {
-		columns = 2
-	}
-	width := min((a.size.W-2-4)/columns, helpKeys+longest+2)
+	width := min(a.size.W-2-4, helpKeys+longest+2)
 	helps, height := helpColumns(rows, columns, width-helpKeys-1)
+	if height+3 > a.size.H && a.size.W >= 76 { // a blank row less is no harm
+		columns = 2
+		width = min((a.size.W-2-4)/columns, helpKeys+longest+2)
+		helps, height = helpColumns(rows, columns, width-helpKeys-1)
+	}
 	area := layout.Center(a.size.W, a.size.H, width*columns+4, height+4)
 	box := s.Sub(area)
 	box.Fill(frame.Rect{W: area.W, H: area.H}, frame.Style{})

@@ -11,6 +11,7 @@ import (
 	"svctour/lessons"
 	"svctour/model"
 	"svctour/model/diagnose"
+	"svctour/model/meter"
 	"svctour/model/path"
 	"svctour/ui/shell"
 )
@@ -29,6 +30,8 @@ type Backend struct {
 	// called with 1 when one begins to wait, and with -1 after. Nil for a Driver.
 	parked func(by int)
 
+	heard chan heard // of a stream
+
 	mu       sync.Mutex
 	plan     func(*model.Snapshot, model.Edit) (*model.Planned, error)
 	contexts []shell.Choice
@@ -39,6 +42,8 @@ type Backend struct {
 	cleanErr error
 	ran      [][]string
 	saved    []lessons.Progress
+	streams  []meter.Spec
+	rate     func() int
 	ensured  int
 	kept     bool
 	cleaned  bool
@@ -48,16 +53,23 @@ type Backend struct {
 type wait int
 
 const (
-	forNews wait = iota // of the cluster
-	forLab              // to end
-	forNode             // to answer
+	forNews   wait = iota // of the cluster
+	forLab                // to end
+	forNode               // to answer
+	forStream             // to tell more
 )
+
+// heard is what a stream tells, or its end.
+type heard struct {
+	batch meter.Batch
+	err   error
+}
 
 // NewBackend makes a backend of which every kubectl succeeds and prints nothing,
 // and no node answers.
 func NewBackend() *Backend {
 	return &Backend{
-		pictures: make(chan *model.Snapshot), ended: make(chan error), observed: make(chan struct{}),
+		pictures: make(chan *model.Snapshot), ended: make(chan error), observed: make(chan struct{}), heard: make(chan heard),
 		answer: func([]string, string) model.Reply { return model.Reply{} },
 	}
 }
@@ -287,6 +299,38 @@ func (b *Backend) Kubectl(ctx context.Context, namespace string, args []string, 
 	answer := b.answer
 	b.mu.Unlock()
 	return answer(args, stdin)
+}
+
+// Streams lists what streams were asked for so far, and the rate of the last.
+func (b *Backend) Streams() (all []meter.Spec, rate int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rate != nil {
+		rate = b.rate()
+	}
+	return slices.Clone(b.streams), rate
+}
+
+// Stream implements shell.Session: it tells what a test says that it hears.
+func (b *Backend) Stream(_ context.Context, _ string, spec meter.Spec, rate func() int) shell.Streaming {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.streams, b.rate = append(b.streams, spec), rate
+	return streaming{b}
+}
+
+type streaming struct{ *Backend }
+
+// Next implements shell.Streaming.
+func (s streaming) Next(ctx context.Context) (meter.Batch, error) {
+	s.waits(forStream)
+	defer s.parks()()
+	select {
+	case news := <-s.heard:
+		return news.batch, news.err
+	case <-ctx.Done():
+		return meter.Batch{}, ctx.Err()
+	}
 }
 
 // Diagnose implements shell.Session.

@@ -13,6 +13,7 @@ import (
 
 	"svctour/lessons"
 	"svctour/model"
+	"svctour/model/meter"
 	"svctour/ui"
 	"svctour/ui/shell"
 )
@@ -223,6 +224,31 @@ func (d *Driver) Observe(observe func(node string, command []string) (string, er
 	d.Backend.SetObserve(observe)
 	for d.asked > 0 {
 		d.arrive("a look at a node")
+	}
+}
+
+// Heard lets the stream under way tell a batch.
+func (d *Driver) Heard(batch meter.Batch) {
+	d.t.Helper()
+	batch.At = d.now
+	d.tell(heard{batch: batch})
+}
+
+// StreamEnds lets the stream under way end, by io.EOF or for a reason.
+func (d *Driver) StreamEnds(err error) {
+	d.t.Helper()
+	d.tell(heard{err: err})
+}
+
+// tell lets the stream under way tell something, and the app take it in.
+func (d *Driver) tell(news heard) {
+	d.t.Helper()
+	select {
+	case d.Backend.heard <- news:
+	case <-time.After(patience):
+		d.giveUp("no stream is under way")
+	}
+	for d.arrive("what was heard of the stream") != forStream {
 	}
 }
 

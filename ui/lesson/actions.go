@@ -25,6 +25,11 @@ func (l *Screen) Actions() []shell.Action {
 	walk, predicted := l.live.SendAction(), l.live.WalkAction()
 	walk.ID, walk.Keys = "walk", []string{"space"}
 	predicted.ID, predicted.Keys = "predict walk", []string{"w"}
+	stream := l.live.StreamAction()
+	stream.ID, stream.Keys = "stream", []string{"s"}
+	faster, slower := l.live.PaceActions()
+	faster.ID, faster.Keys = "faster", []string{"+", "="}
+	slower.ID, slower.Keys = "slower", []string{"-"}
 	hint := shell.Action{ID: "hint", Keys: []string{"h"}, Title: "hint", Help: "show a hint, then the next"}
 	if l.hints >= len(step.Hints) {
 		hint.Why, hint.Quiet = "there is no further hint", true
@@ -41,7 +46,7 @@ func (l *Screen) Actions() []shell.Action {
 	if l.running != "" {
 		again.Why = "a command is under way"
 	}
-	actions = append(actions, walk, predicted, hint, back, next, again)
+	actions = append(actions, walk, predicted, stream, faster, slower, hint, back, next, again)
 	if l.class() == layout.Large {
 		actions = append(actions, shell.Action{ID: "tab", Keys: []string{"tab"}, Title: "next pane", Help: "focus the next pane (shift+tab: the one before)", Quiet: true})
 	} else {
@@ -190,6 +195,15 @@ func (l *Screen) Do(id string, n int) shell.Intent {
 	case "predict walk":
 		l.live.Walk()
 		l.followPacket()
+	case "stream":
+		if intent := l.live.Stream(); intent != nil {
+			l.lookAt(pathPane) // where the meter stands
+			return intent
+		}
+	case "faster":
+		return l.live.Pace(1)
+	case "slower":
+		return l.live.Pace(-1)
 	case "hint":
 		l.hints++
 		l.doctor = false

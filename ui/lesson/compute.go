@@ -90,6 +90,9 @@ func (l *Screen) computed(msg shell.Computed) shell.Intent {
 	default:
 		intents = l.judged(r, &more)
 	}
+	if off := l.live.OffAim(); off != nil {
+		intents = append(intents, off)
+	}
 	if more {
 		intents = append(intents, l.compute())
 	}

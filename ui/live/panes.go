@@ -6,6 +6,7 @@ import (
 
 	"svctour/model"
 	"svctour/model/diagnose"
+	"svctour/model/meter"
 	"svctour/model/path"
 	"svctour/ui/frame"
 	"svctour/ui/shell"
@@ -45,6 +46,9 @@ type Panes struct {
 	request   Request
 	requests  int // sent so far
 	reply     *model.Reply
+	stream    Stream
+	streams   int           // begun so far
+	batches   []meter.Batch // of the stream, which no state has taken in yet
 	random    *rand.Rand
 
 	report    *diagnose.ServiceReport
@@ -62,7 +66,7 @@ func (p *Panes) State() *State { return p.state }
 
 // View is what there is to draw now; ok is false before a first state.
 func (p *Panes) View() (v View, ok bool) {
-	return View{State: p.state, Tick: p.tick, Walk: p.walk, Rules: p.Rules, Request: p.request, Goal: p.Goal}, p.state != nil
+	return View{State: p.state, Tick: p.tick, Walk: p.walk, Rules: p.Rules, Request: p.request, Stream: p.stream, Goal: p.Goal}, p.state != nil
 }
 
 // Work gives the function that computes the next state: everything that Compute
@@ -71,6 +75,7 @@ func (p *Panes) View() (v View, ok bool) {
 // goroutine and changes nothing: Take makes its result the present state.
 func (p *Panes) Work() func(*model.Snapshot, Focus) *State {
 	present, looks, tick := p.state, p.looks, p.tick
+	stream, batches := p.stream, p.batches
 	var seen *Seen
 	if present != nil && !p.forget {
 		seen = present.Seen
@@ -92,6 +97,7 @@ func (p *Panes) Work() func(*model.Snapshot, Focus) *State {
 		}
 		next.there, next.missing = next.Seen.rulesOnNode(next.Trace)
 		next.looks, next.answer = len(looks), answer
+		next.count(present, &stream, batches)
 		if answer != nil {
 			answer.find(next)
 		}
@@ -112,8 +118,14 @@ func (v *State) again(s *model.Snapshot, f Focus) *State {
 
 // Take makes a state the present one. It must come from the last Work.
 func (p *Panes) Take(next *State) {
+	if next.metered != p.stream.serial {
+		next.Meter = nil
+	}
 	p.state, p.forget = next, false
 	p.looks = p.looks[next.looks:]
+	if next.metered == p.stream.serial {
+		p.batches = p.batches[next.batches:]
+	}
 	if w := p.walk; w != nil && w.Outcome >= next.Scene.Ways() {
 		p.walk = nil
 	}
@@ -123,8 +135,9 @@ func (p *Panes) Take(next *State) {
 }
 
 // Forget drops what belongs to an earlier focus: the packet under way, the
-// request, and what the node was seen to hold.
+// request, the stream, and what the node was seen to hold.
 func (p *Panes) Forget() {
+	p.setStream(Stream{Rate: p.stream.Rate})
 	p.walk, p.request, p.reply, p.looks, p.forget, p.Goal = nil, Request{}, nil, nil, true, nil
 }
 
@@ -136,6 +149,8 @@ func (p *Panes) Handle(msg any) (due bool) {
 		return true
 	case shell.Answered:
 		return p.hear(msg)
+	case shell.Streamed:
+		return p.heardOf(msg)
 	case shell.Tick:
 		busy := p.state != nil && p.state.Changes.Busy(p.tick)
 		p.step()
@@ -268,7 +283,7 @@ func (v View) Rows(p Pane, t *theme.Theme, w int) frame.Rows {
 	case DNS:
 		return v.lookUpRows(t, w)
 	}
-	return frame.Stack(v.Request.rows(t, w), v.pathRows(t, w))
+	return frame.Stack(v.Request.rows(t, w), v.meterRows(t, w), v.pathRows(t, w))
 }
 
 // Draw draws a pane at a scroll position, which it bounds by what there is.

@@ -71,8 +71,8 @@ func Goal(p *model.Planned, f Focus, present *State) *State {
 	return v
 }
 
-// DrawStage draws the picture, and below it how the last request went; or the
-// goal, while that is shown.
+// DrawStage draws the picture, and below it how the last request or the stream
+// went; or the goal, while that is shown.
 func (v View) DrawStage(s *frame.Surface, t *theme.Theme) {
 	w, h := s.Size()
 	if v.Goal != nil {
@@ -82,7 +82,11 @@ func (v View) DrawStage(s *frame.Surface, t *theme.Theme) {
 	}
 	if h > 10 && v.Trace != nil {
 		h--
-		s.Line(2, h, w-4, v.Request.line(t, w-4))
+		last := v.Request.line(t, w-4)
+		if v.Stream.serial != 0 {
+			last = v.streamLine(t)
+		}
+		s.Line(2, h, w-4, last)
 	}
 	show := stage.Show{Mark: func(uid string) (string, frame.Style, bool) {
 		_, ok := v.Changes.at(uid, v.Tick)
@@ -157,6 +161,9 @@ func (v View) Summary(p Pane, t *theme.Theme) frame.Line {
 			return answerLine(v.Resolution, t)
 		}
 	case Path:
+		if v.Stream.Under() {
+			return v.streamLine(t)
+		}
 		return v.pathSummary(t)
 	}
 	return nil

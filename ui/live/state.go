@@ -1,5 +1,5 @@
 // Package live is the panes of one Service: the map, the EndpointSlices, the
-// look-up, the path, the requests and the doctor's report. Compute gives all
+// look-up, the path, the requests, the stream and the doctor's report. Compute gives all
 // that they show of a snapshot, as values. It can be slow, so it is called from
 // commands only. A View draws these values, in any number of places and sizes.
 package live
@@ -7,6 +7,7 @@ package live
 import (
 	"svctour/model"
 	"svctour/model/dns"
+	"svctour/model/meter"
 	"svctour/model/path"
 	"svctour/model/scene"
 	"svctour/ui/stage"
@@ -34,6 +35,8 @@ type State struct {
 	ResolveErr string   // why there is no Resolution; a sentence
 	Changes    *Changes // what came, went or turned a moment ago
 	Seen       *Seen    // what the trace's node was seen to hold; nil when it was not asked
+	// Meter counts the requests of the stream; nil before the first was heard of.
+	Meter *meter.Tally
 
 	// Scene is what the picture shows.
 	Scene *scene.Scene
@@ -49,6 +52,9 @@ type State struct {
 	ends     *memo[int, []int] // see branchEnds
 	looks    int               // looks at the node that were taken in
 	answer   *answer           // to a request, when it came since the state before
+	world    *meter.World      // what the objects say about the stream
+	metered  int               // the serial of the stream that is counted
+	batches  int               // of the stream, that were taken in
 }
 
 // Compute gives what the panes show of a snapshot.

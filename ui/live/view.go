@@ -13,6 +13,7 @@ type View struct {
 	Walk    *Walk // the packet under way; nil when none is
 	Rules   bool  // show the text of each rule on the path
 	Request Request
+	Stream  Stream // its count is the State's Meter
 	Goal    *State // how it would be; nil while it is not shown
 }
 

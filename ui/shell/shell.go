@@ -10,6 +10,7 @@ import (
 	"svctour/lessons"
 	"svctour/model"
 	"svctour/model/diagnose"
+	"svctour/model/meter"
 	"svctour/model/path"
 	"svctour/ui/frame"
 	"svctour/ui/theme"
@@ -85,8 +86,8 @@ type (
 		Quiet   bool // preparation: not shown as the learner's own command
 		Invokes []lessons.Invocation
 	}
-	// Stop ends the Run and the Request under way; no answer to them comes any
-	// more. The same happens when another screen is shown.
+	// Stop ends the Run, the Request and the Stream under way; no answer to them
+	// comes any more. The same happens when another screen is shown.
 	Stop struct{}
 	// Request sends a real request: a kubectl command whose answer comes back
 	// as Answered with the same serial, after the rules of the watched node
@@ -95,6 +96,18 @@ type (
 		Serial int
 		Invoke lessons.Invocation
 	}
+	// Stream sends requests again and again, Rate of them a second, from a Pod of
+	// the tour's namespace. What is heard comes back as Streamed with the same
+	// serial. There is one Stream at a time: another ends the one before. It ends
+	// as a Request does.
+	Stream struct {
+		Serial int
+		Spec   meter.Spec
+		Rate   int // 1 to meter.MaxRate
+	}
+	// Pace changes the rate of the Stream under way. With 0 no more requests are
+	// begun: those under way are still told, and then it is Done.
+	Pace struct{ Serial, Rate int }
 	// Compute asks for work to be done off the UI goroutine: a function of values
 	// that do not change. What it gives comes back to the same screen as Computed,
 	// unless another screen is shown by then.
@@ -176,6 +189,14 @@ type (
 		Reply  model.Reply
 		Rules  *Rules
 	}
+	// Streamed is what was heard of a Stream. With Done it has ended, and Err says
+	// why when it was not by a Pace.
+	Streamed struct {
+		Serial int
+		Batch  meter.Batch
+		Done   bool
+		Err    error
+	}
 	// Fixed says that a Fix was made, or taken back; Undo whether there is one
 	// to take back.
 	Fixed struct{ Undo bool }
@@ -256,6 +277,15 @@ type Typist interface {
 	Overheard(model.Reply) Intent
 }
 
+// Streaming is a stream of requests under way.
+type Streaming interface {
+	// Next blocks until something is heard of it. Every request is told once. The
+	// error is io.EOF when the stream was let end and is told whole, else one of
+	// package meter's, wrapped, or ctx's. While nothing asks for more, no more
+	// requests are sent, after a while.
+	Next(ctx context.Context) (meter.Batch, error)
+}
+
 // Session is one connected cluster.
 type Session interface {
 	// Next blocks until there is a snapshot newer than the one of sequence after,
@@ -270,6 +300,10 @@ type Session interface {
 	// Observe has the rules of a node's kube-proxy listed on the node, and hands
 	// over what each command printed, one after the other.
 	Observe(ctx context.Context, ask path.Ask, take func(path.Listing) error) error
+	// Stream begins to send requests from a Pod of a namespace, by one program for
+	// all of them and as many a second as rate says at that moment. It ends when ctx
+	// does. With a rate of 0 it lets those under way end first.
+	Stream(ctx context.Context, namespace string, spec meter.Spec, rate func() int) Streaming
 	// Diagnose gives the doctor's report of a Service: of a snapshot, or of later
 	// ones while what it would say may be over in a moment.
 	Diagnose(ctx context.Context, snapshot *model.Snapshot, namespace, service string) (*diagnose.ServiceReport, error)

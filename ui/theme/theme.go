@@ -46,6 +46,7 @@ type Glyphs struct {
 	Live, Trouble, Packet, Fork, Middle  string
 	Enter                                string
 	Head, OpenHead                       string // of an arrow to a ready endpoint, and to another Pod
+	Full, Empty                          string // of a bar
 }
 
 var unicodeGlyphs = Glyphs{
@@ -53,7 +54,7 @@ var unicodeGlyphs = Glyphs{
 	Arrow: "→", Branch: "├─", BranchEnd: "└─", Down: "│", Line: "─",
 	Check: "✓", Cross: "✗", Pending: "…", Dot: "·", Pointer: "▸",
 	StepDone: "▪", StepHere: "▣", StepTodo: "▫",
-	Live: "●", Trouble: "▲", Packet: "◆", Fork: "┬", Middle: "·", Head: "▶", OpenHead: "▷", Enter: "⏎",
+	Live: "●", Trouble: "▲", Packet: "◆", Fork: "┬", Middle: "·", Head: "▶", OpenHead: "▷", Enter: "⏎", Full: "━", Empty: "─",
 }
 
 var asciiGlyphs = Glyphs{
@@ -61,7 +62,7 @@ var asciiGlyphs = Glyphs{
 	Arrow: "->", Branch: "|-", BranchEnd: "`-", Down: "|", Line: "-",
 	Check: "+", Cross: "x", Pending: "...", Dot: ".", Pointer: ">",
 	StepDone: "#", StepHere: "@", StepTodo: ".",
-	Live: "*", Trouble: "!", Packet: "#", Fork: "+", Middle: "-", Head: ">", OpenHead: "~", Enter: "<enter>",
+	Live: "*", Trouble: "!", Packet: "#", Fork: "+", Middle: "-", Head: ">", OpenHead: "~", Enter: "<enter>", Full: "=", Empty: ".",
 }
 
 // New builds the theme for the options.
