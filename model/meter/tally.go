@@ -82,9 +82,11 @@ const (
 	maxPods     = 2000 // answers of further ones count as Unnamed
 	maxFailed   = 200  // ways to fail; further ones have no cause
 	maxWaiting  = 1024
-	// settleTime is how long it may take until it is known who answered, or what
-	// happened then: an answer can be quicker than the news of a Pod's end.
+	// settleTime is how long it may take until it is known what happened then: an
+	// answer can be quicker than the news of a Pod's end. nameTime is how long it
+	// may take until it was seen where the node led a connection.
 	settleTime = 4 * time.Second
+	nameTime   = 15 * time.Second
 )
 
 // waiting is a request of which more may come to be known.
@@ -166,7 +168,11 @@ func (t *Tally) Add(b Batch, w *World) *Tally {
 		if to, is := led[one.Number]; is {
 			one.to = to
 		}
-		late := b.At.Sub(one.since) >= settleTime || len(before)-i > maxWaiting || next.Ended && one.Answered()
+		wait := settleTime
+		if one.Answered() && next.Blind == "" {
+			wait = nameTime
+		}
+		late := b.At.Sub(one.since) >= wait || len(before)-i > maxWaiting || next.Ended && one.Answered()
 		if !next.settle(&one, w, late) {
 			next.waiting = append(next.waiting, one)
 		}

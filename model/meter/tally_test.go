@@ -121,7 +121,7 @@ func TestWhoAnswered(t *testing.T) {
 	if tally.Open != 1 || tally.Unnamed.Count != 0 || tally.Pods[1].Count != 2 || tally.Pods[2].Count != 2 || tally.Pods[2].Named != 1 {
 		t.Errorf("%+v", tally)
 	}
-	tally = tally.Add(Batch{At: at(1).Add(settleTime)}, w)
+	tally = tally.Add(Batch{At: at(1).Add(nameTime)}, w)
 	if tally.Open != 0 || tally.Unnamed.Count != 1 || tally.Answered() != 6 {
 		t.Errorf("%+v", tally)
 	}
