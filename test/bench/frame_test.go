@@ -25,6 +25,7 @@ import (
 	"svctour/lessons"
 	"svctour/model"
 	"svctour/model/diagnose"
+	"svctour/model/meter"
 	"svctour/model/path"
 	"svctour/ui"
 	"svctour/ui/shell"
@@ -295,6 +296,15 @@ func (s *session) Diagnose(_ context.Context, snapshot *model.Snapshot, namespac
 
 func (s *session) WhatIf(_ context.Context, snapshot *model.Snapshot, _ string, _ model.Edit) (*model.Planned, error) {
 	return &model.Planned{Before: snapshot, Snapshot: snapshot}, nil
+}
+
+// noStream is for a measurement that sends none.
+type noStream struct{}
+
+func (noStream) Next(context.Context) (meter.Batch, error) { return meter.Batch{}, meter.ErrNoExec }
+
+func (s *session) Stream(context.Context, string, meter.Spec, func() int) shell.Streaming {
+	return noStream{}
 }
 
 func (s *session) Observe(ctx context.Context, ask path.Ask, take func(path.Listing) error) error {
