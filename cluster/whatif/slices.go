@@ -38,9 +38,13 @@ const endpointsPerSlice = 100
 // the controller's own Reconciler (pkg/controller/endpointslice, syncService).
 func (w *world) syncSlices() error {
 	for _, s := range w.touchedServices() {
-		if s.Type == model.ExternalName || !endpoints.Selecting(s) {
-			continue // the controller leaves them as they are
+		if !endpoints.Selecting(s) { // the controller leaves them as they are
+			if legacy := w.endpoints.get(s.Namespace, s.Name); legacy != nil && len(legacy.Subsets) > 0 && len(s.Selector) == 0 {
+				w.tell(id{"Service", s.Namespace, s.Name}, "endpoints", "", "which EndpointSlices the mirroring controller makes of its v1 Endpoints")
+			}
+			continue
 		}
+		w.unmirror(s)
 		if s.Annotations[corev1.AnnotationTopologyMode] == "Auto" || s.Annotations[corev1.AnnotationTopologyMode] == "auto" {
 			w.tell(id{"Service", s.Namespace, s.Name}, "endpoints.hints", "", "for which zones its endpoints are")
 		}
@@ -50,6 +54,19 @@ func (w *world) syncSlices() error {
 		w.legacy(s)
 	}
 	return nil
+}
+
+// mirroring is the controller that copies v1 Endpoints of Services without a
+// selector (pkg/controller/endpointslicemirroring).
+const mirroring = "endpointslicemirroring-controller.k8s.io"
+
+// unmirror takes the copies away of a Service that has a selector.
+func (w *world) unmirror(s *model.Service) {
+	for _, slice := range w.slices.in(s.Namespace) {
+		if slice.Service() == s.Name && slice.Labels[discoveryv1.LabelManagedBy] == mirroring {
+			w.slices.removeKey(slice.Key())
+		}
+	}
 }
 
 // touchedServices are those that changed, or some Pod of which or node did.

@@ -226,6 +226,11 @@ func (l *teller) service(svc *model.Service) {
 	}
 	text, _ := json.Marshal(spec) // plain values: it cannot fail
 	l.line("Service %s", text)
+	if slices.ContainsFunc(l.planned.Open, func(o model.Open) bool {
+		return o.Object.Kind == "Service" && o.Object.Namespace == svc.Namespace && o.Object.Name == svc.Name && o.Field == "endpoints"
+	}) {
+		return // copies of its v1 Endpoints are open, and so is all that comes of them
+	}
 	for _, slice := range l.s.ServiceSlices(svc.Namespace, svc.Name) {
 		for i := range slice.Endpoints {
 			l.endpoint(svc, slice, &slice.Endpoints[i])
