@@ -38,7 +38,10 @@ func TestAStreamIsCounted(t *testing.T) {
 			{Number: 124, Start: d.Now(), HTTP: 200, Connected: true, Port: 41001, Said: "HTTP/1.1 200 OK Welcome to nginx!"},
 		}}
 		d.Heard(failed)
-		d.Sees("124 requests, 122 answered, 2 failed", "refused", "nothing listens")
+		d.Sees("124 requests, 122 answered, 2 failed", "33 %")
+		golden(t, fmt.Sprintf("stream-stage-%dx%d", size.w, size.h), d.Frame())
+		d.Press("5") // the path, where there is room for all of it
+		d.Sees("refused", "nothing listens")
 		d.Pass(time.Minute)
 		d.Heard(meter.Batch{Led: []meter.Led{{Number: 123, To: netip.MustParseAddrPort("10.244.0.5:80")}}})
 		d.Sees("A ", "B ", "C ", "not known")
@@ -57,6 +60,7 @@ func TestAStreamIsCounted(t *testing.T) {
 		d.Sees("stopping")
 		d.Heard(meter.Batch{Sent: 125, Ended: true})
 		d.StreamEnds(io.EOF)
+		d.Press("5")
 		d.Sees("stream ended", "1 of 125 that the client counts were not told")
 		// Another begins from nothing.
 		d.Press("s")

@@ -161,9 +161,10 @@ func run(ctx context.Context, c *cluster.Connection, pod *corev1.Pod, command []
 		return err
 	}
 	var stderr complaint
-	late, cancel := afterUpgrade(ctx, agreed)
+	spoken := &spoken{first: make(chan struct{})}
+	late, cancel := afterUpgrade(ctx, agreed, spoken.first)
 	defer cancel()
-	err = executor.StreamWithContext(late, remotecommand.StreamOptions{Stdin: stdin, Stdout: stdout, Stderr: &stderr})
+	err = executor.StreamWithContext(late, remotecommand.StreamOptions{Stdin: stdin, Stdout: spoken.of(stdout), Stderr: spoken.of(&stderr)})
 	var code exec.ExitError
 	var status *apierrors.StatusError
 	switch {
@@ -190,25 +191,49 @@ func (u upgrade) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// upgradeTime is how long client-go gets to start reading a WebSocket.
-const upgradeTime = 100 * time.Millisecond
+// spoken says when a program has said the first word, on one of its streams.
+type spoken struct {
+	first chan struct{}
+	once  sync.Once
+}
+
+func (s *spoken) of(w io.Writer) io.Writer { return spokenTo{s, w} }
+
+type spokenTo struct {
+	*spoken
+	w io.Writer
+}
+
+// Write implements io.Writer.
+func (s spokenTo) Write(p []byte) (int, error) {
+	s.once.Do(func() { close(s.first) })
+	return s.w.Write(p)
+}
+
+// upgradeTime is how long client-go gets to start reading a WebSocket that is of
+// no use any more.
+const upgradeTime = 5 * time.Second
 
 // afterUpgrade gives a context that ends with ctx, but not while client-go is
-// between the upgrade and its first read: a connection that is closed then leaves
+// on its way to its first read: a connection that is closed then leaves
 // goroutines behind for good (client-go/tools/remotecommand/websocket.go,
-// readDemuxLoop returns without closing the streams).
-func afterUpgrade(ctx context.Context, agreed <-chan struct{}) (context.Context, context.CancelFunc) {
+// readDemuxLoop returns without closing the streams). The first word of the
+// program shows that it reads.
+func afterUpgrade(ctx context.Context, agreed, spoken <-chan struct{}) (context.Context, context.CancelFunc) {
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		select {
-		case <-agreed:
+		defer cancel()
+		enough := time.NewTimer(upgradeTime)
+		defer enough.Stop()
+		for _, then := range []<-chan struct{}{agreed, spoken} {
 			select {
-			case <-time.After(upgradeTime):
+			case <-then:
 			case <-late.Done():
+				return
+			case <-enough.C:
+				return
 			}
-		default:
 		}
-		cancel()
 	})
 	return late, func() { stop(); cancel() }
 }

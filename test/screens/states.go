@@ -26,6 +26,8 @@ func states() []state {
 			caption: "The client Pod has sent a request: the packet stands at the rule that sends it to a Pod."},
 		{name: "clusterip-reply", step: "A ClusterIP", at: "reply", keys: onStage,
 			caption: "The answer has come, and it is known which Pod has sent it."},
+		{name: "clusterip-stream", step: "A ClusterIP", at: "stream", keys: onStage,
+			caption: "A stream of requests: each Pod's count and share, and how long it takes."},
 		{name: "nodeport", step: "A NodePort from outside", at: "start", keys: onStage,
 			caption: "A NodePort Service and a client outside the cluster: the port is open on every node."},
 		{name: "nodeport-local", step: "Traffic policy Local", at: "start", keys: onStage,

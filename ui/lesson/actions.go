@@ -197,7 +197,9 @@ func (l *Screen) Do(id string, n int) shell.Intent {
 		l.followPacket()
 	case "stream":
 		if intent := l.live.Stream(); intent != nil {
-			l.lookAt(pathPane) // where the meter stands
+			if l.class() != layout.Large {
+				l.lookAt(stagePane) // where the meter stands
+			}
 			return intent
 		}
 	case "faster":

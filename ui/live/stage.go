@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"svctour/model"
+	"svctour/model/meter"
 	"svctour/model/path"
 	"svctour/model/scene"
 	"svctour/ui/frame"
@@ -80,23 +81,72 @@ func (v View) DrawStage(s *frame.Surface, t *theme.Theme) {
 		s.Line(2, h-1, w-4, frame.Line{{Text: "This is how it would be, and is not yet:  + comes  - goes  ~ turns", Style: t.Derived}})
 		return
 	}
-	if h > 10 && v.Trace != nil {
-		h--
-		last := v.Request.line(t, w-4)
-		if v.Stream.serial != 0 {
-			last = v.streamLine(t)
+	if said := v.said(t, w-4); h > 10 || v.Stream.serial != 0 {
+		said = said[:min(len(said), 1+max(0, h-11)/4)]
+		h -= len(said)
+		for i, l := range said {
+			s.Line(2, h+i, w-4, l)
 		}
-		s.Line(2, h, w-4, last)
 	}
 	show := stage.Show{Mark: func(uid string) (string, frame.Style, bool) {
 		_, ok := v.Changes.at(uid, v.Tick)
 		return v.sign(uid), v.marked(t, uid, frame.Style{}), ok
 	}}
+	if m := v.Meter; m != nil {
+		show.Meter = onStage(m)
+	}
 	if v.Walk != nil {
 		m := v.Walk.moment(v.State)
 		show.Packet = &m
 	}
 	v.picture(size{w, h}).Draw(s, t, show)
+}
+
+// said is what stands below the picture: how the stream goes and what fails in it,
+// else how the last request went. Where there is a path there is always a line,
+// so that the picture does not move when a request is sent.
+func (v *View) said(t *theme.Theme, w int) frame.Lines {
+	m := v.Meter
+	switch {
+	case v.Stream.serial == 0 && v.Trace == nil:
+		return nil
+	case v.Stream.serial == 0:
+		return frame.Lines{v.Request.line(t, w)}
+	}
+	lines := frame.Lines{v.streamLine(t)}
+	if v.Stream.Err != "" {
+		lines = append(lines, frame.L(t.Glyph.Cross+" "+v.Stream.Err, t.Bad))
+	}
+	if m == nil {
+		return lines
+	}
+	for i := range m.Failed {
+		lines = append(lines, failedLine(&m.Failed[i], t))
+	}
+	if strip := stripLine(m, keysOf(m), t, w); strip != nil {
+		lines = append(lines, strip)
+	}
+	return lines
+}
+
+// onStage gives a Pod's part of a stream to the picture.
+func onStage(m *meter.Tally) func(key string) (stage.Meter, bool) {
+	rows, letters := map[string]*meter.Row{}, keysOf(m)
+	for i := range m.Pods {
+		rows[m.Pods[i].Pod] = &m.Pods[i]
+	}
+	return func(key string) (stage.Meter, bool) {
+		_, name, _ := strings.Cut(key, "/")
+		r := rows[name]
+		if r == nil {
+			return stage.Meter{}, false
+		}
+		out := stage.Meter{Letter: letters[name], Count: r.Count, Share: r.Share, Failed: r.Errors}
+		if r.P50 > 0 {
+			out.Latency = short(r.P50)
+		}
+		return out, true
+	}
 }
 
 // heading is a stage's title.

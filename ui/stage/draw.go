@@ -21,6 +21,7 @@ type Show struct {
 
 // Meter is a Pod's part of a stream of requests.
 type Meter struct {
+	Letter  string // by which the Pod is called in the list of answers
 	Count   int
 	Share   float64 // of all answers
 	Latency string
@@ -235,9 +236,15 @@ func (d *drawing) text(t *text) {
 			}
 		}
 	case t.key != "" && d.show.Meter != nil:
-		if got, ok := d.show.Meter(t.key); ok {
+		got, ok := d.show.Meter(t.key)
+		switch {
+		case ok && t.kind == meter:
 			d.meter(t, got)
 			return
+		case ok && len(spans) > 1: // what it gets, instead of its address
+			share := fmt.Sprintf("%s %.0f %%", got.Letter, got.Share*100)
+			spans = cut(spans[:2:2], t.w-1-len(share))
+			spans = append(spans, span{blank(t.w - width(spans) - len(share)), plain}, span{share, strong})
 		}
 	}
 	x := t.x
@@ -304,6 +311,9 @@ func (d *drawing) caption(t *text, m *Moment) ([]span, bool) {
 func (d *drawing) meter(t *text, m Meter) {
 	share := fmt.Sprintf("%.0f %%", m.Share*100)
 	count := fmt.Sprintf("%d ", m.Count)
+	if m.Letter != "" {
+		count = m.Letter + " " + count
+	}
 	if m.Failed > 0 {
 		count += fmt.Sprintf("✗%d ", m.Failed)
 	}

@@ -193,7 +193,9 @@ func (a *arranger) pod(at point, slot int, p *scene.Pod) {
 			t.uid = p.UID
 		}
 		if i == len(lines)-1 {
-			t.key, t.kind = p.Key, meter
+			if t.key = p.Key; i > 0 {
+				t.kind = meter
+			}
 		}
 		a.texts = append(a.texts, t)
 	}

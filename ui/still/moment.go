@@ -17,6 +17,7 @@ type moment struct {
 	// stands says whether the packet, which walks then, has come to where it is
 	// to be drawn; nil: it need not.
 	stands func(stage.Moment) bool
+	heard  int // answers of a stream that are heard before it is stopped
 }
 
 func moments() []moment {
@@ -25,6 +26,7 @@ func moments() []moment {
 		{name: "start"},
 		{name: "sent", keys: send},
 		{name: "rule", keys: send, await: true, stands: atRule},
+		{name: "stream", keys: []string{"s"}, heard: 60},
 		{name: "reply", keys: send, await: true, stands: func(m stage.Moment) bool { return m.Over }},
 	}
 }
@@ -49,7 +51,7 @@ func Moments() []string {
 
 // At brings about a moment of the step, which is Ready: "start"; "sent", with a
 // request under way; "rule", where the packet stands at the rule that decides;
-// "reply", where it has come to its end. It stays until the next Until.
+// "stream", after sixty requests of one; "reply", where it has come to its end. It stays until the next Until.
 func (p *Program) At(ctx context.Context, name string) error {
 	for _, m := range moments() {
 		if m.name == name {
@@ -59,11 +61,37 @@ func (p *Program) At(ctx context.Context, name string) error {
 	return fmt.Errorf("there is no moment %q: there is %s", name, strings.Join(Moments(), ", "))
 }
 
+// listen lets the app go on until so many answers of a stream were heard, and
+// stops it.
+func (p *Program) listen(ctx context.Context, n int) error {
+	s, ok := p.app.Screen().(settler)
+	for heard := 0; ok && heard < n; {
+		if v, drawn := s.Panes().View(); drawn && v.Meter != nil {
+			heard = v.Meter.Answered()
+		}
+		select {
+		case msg := <-p.came:
+			p.send(msg)
+			p.count(-1)
+		case <-p.nudge:
+		case <-ctx.Done():
+			return fmt.Errorf("of %d answers %d were heard: %w", n, heard, ctx.Err())
+		}
+	}
+	if err := p.Press("s"); err != nil {
+		return err
+	}
+	return p.rest(ctx)
+}
+
 func (p *Program) goTo(ctx context.Context, m moment) error {
 	for _, key := range m.keys {
 		if err := p.Press(key); err != nil {
 			return err
 		}
+	}
+	if m.heard > 0 {
+		return p.listen(ctx, m.heard)
 	}
 	if !m.await {
 		return nil
