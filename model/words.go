@@ -3,6 +3,7 @@ package model
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unicode"
@@ -105,4 +106,29 @@ func Sentence(text string) string {
 		return text
 	}
 	return text + "."
+}
+
+// Fraction writes a probability as people say it: "1/3" where it is one over a
+// small whole number, else in per cent.
+func Fraction(p float64) string {
+	switch {
+	case p >= 0.9995:
+		return "1"
+	case p <= 0:
+		return "0"
+	}
+	if n := math.Round(1 / p); n <= 100 && math.Abs(p-1/n) < 1e-6 {
+		return fmt.Sprintf("1/%.0f", n)
+	}
+	return fmt.Sprintf("%.1f%%", p*100)
+}
+
+// ShortName keeps the last part of a generated Pod name: "web-6d4b75cb6d-x2k9p"
+// is "web-…x2k9p".
+func ShortName(name string) string {
+	parts := strings.Split(name, "-")
+	if len(parts) < 3 {
+		return name
+	}
+	return parts[0] + "-…" + parts[len(parts)-1]
 }

@@ -56,3 +56,22 @@ func TestSuggest(t *testing.T) {
 		}
 	}
 }
+
+func TestFraction(t *testing.T) {
+	for _, c := range []struct {
+		p    float64
+		want string
+	}{{1, "1"}, {0, "0"}, {0.5, "1/2"}, {1.0 / 3, "1/3"}, {0.33333333349, "1/3"}, {0.01, "1/100"}, {0.4, "40.0%"}, {2.0 / 3, "66.7%"}} {
+		if got := Fraction(c.p); got != c.want {
+			t.Errorf("%v: %q, want %q", c.p, got, c.want)
+		}
+	}
+}
+
+func TestSentence(t *testing.T) {
+	for text, want := range map[string]string{"": "", "no such Pod": "No such Pod.", "did you mean web?": "Did you mean web?", "Ärger.": "Ärger.", "ärger": "Ärger."} {
+		if got := Sentence(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

@@ -79,7 +79,6 @@ type world struct {
 	connection *cluster.Connection
 	namespace  string
 	random     *rand.Rand
-	seen       uint64
 	made       int // names that were given
 	canary     int // replicas of the canary
 }

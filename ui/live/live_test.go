@@ -28,17 +28,6 @@ func made(rows frame.Rows) []frame.Line {
 	return out
 }
 
-func TestFraction(t *testing.T) {
-	for _, c := range []struct {
-		p    float64
-		want string
-	}{{1, "1"}, {0, "0"}, {0.5, "1/2"}, {1.0 / 3, "1/3"}, {0.33333333349, "1/3"}, {0.01, "1/100"}, {0.4, "40.0%"}, {2.0 / 3, "66.7%"}} {
-		if got := Fraction(c.p); got != c.want {
-			t.Errorf("%v: %q, want %q", c.p, got, c.want)
-		}
-	}
-}
-
 func TestManifestMarksWhatChanged(t *testing.T) {
 	before := "kind: Service\nspec:\n  type: ClusterIP\n  ports:\n    - port: 80\n"
 	after := "kind: Service\nspec:\n  type: NodePort\n  ports:\n    - port: 80\n      nodePort: 30080\n"

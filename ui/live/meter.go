@@ -37,7 +37,7 @@ func (v *View) meterRows(t *theme.Theme, w int) frame.Rows {
 	pods := frame.List(len(m.Pods), func(i int) frame.Line {
 		name := m.Pods[i].Pod
 		if longest.widest > columns {
-			name = shortName(name)
+			name = model.ShortName(name)
 		}
 		return answersLine(&m.Pods[i], keys[m.Pods[i].Pod], pad(name, columns), t, w)
 	})

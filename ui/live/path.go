@@ -3,7 +3,6 @@ package live
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"sort"
 	"strings"
@@ -246,7 +245,7 @@ func (d *pathDrawing) hopLine(h path.Hop) frame.Line {
 		row = append(row, sp(h.Chain+" ", t.Code))
 	}
 	if h.Chance > 0 && h.Chance < 1 {
-		row = append(row, sp(Fraction(h.Chance)+" ", t.Strong))
+		row = append(row, sp(model.Fraction(h.Chance)+" ", t.Strong))
 	}
 	if h.Action == path.HopJump {
 		row = append(row, sp(t.Glyph.Arrow+" ", t.Muted), sp(h.To, t.Code))
@@ -266,7 +265,7 @@ func (d *pathDrawing) branch(tr *path.Trace, i int) frame.Line {
 	if i == len(tr.Outcomes)-1 {
 		glyph = d.t.Glyph.BranchEnd
 	}
-	row := line(sp(" "+glyph+" ", d.t.Muted), sp(pad(Fraction(o.Probability), 5)+" ", d.t.Strong))
+	row := line(sp(" "+glyph+" ", d.t.Muted), sp(pad(model.Fraction(o.Probability), 5)+" ", d.t.Strong))
 	chain := ""
 	for _, h := range o.Hops[head:] {
 		if strings.HasPrefix(h.Chain, "KUBE-SEP-") || h.Table == path.ModeIPVS {
@@ -338,7 +337,7 @@ func (d *pathDrawing) outcome(o path.Outcome) frame.Line {
 	case o.Verdict == path.DNAT && o.Destination != nil:
 		row := line(sp("DNAT ", t.Muted), sp(fmt.Sprintf("%s:%d", o.Destination.IP, o.Destination.Port), t.Good))
 		if pod := o.Destination.Pod; pod != "" {
-			row = append(row, sp("  "+shortName(pod[strings.LastIndex(pod, "/")+1:]), t.Text))
+			row = append(row, sp("  "+model.ShortName(pod[strings.LastIndex(pod, "/")+1:]), t.Text))
 		}
 		if o.Destination.Node != "" {
 			row = append(row, sp(" "+o.Destination.Node, t.Muted))
@@ -350,7 +349,7 @@ func (d *pathDrawing) outcome(o path.Outcome) frame.Line {
 	case o.Verdict == path.None && o.Destination != nil:
 		row := line(sp("direct ", t.Muted), sp(fmt.Sprintf("%s:%d", o.Destination.IP, o.Destination.Port), t.Good))
 		if pod := o.Destination.Pod; pod != "" {
-			row = append(row, sp("  "+shortName(pod[strings.LastIndex(pod, "/")+1:]), t.Text))
+			row = append(row, sp("  "+model.ShortName(pod[strings.LastIndex(pod, "/")+1:]), t.Text))
 		}
 		return append(row, failure(t, &o)...)
 	case o.Verdict == path.Reject:
@@ -381,21 +380,6 @@ func failure(t *theme.Theme, o *path.Outcome) frame.Line {
 	return line(sp("  "+text, style))
 }
 
-// Fraction writes a probability as people say it: "1/3" where it is one over a
-// small whole number, else in per cent.
-func Fraction(p float64) string {
-	switch {
-	case p >= 0.9995:
-		return "1"
-	case p <= 0:
-		return "0"
-	}
-	if n := math.Round(1 / p); n <= 100 && math.Abs(p-1/n) < 1e-6 {
-		return fmt.Sprintf("1/%.0f", n)
-	}
-	return fmt.Sprintf("%.1f%%", p*100)
-}
-
 func leastEvidence(tr *path.Trace) model.Evidence {
 	if len(tr.Outcomes) == 0 {
 		return model.Unknown
@@ -417,13 +401,4 @@ func (v *State) pathEvidence() model.Evidence {
 		return model.Observed
 	}
 	return v.least
-}
-
-// shortName keeps the last part of a generated Pod name: "web-6d4b75cb6d-x2k9p" is "…x2k9p".
-func shortName(name string) string {
-	parts := strings.Split(name, "-")
-	if len(parts) < 3 {
-		return name
-	}
-	return parts[0] + "-…" + parts[len(parts)-1]
 }

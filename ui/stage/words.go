@@ -50,16 +50,7 @@ func cut(spans []span, w int) []span {
 	return out
 }
 
-// shortName leaves the ReplicaSet's hash out of a Pod's name, and tail keeps the
-// last part alone.
-func shortName(name string) string {
-	parts := strings.Split(name, "-")
-	if len(parts) < 3 {
-		return name
-	}
-	return parts[0] + "-…" + parts[len(parts)-1]
-}
-
+// tail keeps the last part of a generated name alone.
 func tail(name string) string {
 	parts := strings.Split(name, "-")
 	if len(parts) < 2 {
@@ -141,13 +132,13 @@ func podLine(p *scene.Pod, w int) []span {
 	if why := p.Why; why != "" && p.State != scene.Ready {
 		ways := [][]span{
 			append(line(p.Name, full, muted), span{"  " + why, r}),
-			line(p.Name, why, r), line(shortName(p.Name), why, r), line(tail(p.Name), why, r),
+			line(p.Name, why, r), line(model.ShortName(p.Name), why, r), line(tail(p.Name), why, r),
 			{mark, {tail(p.Name) + " " + why, r}},
 		}
 		return fit(w, ways...)
 	}
 	return fit(w,
-		line(p.Name, full, strong), line(shortName(p.Name), full, strong), line(shortName(p.Name), short, strong), line(tail(p.Name), short, strong),
+		line(p.Name, full, strong), line(model.ShortName(p.Name), full, strong), line(model.ShortName(p.Name), short, strong), line(tail(p.Name), short, strong),
 		[]span{mark, {tail(p.Name) + " ", nameRole(p)}, {short, strong}}, []span{mark, {tail(p.Name), nameRole(p)}})
 }
 
@@ -160,7 +151,7 @@ func podCard(p *scene.Pod, w, n int) [][]span {
 	mark, r := marked(p)
 	share := ""
 	if p.Share > 0 && p.Share < 1 {
-		share = fraction(p.Share)
+		share = model.Fraction(p.Share)
 	}
 	first := func(name string) []span {
 		line := []span{mark, {name, nameRole(p)}}
@@ -169,7 +160,7 @@ func podCard(p *scene.Pod, w, n int) [][]span {
 		}
 		return append(line, span{strings.Repeat(" ", max(1, w-width(line)-len(share))), plain}, span{share, muted})
 	}
-	lines := [][]span{fit(w, first(p.Name), first(shortName(p.Name)), first(tail(p.Name)), []span{mark, {tail(p.Name), nameRole(p)}})}
+	lines := [][]span{fit(w, first(p.Name), first(model.ShortName(p.Name)), first(tail(p.Name)), []span{mark, {tail(p.Name), nameRole(p)}})}
 	where := [][]span{{{"  ", plain}, {address(p.Address, p.Port), strong}}, {{"  ", plain}, {shortAddress(p.Address, p.Port), strong}}}
 	why := []span{{"  " + p.Why, r}}
 	switch {
@@ -283,16 +274,6 @@ func portsText(b *scene.Band, n int) string {
 		text += fmt.Sprintf(" +%d", rest)
 	}
 	return text
-}
-
-// fraction writes a probability as people say it.
-func fraction(p float64) string {
-	for n := 1.0; n <= 12; n++ {
-		if d := p - 1/n; d < 1e-6 && d > -1e-6 {
-			return fmt.Sprintf("1/%.0f", n)
-		}
-	}
-	return fmt.Sprintf("%.0f %%", p*100)
 }
 
 func evidenceRole(e model.Evidence) role {
