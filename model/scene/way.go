@@ -98,6 +98,18 @@ func (s *Scene) Ways() int {
 	return 0
 }
 
+// Failing is the first way that fails; -1 when none does, as far as they are looked
+// at.
+func (s *Scene) Failing() int {
+	const most = 64
+	for i := range min(s.Ways(), most) {
+		if legs := s.Way(i, false).Legs; len(legs) > 0 && legs[len(legs)-1].Fails() {
+			return i
+		}
+	}
+	return -1
+}
+
 // Way gives the i-th way: that of the i-th outcome of the path (model/path,
 // walk.go), after the look-up (model/dns, resolve.go). observed says that an answer
 // has proven it.

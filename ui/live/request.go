@@ -179,6 +179,10 @@ func (p *Panes) answered(a *answer) {
 		p.startWalk()
 	case a.outcome >= 0:
 		p.begin(a.outcome, true)
+	case a.reply.Exit != 0: // it goes where it is predicted to end, if that explains it
+		if way := p.state.Scene.Failing(); way >= 0 {
+			p.begin(way, false)
+		}
 	}
 }
 
