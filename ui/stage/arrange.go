@@ -299,6 +299,9 @@ func (a *arranger) namesRows() int {
 	for i := range a.cols {
 		most = max(most, len(a.cols[i].names))
 	}
+	if a.s.Names.Name != "" { // also without a Pod: that is why nothing answers
+		most = max(most, 1)
+	}
 	return min(most, 2)
 }
 
