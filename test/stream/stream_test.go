@@ -269,7 +269,18 @@ func failures(n int) func(*meter.Tally) bool {
 // planted expects each failure to be of the outcomes, and to have the cause.
 func planted(t *testing.T, m *meter.Tally, outcomes []meter.Outcome, why meter.Why, pod string) {
 	t.Helper()
+	all := 0
 	for _, f := range m.Failed {
+		all += f.Count
+	}
+	for _, f := range m.Failed {
+		// On a busy machine the client's own patience may end in the middle of a
+		// look-up, and curl then says no more than that. Not to know is no wrong
+		// cause, as long as it is rare.
+		if f.Cause.Why == meter.Unexplained && 20*f.Count <= all {
+			t.Logf("%d of %d failures are %q, and it is not known why", f.Count, all, f.Outcome)
+			continue
+		}
 		known := false
 		for _, o := range outcomes {
 			known = known || f.Outcome == o
