@@ -195,6 +195,9 @@ func (s *Surface) set(x, y int, content string, width int, style uv.Style) {
 	if fy < s.clip.Y || fy >= s.clip.Y+s.clip.H || fx < s.clip.X || fx+width > s.clip.X+s.clip.W {
 		return
 	}
+	for i := 1; i < width; i++ { // so that no half of a wide character stays behind
+		s.root.buf.SetCell(fx+i, fy, &uv.Cell{Content: " ", Width: 1, Style: style})
+	}
 	s.root.buf.SetCell(fx, fy, &uv.Cell{Content: content, Width: width, Style: style})
 }
 
