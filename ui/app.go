@@ -202,7 +202,7 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 	case rulesMsg:
 		return a.rulesRead(msg)
 	case observeDueMsg:
-		return a.look(glance{})
+		return a.lookDue(msg)
 	case clientMadeMsg:
 		a.clientMade(msg)
 	case savedMsg:
@@ -388,7 +388,7 @@ func (a *App) snapshot(msg snapshotMsg) tea.Cmd {
 	if first && a.link.world.Sync.Synced {
 		return tea.Batch(next, told, loadProgress(a.link.ctx, a.options.Backend))
 	}
-	return tea.Batch(next, told)
+	return tea.Batch(next, told, a.lookSooner())
 }
 
 // progressLoaded is the end of connecting: the tour can begin.

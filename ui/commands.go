@@ -188,12 +188,15 @@ func observe(s shell.Session, w watch, g glance, world *model.Snapshot) tea.Cmd 
 }
 
 // observeDueMsg says that it is time to look at the node again.
-type observeDueMsg struct{}
+type observeDueMsg struct{ turn int }
 
 // A node that could be read is read again soon, another less often. A look that
-// takes long is followed by a pause of observeShare times as long.
+// takes long is followed by a pause of observeShare times as long; where looks
+// find nothing new the pause grows to observeRest times observePace, until the
+// cluster changes or something moves on the screen.
 const (
 	observePace  = 1500 * time.Millisecond
+	observeRest  = 4
 	observeRetry = 10 * time.Second
 	observeShare = 4
 )

@@ -29,7 +29,7 @@ func (a *App) PromptLine() (text string, open bool) { return a.prompt.Text(), a.
 func (a *App) BeginLook() tea.Cmd { return a.look(glance{}) }
 
 // LookDue is the message that it is time to look at the node that is watched now.
-func (a *App) LookDue() tea.Msg { return answer{a.watch.ctx, observeDueMsg{}} }
+func (a *App) LookDue() tea.Msg { return answer{a.watch.ctx, observeDueMsg{a.watch.turn}} }
 
 // WatchEnded says whether what a LookDue was for has ended.
 func WatchEnded(due tea.Msg) bool { return errors.Is(due.(answer).scope.Err(), context.Canceled) }

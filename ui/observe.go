@@ -17,6 +17,12 @@ type watch struct {
 	family path.Family
 	eye    *eye // what was seen of the node so far
 
+	calm int // looks in a row in which nothing was new
+	// turn tells the look that is due from those that were due before it: waiting
+	// says that one is.
+	turn    int
+	waiting bool
+
 	ctx context.Context    // ends when another node is watched, or none
 	end context.CancelFunc // ends ctx; nil when none is watched
 }
@@ -73,14 +79,42 @@ func (a *App) rulesRead(msg rulesMsg) tea.Cmd {
 		told = a.tell(msg.rules)
 	}
 	if !msg.extra {
-		pace := max(observePace, observeShare*msg.took)
-		if msg.news && msg.rules.Err != "" {
-			pace = observeRetry
+		if a.watch.calm++; a.screen.Animating() || msg.news && len(msg.rules.Changed) > 0 {
+			a.watch.calm = 0
 		}
-		scope := a.watch.ctx
-		next = a.options.Timer(pace, func(time.Time) tea.Msg { return answer{scope, observeDueMsg{}} })
+		pace := max(observePace*time.Duration(min(1+a.watch.calm, observeRest)), observeShare*msg.took)
+		if msg.news && msg.rules.Err != "" {
+			pace, a.watch.calm = observeRetry, 0
+		}
+		next = a.lookAfter(pace)
 	}
 	return tea.Batch(told, next)
+}
+
+// lookAfter plans the next look; one that was planned before is dropped.
+func (a *App) lookAfter(pace time.Duration) tea.Cmd {
+	a.watch.turn++
+	a.watch.waiting = true
+	scope, due := a.watch.ctx, observeDueMsg{a.watch.turn}
+	return a.options.Timer(pace, func(time.Time) tea.Msg { return answer{scope, due} })
+}
+
+// lookDue looks, if the look is the one that was planned last.
+func (a *App) lookDue(msg observeDueMsg) tea.Cmd {
+	if msg.turn != a.watch.turn {
+		return nil
+	}
+	a.watch.waiting = false
+	return a.look(glance{})
+}
+
+// lookSooner wakes a watch that has become slow because nothing happened.
+func (a *App) lookSooner() tea.Cmd {
+	if !a.watch.waiting || a.watch.calm == 0 {
+		return nil
+	}
+	a.watch.calm = 0
+	return a.lookAfter(observePace)
 }
 
 func (a *App) request(r shell.Request) tea.Cmd {

@@ -230,13 +230,16 @@ func (a *arranger) bandOf(y int) {
 	}
 }
 
+// wholeLabel is the room that a band's label takes with most of what it says.
+const wholeLabel = 56
+
 // bandText is where a band's label begins, and how much room it has there: right
 // of the first machine's wires, and beside the one that crosses the band.
 func (a *arranger) bandText() (x, w int) {
 	x = a.cols[0].area.X + 5
 	w = a.W - x - 2
 	if at := a.source(); at >= x-1 {
-		if w = at - x - 1; w < 30 && a.W-at-4 > w {
+		if w = at - x - 1; w < wholeLabel && a.W-at-4 > w {
 			x, w = at+2, a.W-at-4
 		}
 	}
