@@ -244,7 +244,10 @@ func (w *world) act(ctx context.Context, t *testing.T, s step) error {
 		return nil
 	case s.CoreDNS != nil:
 		before, err := w.scaleDNS(ctx, *s.CoreDNS)
-		t.Cleanup(func() { restore(t, func(ctx context.Context) error { _, err := w.scaleDNS(ctx, before); return err }) })
+		if !w.dnsScaled {
+			w.dnsScaled = true
+			t.Cleanup(func() { restore(t, func(ctx context.Context) error { _, err := w.scaleDNS(ctx, before); return err }) })
+		}
 		return err
 	case s.NoProxy != nil:
 		t.Cleanup(func() { restore(t, func(ctx context.Context) error { return w.banProxy(ctx, false) }) })
@@ -293,14 +296,8 @@ func (w *world) remove(ctx context.Context, what string) error {
 }
 
 // scaleDNS scales CoreDNS, waits for it, and says how many there were.
-func (w *world) scaleDNS(ctx context.Context, n int) (before int, err error) {
-	deployments := w.AppsV1().Deployments("kube-system")
-	scale, err := deployments.GetScale(ctx, "coredns", metav1.GetOptions{})
-	if err != nil {
-		return 0, err
-	}
-	before, scale.Spec.Replicas = int(scale.Spec.Replicas), int32(n)
-	if _, err := deployments.UpdateScale(ctx, "coredns", scale, metav1.UpdateOptions{}); err != nil {
+func (w *world) scaleDNS(ctx context.Context, n int32) (before int32, err error) {
+	if before, err = drive.Scale(ctx, w, "kube-system", "coredns", n); err != nil {
 		return before, err
 	}
 	return before, drive.Until(ctx, func(ctx context.Context) error {
@@ -308,13 +305,13 @@ func (w *world) scaleDNS(ctx context.Context, n int) (before int, err error) {
 		if err != nil {
 			return err
 		}
-		ready := 0
+		ready := int32(0)
 		for i := range pods.Items {
 			if drive.Ready(&pods.Items[i]) {
 				ready++
 			}
 		}
-		if len(pods.Items) != n || ready != n {
+		if len(pods.Items) != int(n) || ready != n {
 			return fmt.Errorf("%d CoreDNS Pods, %d ready, want %d", len(pods.Items), ready, n)
 		}
 		return nil

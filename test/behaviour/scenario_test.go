@@ -43,7 +43,7 @@ type step struct {
 	Ready    string            `json:"ready"`  // a server's name
 	Unready  string            `json:"unready"`
 	Ingress  map[string]string `json:"ingress"` // Service to ADDRESS [MODE]: what a load balancer's controller would write
-	CoreDNS  *int              `json:"coredns"` // scale it
+	CoreDNS  *int32            `json:"coredns"` // scale it
 	NoProxy  *bool             `json:"noProxy"` // no kube-proxy on node 1, or again
 	Unsettle bool              `json:"unsettle"`
 

@@ -37,6 +37,7 @@ type world struct {
 	nodes     []corev1.Node
 	barriers  int
 	notReady  map[string]bool
+	dnsScaled bool // and will be put back when the scenario ends
 }
 
 // shared is what all scenarios use: Pods in the nodes' networks.

@@ -28,6 +28,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/client-go/util/exec"
+	"k8s.io/client-go/util/retry"
 	//lint:ignore SA1019 the type that client-go has in its own signatures
 	"k8s.io/apimachinery/pkg/util/httpstream"
 
@@ -171,6 +172,23 @@ func (c *Cluster) Exec(ctx context.Context, namespace, pod string, command ...st
 		return out, fmt.Errorf("run %q in Pod %q: %w", command, namespace+"/"+pod, err)
 	}
 	return out, nil
+}
+
+// Scale sets the replicas of a Deployment and says how many there were. Its
+// controller may write the Deployment's status at any time, so it tries again
+// when somebody else was faster.
+func Scale(ctx context.Context, client kubernetes.Interface, namespace, deployment string, n int32) (before int32, err error) {
+	deployments := client.AppsV1().Deployments(namespace)
+	err = retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		scale, err := deployments.GetScale(ctx, deployment, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		before, scale.Spec.Replicas = scale.Spec.Replicas, n
+		_, err = deployments.UpdateScale(ctx, deployment, scale, metav1.UpdateOptions{})
+		return err
+	})
+	return before, err
 }
 
 // Until asks until check has no complaint, and gives its last one when ctx ends.

@@ -18,6 +18,7 @@ import (
 	"svctour/cluster/reach"
 	"svctour/model"
 	"svctour/model/meter"
+	"svctour/test/drive"
 )
 
 // server is a Deployment of nginx and a Service of its Pods. config is nginx'
@@ -354,14 +355,7 @@ func killSome(ctx context.Context, app string, times int) error {
 func dnsDown(t *testing.T) {
 	scale := func(n int32) {
 		t.Helper()
-		ctx := context.WithoutCancel(t.Context())
-		deployments := client.AppsV1().Deployments(metav1.NamespaceSystem)
-		current, err := deployments.GetScale(ctx, "coredns", metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		current.Spec.Replicas = n
-		if _, err := deployments.UpdateScale(ctx, "coredns", current, metav1.UpdateOptions{}); err != nil {
+		if _, err := drive.Scale(context.WithoutCancel(t.Context()), client, metav1.NamespaceSystem, "coredns", n); err != nil {
 			t.Fatal(err)
 		}
 	}
