@@ -65,7 +65,7 @@ func (d *Desk) loop(ctx context.Context, model tea.Model) error {
 	guarded := &guard{model: model, log: d.log}
 	options := []tea.ProgramOption{
 		tea.WithContext(ctx), tea.WithInput(d.options.In), tea.WithOutput(d.options.Out), tea.WithEnvironment(d.options.Environment),
-		tea.WithoutSignalHandler(), tea.WithFilter(d.filter),
+		tea.WithoutSignalHandler(), tea.WithFilter(d.filter), tea.WithFPS(ui.FramesPerSecond),
 	}
 	if d.options.Width > 0 && d.options.Height > 0 {
 		options = append(options, tea.WithWindowSize(d.options.Width, d.options.Height))

@@ -21,6 +21,11 @@ import (
 	"svctour/ui/theme"
 )
 
+// FramesPerSecond is how often Bubble Tea's renderer is to look whether there is
+// something to write, which it does for as long as it runs: more often, and
+// looking alone takes more of a processor than all else that an idle app does.
+const FramesPerSecond = 50
+
 // Options say how the program starts.
 type Options struct {
 	Backend shell.Backend     // required
@@ -75,6 +80,7 @@ type App struct {
 	composed time.Time      // when the last frame was begun
 	canvas   *frame.Surface // that the last frame was drawn on; nil before the first
 	view     tea.View
+	drawn    *model.Snapshot // what the view was drawn from; nil before the first
 	areas    []frame.Region
 }
 
@@ -100,8 +106,12 @@ func (a *App) Session() shell.Session { return a.link.session }
 // Screen is the present screen; nil before Init.
 func (a *App) Screen() shell.Screen { return a.screen }
 
-// World is the snapshot that the present frame shows; nil before the first.
+// World is the newest snapshot; nil before the first.
 func (a *App) World() *model.Snapshot { return a.link.world }
+
+// Shown is the snapshot that the present frame was drawn from: what is drawn is
+// computed beside the app, and may be a little older than World.
+func (a *App) Shown() *model.Snapshot { return a.drawn }
 
 // Init implements tea.Model.
 func (a *App) Init() tea.Cmd {

@@ -18,6 +18,10 @@ func (a *App) View() tea.View {
 		return a.view
 	}
 	a.stale, a.composed = false, a.options.Now()
+	a.drawn = a.link.world
+	if l, ok := a.screen.(*lesson.Screen); ok && l.Drawn() != nil {
+		a.drawn = l.Drawn()
+	}
 	s := a.emptied()
 	a.compose(s)
 	a.areas = s.Regions()

@@ -101,7 +101,7 @@ func BenchmarkEventToFrame(b *testing.B) {
 	defer cancel()
 	app := &recorder{App: ui.New(ctx, ui.Options{Backend: backend, Lessons: list, Lesson: list[0].ID, Choice: &shell.Choice{Context: "svctour-lab"}}), events: events}
 	program := tea.NewProgram(app, tea.WithContext(ctx), tea.WithInput(nil), tea.WithOutput(app), tea.WithWindowSize(120, 40),
-		tea.WithEnvironment([]string{"TERM=xterm-256color", "COLORTERM=truecolor"}), tea.WithoutSignalHandler())
+		tea.WithEnvironment([]string{"TERM=xterm-256color", "COLORTERM=truecolor"}), tea.WithoutSignalHandler(), tea.WithFPS(ui.FramesPerSecond))
 	ended := make(chan error, 1)
 	go func() { _, err := program.Run(); ended <- err }()
 	program.Send(tea.WindowSizeMsg{Width: 120, Height: 40})
@@ -240,7 +240,7 @@ func (r *recorder) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 func (r *recorder) View() tea.View {
 	view := r.App.View()
-	snapshot := r.App.World()
+	snapshot := r.Shown()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if snapshot != nil && snapshot != r.snapshot {

@@ -35,3 +35,12 @@ func (l *Screen) Began() (ok bool, why string) {
 
 // Panes are those of the Service that the step is about.
 func (l *Screen) Panes() *live.Panes { return l.live }
+
+// Drawn is the snapshot that the screen is drawn from; nil before the first was
+// computed.
+func (l *Screen) Drawn() *model.Snapshot {
+	if state := l.live.State(); state != nil {
+		return state.Snapshot
+	}
+	return nil
+}
