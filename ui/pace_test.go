@@ -1,75 +1,66 @@
-package ui
+package ui_test
 
 import (
-	"context"
+	"image/color"
 	"testing"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
-	"svctour/model/path"
+	"svctour/test/uitest"
+	"svctour/ui"
 	"svctour/ui/frame"
-	"svctour/ui/shell"
-	"svctour/ui/theme"
 )
 
-// still is a screen on which nothing moves, or something does.
-type still struct{ moves bool }
-
-func (s *still) Actions() []shell.Action           { return nil }
-func (s *still) Do(string, int) shell.Intent       { return nil }
-func (s *still) Handle(any) shell.Intent           { return nil }
-func (s *still) Animating() bool                   { return s.moves }
-func (s *still) Draw(*frame.Surface, *theme.Theme) {}
-
-// A node is looked at less and less often while nothing happens, and soon again
-// once something does: the cluster changes, its rules do, or a packet walks. One
-// that could not be read is not asked sooner for that.
-func TestLooksBecomeRare(t *testing.T) {
-	var pauses []time.Duration
-	screen := &still{}
-	a := &App{ctx: context.Background(), screen: screen}
-	a.options.Timer = func(after time.Duration, _ func(time.Time) tea.Msg) tea.Cmd {
-		pauses = append(pauses, after)
+// What happens between two frames is seen together, and nothing is lost.
+func TestFramesArePaced(t *testing.T) {
+	now := uitest.Epoch
+	var timers []func(time.Time) tea.Msg
+	backend := uitest.NewBackend()
+	app := ui.New(t.Context(), ui.Options{Backend: backend, Now: func() time.Time { return now }, Timer: func(after time.Duration, fire func(time.Time) tea.Msg) tea.Cmd {
+		if after > ui.FramePace {
+			t.Errorf("a frame waits %v", after)
+		}
+		timers = append(timers, fire)
 		return nil
-	}
-	expect := func(what string, want ...time.Duration) {
-		t.Helper()
-		if len(pauses) != len(want) {
-			t.Fatalf("%s: pauses %v, want %v", what, pauses, want)
+	}})
+	app.Init()
+	app.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
+	first := app.View().Content
+	for range 100 {
+		app.Update(tea.KeyPressMsg(tea.Key{Code: '?', Text: "?"}))
+		if app.View().Content != first {
+			t.Fatal("a frame comes too early")
 		}
-		for i := range want {
-			if pauses[i] != want[i] {
-				t.Fatalf("%s: pauses %v, want %v", what, pauses, want)
-			}
+	}
+	app.Update(tea.KeyPressMsg(tea.Key{Code: '?', Text: "?"}))
+	if len(timers) != 1 {
+		t.Fatalf("%d timers for one frame", len(timers))
+	}
+	now = now.Add(ui.FramePace)
+	app.Update(timers[0](now))
+	if second := app.View().Content; second == first {
+		t.Error("what happened meanwhile is not drawn")
+	}
+	now = now.Add(time.Second)
+	app.Update(tea.KeyPressMsg(tea.Key{Code: '?', Text: "?"}))
+	if app.View().Content != first || len(timers) != 1 {
+		t.Error("a key after a pause is not drawn at once")
+	}
+}
+
+// A terminal that turns dark or light is asked for its background again.
+func TestTheTerminalTurnsLight(t *testing.T) {
+	d := uitest.Drive(t, 80, 24, ui.Options{})
+	dark := d.App.View().Content
+	for _, msg := range []tea.Msg{frame.LightScheme{}, frame.DarkScheme{}} {
+		_, cmd := d.App.Update(msg)
+		if cmd == nil || cmd() != tea.RequestBackgroundColor() {
+			t.Errorf("%T does not ask for the background", msg)
 		}
-		pauses = nil
 	}
-	quiet := rulesMsg{news: true}
-	for range 5 {
-		a.rulesRead(quiet)
+	d.Send(tea.BackgroundColorMsg{Color: color.White})
+	if d.App.View().Content == dark {
+		t.Error("a light background changes nothing")
 	}
-	expect("quiet", 2*observePace, 3*observePace, 4*observePace, 4*observePace, 4*observePace)
-	planned := a.watch.turn
-	a.lookSooner()
-	expect("the cluster has changed", observePace)
-	if a.watch.turn == planned {
-		t.Error("the look that was planned before is not dropped")
-	}
-	a.lookSooner()
-	expect("and again")
-	changed := quiet
-	changed.rules.Changed = []path.Difference{{}}
-	a.rulesRead(quiet)
-	a.rulesRead(changed)
-	expect("rules have changed", 2*observePace, observePace)
-	screen.moves = true
-	a.rulesRead(quiet)
-	expect("a packet walks", observePace)
-	screen.moves = false
-	silent := quiet
-	silent.rules.Err = "no kube-proxy"
-	a.rulesRead(silent)
-	a.lookSooner()
-	expect("it could not be read", observeRetry)
 }
