@@ -183,11 +183,6 @@ func (l *Screen) asking() bool {
 // Do implements shell.Screen.
 func (l *Screen) Do(id string, n int) shell.Intent {
 	switch id {
-	case "up", "down", "page up", "page down":
-		return l.doPane(id, n)
-	}
-	l.arranged = nil
-	switch id {
 	case "go":
 		return l.forward()
 	case "walk":

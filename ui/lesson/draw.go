@@ -16,9 +16,6 @@ import (
 func (l *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 	w, h := s.Size()
 	d := l.arrange(w, h, t)
-	if w == l.size.W && h == l.size.H {
-		l.arranged = d
-	}
 	if l.full && d.tour.Class != layout.TooSmall {
 		d.full(s)
 		return
@@ -111,10 +108,7 @@ func (d *drawing) height(p pane) int {
 
 // offset is the scroll position of a pane as it is drawn at the present size.
 func (l *Screen) offset(p pane) int {
-	d := l.arranged
-	if d == nil {
-		d = l.arrange(l.size.W, l.size.H, l.theme)
-	}
+	d := l.arrange(l.size.W, l.size.H, l.theme)
 	if d.rows[p] == nil {
 		return 0
 	}

@@ -66,10 +66,7 @@ type Screen struct {
 	lastTab pane       // the live pane that was in focus last
 	arrived bool       // the step was come to, and nothing was computed for it yet
 	scroll  [panes]int // as asked for; drawing bounds it by what there is
-	// arranged is how the last frame of this size was laid out, by which keys
-	// scroll; nil once something but the scroll positions may have changed.
-	arranged *drawing
-	hints    int // how many hints are shown
+	hints   int        // how many hints are shown
 
 	running   string        // the command under way, as typed; "" when none is
 	preparing bool          // the commands under way bring about a start state
@@ -106,7 +103,6 @@ func (l *Screen) Still(still bool) { l.live.Still = still }
 
 // Handle implements shell.Screen.
 func (l *Screen) Handle(msg any) shell.Intent {
-	l.arranged = nil
 	switch msg := msg.(type) {
 	case shell.Size:
 		l.size = msg
@@ -194,7 +190,6 @@ func (l *Screen) Typed(line string) (lessons.Invocation, error) { return l.play.
 // Overheard implements shell.Typist: a step may be done by any command that
 // does what it asks for.
 func (l *Screen) Overheard(reply model.Reply) shell.Intent {
-	l.arranged = nil
 	if l.play.Heard(reply) {
 		l.stepDone()
 		return shell.Intents{shell.Save{Progress: l.play.Progress()}, l.look()}
