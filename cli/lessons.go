@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -57,12 +58,14 @@ func atMostOneDir(_ *cobra.Command, args []string) error {
 
 // lessonLine is a lesson in LessonList.
 type lessonLine struct {
-	ID      string `json:"id"`
-	Number  int    `json:"number"`
-	Title   string `json:"title"`
-	Summary string `json:"summary"`
-	Minutes int    `json:"minutes"`
-	Steps   int    `json:"steps"`
+	ID      string         `json:"id"`
+	Number  int            `json:"number"`
+	Kind    lessons.Kind   `json:"kind"`
+	Title   string         `json:"title"`
+	Summary string         `json:"summary"`
+	Minutes int            `json:"minutes"`
+	Steps   int            `json:"steps"`
+	Needs   []lessons.Need `json:"needs"`
 }
 
 func runLessonsList(g *globals) error {
@@ -72,7 +75,7 @@ func runLessonsList(g *globals) error {
 	}
 	items := make([]lessonLine, len(list))
 	for i, l := range list {
-		items[i] = lessonLine{l.ID, l.Number, l.Title, l.Summary, l.Minutes, len(l.Steps)}
+		items[i] = lessonLine{l.ID, l.Number, l.Kind, l.Title, l.Summary, l.Minutes, len(l.Steps), needsOf(l)}
 	}
 	return writeLessons(g, "LessonList", struct {
 		Items []lessonLine `json:"items"`
@@ -84,6 +87,23 @@ func runLessonsList(g *globals) error {
 		}
 		return table.Flush()
 	})
+}
+
+// needsOf gives what a lesson needs, with what its steps need besides, each once.
+func needsOf(l *lessons.Lesson) []lessons.Need {
+	needs := []lessons.Need{}
+	add := func(list []lessons.Need) {
+		for _, n := range list {
+			if !slices.Contains(needs, n) {
+				needs = append(needs, n)
+			}
+		}
+	}
+	add(l.Needs)
+	for _, step := range l.Steps {
+		add(step.Needs)
+	}
+	return needs
 }
 
 func runLessonsShow(g *globals, id string) error {
@@ -102,18 +122,24 @@ func runLessonsShow(g *globals, id string) error {
 			if s.File != nil {
 				fmt.Fprintf(w, "\n%s:\n\n%s", s.File.Name, indent(s.File.Content))
 			}
-			if p := s.Predict; p != nil {
-				fmt.Fprintf(w, "\n? %s\n", p.Question)
-				for n, choice := range p.Choices {
-					fmt.Fprintf(w, "    %c %s\n", 'a'+n, choice)
-				}
-			}
+			showQuestion(w, s.Predict)
 			if s.Command != "" {
 				fmt.Fprintf(w, "\n$ %s\n", s.Command)
 			}
+			showQuestion(w, s.ReadBack)
 		}
 		return nil
 	})
+}
+
+func showQuestion(w io.Writer, q *lessons.Question) {
+	if q == nil {
+		return
+	}
+	fmt.Fprintf(w, "\n? %s\n", q.Text)
+	for i, choice := range q.Choices {
+		fmt.Fprintf(w, "    %d %s\n", i+1, choice.Say)
+	}
 }
 
 func indent(text string) string {
@@ -137,9 +163,7 @@ func runLessonsLint(g *globals, args []string) error {
 	problems := []lintProblem{}
 	var errs []error
 	if len(args) == 0 {
-		if _, err := lessons.Builtin(); err != nil {
-			errs = []error{err}
-		}
+		errs = lessons.LintBuiltin()
 	} else {
 		dir = args[0]
 		if info, err := os.Stat(dir); err != nil {
@@ -151,7 +175,7 @@ func runLessonsLint(g *globals, args []string) error {
 	}
 	for _, err := range errs {
 		var p *lessons.Problem
-		if errors.As(err, &p) && dir != "" {
+		if errors.As(err, &p) {
 			problems = append(problems, lintProblem{filepath.Join(dir, filepath.FromSlash(p.File)), p.Line, p.Column, p.Message})
 		} else {
 			problems = append(problems, lintProblem{Message: err.Error()})

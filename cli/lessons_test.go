@@ -21,7 +21,7 @@ func runLessonsCommand(args ...string) (string, string, int) {
 
 func TestLessonsCommands(t *testing.T) {
 	broken := t.TempDir()
-	text := "---\nformat: 1\nid: small\nnumber: 1\ntitle: Small\nsummary: S.\nminutes: 1\n---\n\n## First\n\nStory.\n\n```cel\npods.nothing\n```\n"
+	text := "---\nformat: 2\nid: small\nnumber: 1\ntitle: Small\nsummary: S.\nminutes: 1\n---\n\n## First\n\nStory.\n\n```cel\npods.nothing\n```\n"
 	if err := os.WriteFile(filepath.Join(broken, "lesson.md"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -33,9 +33,8 @@ func TestLessonsCommands(t *testing.T) {
 		{[]string{"lessons"}, 0, "clusterip"},
 		{[]string{"lessons", "list"}, 0, "LoadBalancer"},
 		{[]string{"lessons", "show", "nodeport"}, 0, "nodePort: 30080"},
-		{[]string{"lessons", "show", "nothing"}, 2, `no lesson "nothing": there is clusterip, nodeport, loadbalancer`},
+		{[]string{"lessons", "show", "nothing"}, 2, `no lesson "nothing": there is clusterip, `},
 		{[]string{"lessons", "show"}, 2, "name one lesson"},
-		{[]string{"lessons", "lint"}, 0, "No problems."},
 		{[]string{"lessons", "lint", "../lessons/content"}, 0, "No problems."},
 		{[]string{"lessons", "lint", broken}, 1, filepath.Join(broken, "lesson.md") + ":15:5: "},
 		{[]string{"lessons", "lint", broken + "-none"}, 2, "no such file"},
@@ -45,7 +44,7 @@ func TestLessonsCommands(t *testing.T) {
 		{[]string{"lesson", "clusterip", "--auto", "--step=99"}, 2, "steps 1 to"},
 		{[]string{"lesson", broken + "/", "--auto"}, 1, "lesson.md:15:5: "},
 		{[]string{"lesson", "../lessons/content/nodeport"}, 2, "only be played with --auto"},
-		{[]string{"lesson", "../lessons/content/", "--auto"}, 2, "holds 3 lessons"},
+		{[]string{"lesson", "../lessons/content/", "--auto"}, 2, "lessons: name the folder of one"},
 		{[]string{"lesson", "clusterip", "--step=2"}, 2, "go with --auto"},
 		{[]string{"lesson", "clusterip"}, 2, "terminal"},
 	}
@@ -67,14 +66,15 @@ func TestLessonsAsData(t *testing.T) {
 	var list struct {
 		APIVersion, Kind string
 		Items            []struct {
-			ID    string
-			Steps int
+			ID, Kind string
+			Steps    int
+			Needs    []string
 		}
 	}
 	if err := json.Unmarshal([]byte(out), &list); err != nil || code != 0 {
 		t.Fatalf("%v, exit code %d", err, code)
 	}
-	if list.APIVersion != "svctour/v1alpha1" || list.Kind != "LessonList" || len(list.Items) != 3 || list.Items[0].Steps < 5 {
+	if list.APIVersion != "svctour/v1alpha1" || list.Kind != "LessonList" || len(list.Items) < 3 || list.Items[0].Steps < 5 || list.Items[0].Kind != "lesson" || list.Items[0].Needs == nil {
 		t.Errorf("got %+v", list)
 	}
 
@@ -86,7 +86,7 @@ func TestLessonsAsData(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(out), &lesson); err != nil || code != 0 {
 		t.Fatalf("%v, exit code %d", err, code)
 	}
-	if lesson.Kind != "Lesson" || lesson.Steps[0].Command != "kubectl apply -f web.yaml" || lesson.Steps[0].Check == "" {
+	if lesson.Kind != "Lesson" || !strings.HasPrefix(lesson.Steps[0].Command, "kubectl ") {
 		t.Errorf("got %+v", lesson)
 	}
 }

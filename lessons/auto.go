@@ -2,6 +2,7 @@ package lessons
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -26,6 +27,15 @@ type AutoOptions struct {
 	Out       io.Writer     // the transcript; nil discards it
 	Timeout   time.Duration // for each thing waited for; 0 means a minute
 	Step      int           // only this step, counted from 1; 0 means all
+	// Has says whether a need is met, and else why not, as the end of a sentence;
+	// nil: Need.Met.
+	Has func(s *model.Snapshot, n Need) (met bool, why string)
+	// Bring brings a need about. What it cannot bring about is left out, and why is
+	// told; nil: it can bring about nothing.
+	Bring func(ctx context.Context, n Need) error
+	// Route walks a route to its end and says what is wrong with it; nil: routes are
+	// not walked.
+	Route func(ctx context.Context, s *model.Snapshot, from, target string) error
 }
 
 // Violation is what a lesson does that it must not, or fails to do.
@@ -43,8 +53,15 @@ func (v *Violation) Error() string {
 // Auto plays a lesson without a learner and proves it. For each step it brings
 // about the start state; the check must be false then. Every listed wrong fix
 // must leave it false once its effect is there, and the start state must come
-// back. Then the step's command must make it true. The first *Violation ends
-// it; other errors mean that the cluster could not be used.
+// back. Then the step's command must make it true. A question must have exactly
+// one right choice when it is asked, and what is right must be what the cluster
+// then shows. In a challenge the request is sent after each of these, and the
+// solution must make the check true. The first *Violation ends it; other errors
+// mean that the cluster could not be used.
+//
+// A step whose needs are neither met nor brought about is left out, and so is a
+// whole lesson; the transcript says which and why. What steps changed outside of
+// the namespace is undone at the end, also after an error.
 func Auto(ctx context.Context, l *Lesson, c Cluster, o AutoOptions) error {
 	if o.Out == nil {
 		o.Out = io.Discard
@@ -57,28 +74,103 @@ func Auto(ctx context.Context, l *Lesson, c Cluster, o AutoOptions) error {
 		return err
 	}
 	a := &auto{play: play, cluster: c, options: o}
-	a.print("Lesson %d  %s", l.Number, l.Title)
+	a.print("%s %d  %s", kindTitle(l), l.Number, l.Title)
 	for a.last == nil || !a.last.Sync.Synced {
 		if a.last, err = c.Next(ctx, a.sequence()); err != nil {
 			return fmt.Errorf("read the cluster: %w", err)
 		}
 	}
-	for i := range l.Steps {
-		if o.Step != 0 && o.Step != i+1 {
+	if missing, err := a.provide(ctx, l.Needs); err != nil {
+		return err
+	} else if missing != "" {
+		a.print("Left out: it needs %s", missing)
+		return nil
+	}
+	return errors.Join(a.steps(ctx), a.undo(ctx))
+}
+
+// steps proves the steps that were asked for.
+func (a *auto) steps(ctx context.Context) error {
+	l, only := a.play.lesson, a.options.Step
+	for i, step := range l.Steps {
+		if only != 0 && only != i+1 {
 			continue
 		}
-		play.Goto(i)
-		a.print("%2d/%d  %s", i+1, len(l.Steps), play.Step().Title)
+		a.play.Goto(i)
+		a.print("%2d/%d  %s", i+1, len(l.Steps), step.Title)
+		missing, err := a.provide(ctx, step.Needs)
+		if err != nil {
+			return err
+		}
+		if missing != "" {
+			a.print("       left out: it needs %s", missing)
+			a.play.steps[i].visited = false
+			continue
+		}
 		if err := a.step(ctx); err != nil {
 			return err
 		}
 	}
-	if o.Step != 0 {
-		a.print("Step %d is proved.", o.Step)
+	if only != 0 {
+		a.print("Step %d is proved.", only)
 	} else {
-		a.print("Lesson %d is proved.", l.Number)
+		a.print("%s %d is proved.", kindTitle(l), l.Number)
 	}
 	return nil
+}
+
+// provide brings about what is needed and not there. missing is what could not be
+// brought about, with the reason.
+func (a *auto) provide(ctx context.Context, needs []Need) (missing string, err error) {
+	for _, n := range needs {
+		met, why := a.has(n)
+		if met {
+			continue
+		}
+		if a.options.Bring == nil {
+			return fmt.Sprintf("%s: %s", n, why), nil
+		}
+		a.print("       brings about %s", n)
+		if err := a.options.Bring(ctx, n); err != nil {
+			return fmt.Sprintf("%s: %v", n, err), ctx.Err()
+		}
+		err := a.wait(ctx, fmt.Sprintf("%s does not come about", n), func() (bool, error) {
+			met, _ := a.has(n)
+			return met, nil
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+func (a *auto) has(n Need) (met bool, why string) {
+	if a.options.Has == nil {
+		return n.Met(a.last)
+	}
+	return a.options.Has(a.last, n)
+}
+
+// undo runs the commands that undo what steps changed outside of the namespace,
+// also when ctx has ended.
+func (a *auto) undo(ctx context.Context) error {
+	list, err := a.play.Undo(a.last)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.options.Timeout)
+	defer cancel()
+	for _, inv := range list {
+		reply, runErr := a.run(ctx, "undo", inv)
+		switch {
+		case runErr != nil:
+			return errors.Join(err, runErr)
+		case reply.Exit != 0:
+			err = errors.Join(err, a.violation("%q, which undoes what it changed, ended with exit code %d: %s", inv.Display, reply.Exit, oneLine(reply.Stderr)))
+		}
+	}
+	return err
 }
 
 type auto struct {
@@ -96,18 +188,30 @@ func (a *auto) step(ctx context.Context) error {
 	if a.done() {
 		return a.violation("its check is true before anything was done")
 	}
+	if a.play.lesson.Kind == KindChallenge {
+		return a.challenge(ctx)
+	}
 	for i := range step.Wrong {
 		if err := a.wrong(ctx, &step.Wrong[i]); err != nil {
 			return err
 		}
 	}
-	if step.Predict != nil {
-		right, err := a.play.Answer(step.Predict.Answer)
-		if err != nil || !right {
-			return a.violation("its prediction's own answer is not right")
-		}
+	if err := a.predict(ctx); err != nil {
+		return err
 	}
-	if step.Command == "" {
+	if err := a.solve(ctx); err != nil {
+		return err
+	}
+	return a.look(ctx)
+}
+
+// solve does what the step asks for.
+func (a *auto) solve(ctx context.Context) error {
+	step := a.play.Step()
+	switch {
+	case step.Router != nil:
+		return a.route(ctx)
+	case step.Command == "":
 		a.play.Ack()
 		a.print("       read")
 		return nil
@@ -128,6 +232,84 @@ func (a *auto) step(ctx context.Context) error {
 		return err
 	}
 	a.print("       done after %.1f s", time.Since(began).Seconds())
+	return nil
+}
+
+func (a *auto) route(ctx context.Context) error {
+	from, target := a.play.Position().Route(a.last)
+	if from == "" || target == "" {
+		return a.violation("its route goes from %q to %q", from, target)
+	}
+	if a.options.Route == nil {
+		a.print("       not walked: from %s to %s", from, target)
+	} else if err := a.options.Route(ctx, a.last, from, target); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return a.violation("the route from %s to %s: %v", from, target, err)
+	} else {
+		a.print("       walked from %s to %s", from, target)
+	}
+	a.play.Routed(0, 0)
+	return nil
+}
+
+// predict answers the step's question right.
+func (a *auto) predict(ctx context.Context) error {
+	if a.play.Step().Predict == nil {
+		return nil
+	}
+	asked, err := a.ask(ctx, "question", Position.Ask)
+	if err != nil {
+		return err
+	}
+	a.play.Answer(asked, asked.Right)
+	return nil
+}
+
+// ask waits until a question can be asked, and checks it.
+func (a *auto) ask(ctx context.Context, what string, put func(Position, *model.Snapshot) (*Asked, error)) (asked *Asked, err error) {
+	var putErr error
+	err = a.wait(ctx, "its "+what+" cannot be asked", func() (bool, error) {
+		asked, putErr = put(a.play.Position(), a.last)
+		return putErr == nil && asked != nil, nil
+	})
+	if err != nil {
+		if putErr != nil && ctx.Err() == nil {
+			err = a.violation("%v", putErr)
+		}
+		return nil, err
+	}
+	a.print("     %s %s", "?", oneLine(asked.Question))
+	a.print("         %s (%s)", oneLine(asked.Choices[asked.Right]), asked.Truth)
+	for i, help := range asked.Help {
+		if i != asked.Right && help == "" {
+			return nil, a.violation("its %s: %q is right, and the wrong choice %q has no help", what, asked.Choices[asked.Right], asked.Choices[i])
+		}
+	}
+	return asked, nil
+}
+
+// look compares what was predicted with what the cluster shows now, and answers
+// what is asked about it.
+func (a *auto) look(ctx context.Context) error {
+	step, at := a.play.Step(), a.play.Index()
+	if step.Predict != nil {
+		if err := a.wait(ctx, "what was predicted is not seen", func() (bool, error) { return a.play.steps[at].seen != nil, nil }); err != nil {
+			return err
+		}
+		if answer, _ := a.play.Predicted(at); answer.Seen != answer.Asked.Truth {
+			return a.violation("its question says that %q is right, and the cluster then showed %q", answer.Asked.Truth, answer.Seen)
+		}
+	}
+	if step.ReadBack == nil {
+		return nil
+	}
+	asked, err := a.ask(ctx, "read back", Position.AskBack)
+	if err != nil {
+		return err
+	}
+	a.play.AnswerBack(asked, asked.Right)
 	return nil
 }
 
@@ -154,6 +336,7 @@ func (a *auto) restore(ctx context.Context) error {
 }
 
 // wrong runs a wrong fix, waits for its effect and brings the start state back.
+// In a challenge the request is sent with the effect there.
 func (a *auto) wrong(ctx context.Context, w *Wrong) error {
 	step := a.play.Step()
 	inv, err := w.command.invoke(a.play.Position().input(a.last), w.files)
@@ -186,6 +369,14 @@ func (a *auto) wrong(ctx context.Context, w *Wrong) error {
 	})
 	if err != nil {
 		return err
+	}
+	if a.play.lesson.Kind == KindChallenge {
+		if err := a.request(ctx); err != nil {
+			return err
+		}
+		if a.done() {
+			return a.violation("%s", accepted)
+		}
 	}
 	a.print("       rejected")
 	if !w.until.replies {
@@ -267,3 +458,11 @@ func (a *auto) print(format string, args ...any) {
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// kindTitle begins a line about the lesson.
+func kindTitle(l *Lesson) string {
+	if l.Kind == KindChallenge {
+		return "Challenge"
+	}
+	return "Lesson"
+}

@@ -10,7 +10,7 @@ import (
 
 // scaling is a small lesson that is right. The tests of Auto break it.
 const scaling = `---
-format: 1
+format: 2
 id: scaling
 number: 1
 title: Scaling
@@ -52,12 +52,19 @@ Delete one.
 
 ### Predict
 
-How many Pods will there be?
-
-- [ ] four
-- [x] five
-
-One is made anew.
+` + "```yaml" + `
+question: How many Pods will there be?
+choices:
+  - say: four
+    is: 4
+    belief: M40
+    help: Another one takes its place.
+  - say: five
+    is: 5
+truth: 5
+seen: pods.size()
+why: Another one is made.
+` + "```" + `
 
 ### Given
 

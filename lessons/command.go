@@ -25,13 +25,13 @@ type part struct {
 }
 
 // parseCommand splits a line into words as a POSIX shell does with blanks,
-// single and double quotes and backslashes; ${…} holds a CEL expression when
-// templates is set and is refused otherwise. Nothing else of a shell's syntax
+// single and double quotes and backslashes; ${…} holds a CEL expression in
+// the dialect d and is refused when d is nil. Nothing else of a shell's syntax
 // has a meaning, and its operators are refused, so that no one expects them to work.
-func parseCommand(line string, templates bool) (command, error) {
+func parseCommand(line string, d *dialect) (command, error) {
 	line = strings.TrimSpace(line)
 	c := command{text: line}
-	words, err := splitWords(line, templates)
+	words, err := splitWords(line, d)
 	if err != nil {
 		return c, err
 	}
@@ -45,7 +45,7 @@ func parseCommand(line string, templates bool) (command, error) {
 	return c, nil
 }
 
-func splitWords(line string, templates bool) ([]template, error) {
+func splitWords(line string, d *dialect) ([]template, error) {
 	var words []template
 	var word template
 	open := false // a word has begun, maybe an empty quoted one
@@ -59,10 +59,10 @@ func splitWords(line string, templates bool) ([]template, error) {
 			i++
 			continue
 		case strings.HasPrefix(rest, "${"):
-			if !templates {
+			if d == nil {
 				return nil, fmt.Errorf("column %d: ${…} has no meaning here", i+1)
 			}
-			p, n, err := expressionPart(rest)
+			p, n, err := expressionPart(rest, d, anyText)
 			if err != nil {
 				return nil, fmt.Errorf("column %d: %w", i+1, err)
 			}
@@ -118,7 +118,7 @@ func quotedPart(rest string) (part, int, error) {
 
 // expressionPart reads "${…}" at the start of rest: braces nest, and those in
 // CEL strings do not count.
-func expressionPart(rest string) (part, int, error) {
+func expressionPart(rest string, d *dialect, want wanted) (part, int, error) {
 	depth := 0
 	for i := 1; i < len(rest); i++ {
 		switch rest[i] {
@@ -128,7 +128,7 @@ func expressionPart(rest string) (part, int, error) {
 			depth++
 		case '}':
 			if depth--; depth == 0 {
-				e, err := compile(rest[2:i], anyText)
+				e, err := d.compile(rest[2:i], want)
 				return part{source: rest[:i+1], expr: e}, i + 1, err
 			}
 		}
@@ -137,7 +137,7 @@ func expressionPart(rest string) (part, int, error) {
 }
 
 // parseTemplate reads text with ${…} in it, without any quoting.
-func parseTemplate(text string) (template, error) {
+func parseTemplate(text string, d *dialect, want wanted) (template, error) {
 	var t template
 	for text != "" {
 		i := strings.Index(text, "${")
@@ -149,7 +149,7 @@ func parseTemplate(text string) (template, error) {
 			text = text[i:]
 			continue
 		}
-		p, n, err := expressionPart(text)
+		p, n, err := expressionPart(text, d, want)
 		if err != nil {
 			return nil, err
 		}
@@ -202,6 +202,40 @@ func (t template) expand(in *input) (value, display string, err error) {
 		d.WriteString(text)
 	}
 	return v.String(), d.String(), nil
+}
+
+// told gives the text of a question or a story. Values that would leave a hole
+// in a command, such as 0, are told as they are.
+func (t template) told(in *input) (string, error) {
+	var b strings.Builder
+	for _, p := range t {
+		if p.expr == nil {
+			b.WriteString(p.text)
+			continue
+		}
+		text, err := p.expr.value(in)
+		if err != nil {
+			return "", fmt.Errorf("fill in %s: %w", p.source, err)
+		}
+		b.WriteString(text)
+	}
+	return b.String(), nil
+}
+
+// prose gives the text of a story, where a value that is not there is told as "…".
+func (t template) prose(in *input) string {
+	var b strings.Builder
+	for _, p := range t {
+		text := p.text
+		if p.expr != nil {
+			var err error
+			if text, err = p.expr.value(in); err != nil || text == "" {
+				text = "…"
+			}
+		}
+		b.WriteString(text)
+	}
+	return b.String()
 }
 
 // invoke expands the command. The file named by -f becomes standard input.

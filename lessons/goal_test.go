@@ -38,8 +38,8 @@ func TestEditOfACommand(t *testing.T) {
 
 // Every variable that the documentation names can be used: CEL reserves words.
 func TestVariablesAreNoReservedWords(t *testing.T) {
-	for _, name := range []string{varNow, varBefore, varNodes, varReplies, varNamespace, "services", "slices", "endpoints", "pods", "deployments", "replicasets"} {
-		if _, err := compile("type("+name+") != bool", aBool); err != nil {
+	for _, name := range []string{varNow, varBefore, varNodes, varReplies, varLast, varNamespace, varMode, varAnswered, "services", "slices", "endpoints", "pods", "deployments", "replicasets", "statefulsets", "policies"} {
+		if _, err := plain().compile("type("+name+") != bool", aBool); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -15,16 +15,51 @@ import (
 )
 
 // Format is the version of the lesson format that this package reads.
-const Format = 1
+const Format = 2
 
-// Lesson is one lesson. It is immutable once loaded.
+// Kind tells a lesson from a challenge.
+type Kind string
+
+// The kinds of lessons.
+const (
+	KindLesson    Kind = "lesson"    // teaches, step by step
+	KindChallenge Kind = "challenge" // one broken cluster to mend: the symptom is told, not the cause
+)
+
+// Lesson is one lesson or challenge. It is immutable once loaded.
 type Lesson struct {
-	ID      string  `json:"id"`
-	Number  int     `json:"number"` // its place in the list
-	Title   string  `json:"title"`
-	Summary string  `json:"summary"` // one sentence
-	Minutes int     `json:"minutes"` // how long it takes a class
-	Steps   []*Step `json:"steps"`
+	ID      string `json:"id"`
+	Kind    Kind   `json:"kind"`
+	Number  int    `json:"number"` // its place among those of its kind
+	Title   string `json:"title"`
+	Summary string `json:"summary"` // one sentence
+	Minutes int    `json:"minutes"` // how long it takes a class
+	// Needs are what the whole lesson needs of a cluster; a step may need more.
+	Needs []Need `json:"needs,omitempty"`
+	// Modes are the kube-proxy modes that the lesson has to be proved in; none
+	// means whichever the cluster has.
+	Modes []string `json:"modes,omitempty"`
+	// Variables are what differs by place, with the values that this Lesson was
+	// made for: integers and strings. See With.
+	Variables map[string]any `json:"variables,omitempty"`
+	Steps     []*Step        `json:"steps"`
+
+	// Of a challenge only.
+	Level   int      `json:"level,omitempty"`   // 1, 2 or 3
+	Par     *Par     `json:"par,omitempty"`     // what it takes
+	Beliefs []string `json:"beliefs,omitempty"` // IDs of the misconceptions that its debrief names
+	// Answers says that the challenge is solved by the right answer to its
+	// question: nothing is broken there.
+	Answers bool `json:"solvedByAnswer,omitempty"`
+
+	source    source // for With
+	sentences []sentence
+}
+
+// Par is what a challenge takes: a learner can beat it.
+type Par struct {
+	Changes int `json:"changes" yaml:"changes"` // commands that change something
+	Looks   int `json:"looks" yaml:"looks"`     // commands that only look
 }
 
 // Step is one step of a lesson: one idea, and at most one command.
@@ -37,12 +72,24 @@ type Step struct {
 	// Command is what a person would type. It may hold ${…} with CEL
 	// expressions over the snapshot: Play.Command expands them. It is "" in a
 	// step that is only read.
-	Command string      `json:"command,omitempty"`
-	Check   string      `json:"check,omitempty"` // CEL; "" when the step is done once it was read, or its command once ran
-	Predict *Prediction `json:"predict,omitempty"`
-	Hints   []string    `json:"hints,omitempty"` // Markdown, from vague to plain
-	Show    Show        `json:"show"`
-	After   string      `json:"after,omitempty"` // Markdown, for when the step is done
+	Command string `json:"command,omitempty"`
+	Check   string `json:"check,omitempty"` // CEL; "" when the step is done once it was read, or its command once ran
+	// Predict is asked before the command is run; ReadBack once the step is done,
+	// about what was just seen. Either may be nil.
+	Predict  *Question `json:"predict,omitempty"`
+	ReadBack *Question `json:"readBack,omitempty"`
+	// Router makes the step a walk along the live trace: see Play.Routed. Such a
+	// step has no other question, no command and no check.
+	Router *Router  `json:"router,omitempty"`
+	Hints  []string `json:"hints,omitempty"` // Markdown, from vague to plain
+	Show   Show     `json:"show"`
+	After  string   `json:"after,omitempty"` // Markdown, for when the step is done
+	// Lacks say what a check that is false still waits for: see Position.Lacking.
+	Lacks []Lack `json:"stillWrong,omitempty"`
+	// Needs are what this step needs besides those of the lesson.
+	Needs []Need `json:"needs,omitempty"`
+	// Scope is set when the step changes something outside of its namespace.
+	Scope *Scope `json:"scope,omitempty"`
 	// Given brings a cluster into the step's start state; nil when it has
 	// none of its own to ask for. A step that follows one which changes
 	// nothing shares its Given.
@@ -50,10 +97,60 @@ type Step struct {
 	Wrong []Wrong `json:"wrong,omitempty"`
 	Line  int     `json:"line"` // of its heading in the lesson's file
 
-	command command
-	check   *expression
-	show    [4]template       // the fields of Show, in order
-	files   map[string]string // every file the lesson has at this step
+	// Of a challenge only.
+	Guards   []Guard   `json:"guards,omitempty"`
+	Solution *Solution `json:"-"`                 // not for a learner to read
+	Debrief  string    `json:"debrief,omitempty"` // Markdown, for when it is solved
+
+	command  command
+	check    *expression
+	byAnswer bool              // done by the right answer to Predict
+	show     [4]template       // the fields of Show, in order
+	files    map[string]string // every file the lesson has at this step
+	texts    stepTexts
+}
+
+// Router is a walk along the live trace, hop by hop. Its fields may hold ${…}
+// and are those of Show unless the step says otherwise.
+type Router struct {
+	From   string `json:"from" yaml:"from"`
+	Target string `json:"target" yaml:"target"`
+
+	from, target template
+}
+
+// Guard is a condition that a fix must keep.
+type Guard struct {
+	Holds string `json:"holds"` // CEL
+	Say   string `json:"say"`   // Markdown, shown while it does not hold
+
+	holds *expression
+	say   template
+}
+
+// Lack is one thing that a step's check may still wait for.
+type Lack struct {
+	Unless string `json:"unless"` // CEL: true once it is there
+	Say    string `json:"say"`    // Markdown: what is still wrong, never how to mend it
+
+	unless *expression
+	say    template
+}
+
+// Solution is what solves a challenge. Auto runs it; no learner sees it.
+type Solution struct {
+	Commands []string
+
+	commands []command
+	files    map[string]string
+}
+
+// Scope is how a step that changes more than its namespace is undone.
+type Scope struct {
+	Undo []string `json:"undo"` // commands; each does no harm where its work is done
+
+	undo  []command
+	files map[string]string
 }
 
 // File is a manifest.
@@ -63,14 +160,6 @@ type File struct {
 	// Previous is what the file held in the last step that had it, for the
 	// difference; "" when no earlier one had it.
 	Previous string `json:"previous,omitempty"`
-}
-
-// Prediction is a question to answer before the command is run.
-type Prediction struct {
-	Question string   `json:"question"` // Markdown
-	Choices  []string `json:"choices"`
-	Answer   int      `json:"answer"` // index into Choices
-	Why      string   `json:"why"`    // Markdown
 }
 
 // Show says what the panes beside the story are about. In a Step the fields
@@ -127,8 +216,11 @@ type Invocation struct {
 	Stdin   string   `json:"stdin,omitempty"` // the manifest
 }
 
-// Reads says whether the step is only read: it has neither command nor check.
-func (s *Step) Reads() bool { return s.Command == "" && s.check == nil }
+// Reads says whether the step is only read: it has neither command nor check,
+// and nothing else to be done.
+func (s *Step) Reads() bool {
+	return s.Command == "" && s.check == nil && s.Router == nil && !s.byAnswer
+}
 
 // Outline is the command to show where it cannot be filled in: each value that
 // only a cluster has is a placeholder in capitals, as in "kubectl delete pod POD".
@@ -141,5 +233,6 @@ func (s *Step) Outline() string {
 }
 
 // Checked says whether the step is done by what the cluster shows. A step
-// without a check is done once its command ran, or once it was acknowledged.
+// without a check is done once its command ran, its route was walked or its
+// question was answered right, or else once it was acknowledged.
 func (s *Step) Checked() bool { return s.check != nil }

@@ -65,7 +65,8 @@ func Find(list []*Lesson, id string) (*Lesson, error) {
 
 // Load reads every lesson in a file system: one folder a lesson, with the text
 // in lesson.md, or a single lesson.md at the root. The lessons come in order
-// of their numbers. The error joins every Problem.
+// of their numbers, then the challenges by level and number. The error joins every
+// Problem.
 func Load(root fs.FS) ([]*Lesson, error) {
 	list, problems := read(root)
 	if len(problems) > 0 {
@@ -99,16 +100,18 @@ func read(root fs.FS) ([]*Lesson, []error) {
 		}
 	}
 	var list []*Lesson
-	var problems []error
+	beliefs, problems := beliefIDs(root)
 	for _, dir := range dirs {
-		l, errs := readLesson(root, dir)
+		l, errs := readLesson(root, dir, beliefs)
 		problems = append(problems, errs...)
 		if l != nil {
 			list = append(list, l)
 			problems = append(problems, clashes(list, path.Join(dir, lessonFile))...)
 		}
 	}
-	slices.SortFunc(list, func(a, b *Lesson) int { return cmp.Compare(a.Number, b.Number) })
+	slices.SortFunc(list, func(a, b *Lesson) int {
+		return cmp.Or(strings.Compare(string(b.Kind), string(a.Kind)), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Number, b.Number))
+	})
 	return list, problems
 }
 
@@ -120,14 +123,14 @@ func clashes(list []*Lesson, file string) []error {
 		if l.ID == last.ID {
 			problems = append(problems, &Problem{File: file, Line: 1, Message: fmt.Sprintf("another lesson has the id %q", l.ID)})
 		}
-		if l.Number == last.Number {
-			problems = append(problems, &Problem{File: file, Line: 1, Message: fmt.Sprintf("lesson %q has the number %d too", l.ID, l.Number)})
+		if l.Number == last.Number && l.Kind == last.Kind {
+			problems = append(problems, &Problem{File: file, Line: 1, Message: fmt.Sprintf("%s %q has the number %d too", l.Kind, l.ID, l.Number)})
 		}
 	}
 	return problems
 }
 
-func readLesson(root fs.FS, dir string) (*Lesson, []error) {
+func readLesson(root fs.FS, dir string, beliefs map[string]bool) (*Lesson, []error) {
 	file := path.Join(dir, lessonFile)
 	text, err := readFile(root, file)
 	if err != nil {
@@ -140,7 +143,7 @@ func readLesson(root fs.FS, dir string) (*Lesson, []error) {
 	var problems []error
 	files := map[string]string{}
 	for _, e := range entries {
-		if e.IsDir() || !isManifest(e.Name()) {
+		if e.IsDir() || !isManifest(e.Name()) || e.Name() == beliefsFile {
 			continue
 		}
 		name := path.Join(dir, e.Name())
@@ -148,10 +151,9 @@ func readLesson(root fs.FS, dir string) (*Lesson, []error) {
 		if err != nil {
 			return nil, []error{err}
 		}
-		(&reader{file: name, problems: &problems}).manifest(manifest, 1)
 		files[e.Name()] = manifest
 	}
-	l := (&reader{file: file, problems: &problems}).read(text, files)
+	l := (&reader{file: file, problems: &problems, beliefs: beliefs}).read(text, files)
 	return l, problems
 }
 

@@ -39,10 +39,22 @@ var kinds = func() map[reflect.Type]*kind {
 		"Container":     model.Container{},
 		"ContainerPort": model.ContainerPort{},
 		"Condition":     model.Condition{},
+		"Probe":         model.Probe{},
 		"Node":          model.Node{},
 		"NodeAddress":   model.NodeAddress{},
 		"Deployment":    model.Deployment{},
 		"ReplicaSet":    model.ReplicaSet{},
+		"Workload":      model.Workload{},
+		"NetworkPolicy": model.NetworkPolicy{},
+		"PolicyRule":    model.PolicyRule{},
+		"PolicyPeer":    model.PolicyPeer{},
+		"PolicyPort":    model.PolicyPort{},
+		"LabelSelector": model.LabelSelector{},
+		"View":          view{},
+		"Way":           Way{},
+		"Backend":       Backend{},
+		"Lookup":        Lookup{},
+		"Member":        Member{},
 	} {
 		t := reflect.TypeOf(sample)
 		all[t] = &kind{name: name, typ: types.NewObjectType(name), fields: map[string]*types.FieldType{}}
@@ -159,6 +171,8 @@ func celTypeOf(all map[reflect.Type]*kind, t reflect.Type) *types.Type {
 		return types.BoolType
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		return types.IntType
+	case reflect.Float64:
+		return types.DoubleType
 	case reflect.Slice:
 		if element := celTypeOf(all, t.Elem()); element != nil {
 			return types.NewListType(element)
@@ -195,16 +209,15 @@ func fieldOf(target any, index []int) (any, error) {
 		if v.IsNil() {
 			v = reflect.New(v.Type().Elem())
 		}
-		if v.Elem().Kind() != reflect.Struct {
+		switch {
+		case isStructs(v.Elem().Type()):
+			return structs(v.Elem()), nil
+		case v.Elem().Kind() != reflect.Struct:
 			return v.Elem().Interface(), nil
 		}
 	case reflect.Slice:
-		if v.Type().Elem().Kind() == reflect.Struct {
-			elements := make([]ref.Val, v.Len())
-			for i := range elements {
-				elements[i] = adapter.NativeToValue(v.Index(i).Addr().Interface())
-			}
-			return types.NewRefValList(adapter, elements), nil
+		if isStructs(v.Type()) {
+			return structs(v), nil
 		}
 	case reflect.Map:
 		if v.IsNil() {
@@ -212,6 +225,19 @@ func fieldOf(target any, index []int) (any, error) {
 		}
 	}
 	return v.Interface(), nil
+}
+
+func isStructs(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct
+}
+
+// structs is a list of pointers to the elements of a list of structs.
+func structs(v reflect.Value) ref.Val {
+	elements := make([]ref.Val, v.Len())
+	for i := range elements {
+		elements[i] = adapter.NativeToValue(v.Index(i).Addr().Interface())
+	}
+	return types.NewRefValList(adapter, elements)
 }
 
 // object is a pointer to one of the kinds, as a CEL value.
@@ -321,6 +347,9 @@ func (kindAdapter) NativeToValue(value any) ref.Val {
 		if k := kinds[t.Elem()]; k != nil {
 			return object{kind: k, ptr: value}
 		}
+	}
+	if t := reflect.TypeOf(value); t != nil && isStructs(t) {
+		return structs(reflect.ValueOf(value))
 	}
 	if t := reflect.TypeOf(value); t != nil && t.Kind() == reflect.Slice {
 		return types.NewDynamicList(adapter, value)

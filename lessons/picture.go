@@ -17,18 +17,29 @@ type Picture struct {
 	Pods        []*model.Pod           `json:"pods,omitempty"`
 	Deployments []*model.Deployment    `json:"deployments,omitempty"`
 	ReplicaSets []*model.ReplicaSet    `json:"replicasets,omitempty"`
+	// StatefulSets and Policies are there as far as the snapshot's reader asked
+	// for them (model.Snapshot).
+	StatefulSets []*model.Workload      `json:"statefulsets,omitempty"`
+	Policies     []*model.NetworkPolicy `json:"policies,omitempty"`
 }
 
 // pictureOf takes one namespace out of a snapshot, whose lists it shares.
 func pictureOf(s *model.Snapshot, namespace string) *Picture {
-	return &Picture{
+	p := &Picture{
 		Services:    within(s.Services, namespace, func(o *model.Service) string { return o.Namespace }),
 		Slices:      within(s.Slices, namespace, func(o *model.EndpointSlice) string { return o.Namespace }),
 		Endpoints:   within(s.Endpoints, namespace, func(o *model.Endpoints) string { return o.Namespace }),
 		Pods:        within(s.Pods, namespace, func(o *model.Pod) string { return o.Namespace }),
 		Deployments: within(s.Deployments, namespace, func(o *model.Deployment) string { return o.Namespace }),
 		ReplicaSets: within(s.ReplicaSets, namespace, func(o *model.ReplicaSet) string { return o.Namespace }),
+		Policies:    within(s.Policies, namespace, func(o *model.NetworkPolicy) string { return o.Namespace }),
 	}
+	for _, w := range s.Workloads {
+		if w.Namespace == namespace && w.Kind == "StatefulSet" {
+			p.StatefulSets = append(p.StatefulSets, w)
+		}
+	}
+	return p
 }
 
 // within gives the part of a list, sorted by namespace, that is in one namespace.
@@ -56,6 +67,16 @@ func (p *Picture) deployment(name string) *model.Deployment {
 		}
 	}
 	return &model.Deployment{}
+}
+
+// statefulSet gives an empty StatefulSet when there is none of that name.
+func (p *Picture) statefulSet(name string) *model.Workload {
+	for _, w := range p.StatefulSets {
+		if w.Name == name {
+			return w
+		}
+	}
+	return &model.Workload{}
 }
 
 // pod gives an empty Pod when there is none of that name.

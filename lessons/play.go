@@ -21,24 +21,39 @@ type Play struct {
 	uid       string // of the namespace; "" until it was seen
 	index     int
 	steps     []stepState
-	replies   []model.Reply // heard since the current step began
+	replies   []reply // heard since the current step began
+	score     Score
 	last      *model.Snapshot
 	looked    bool   // a snapshot was judged since the play came to the current step
 	revision  uint64 // grows with every change of what a judgement rests on
 }
 
 type stepState struct {
-	done    bool
-	begun   bool
-	prepare bool // its start state must be seen before it begins
-	answer  int  // -1: none
-	before  *Picture
+	done      bool
+	begun     bool
+	prepare   bool // its start state must be seen before it begins
+	visited   bool // the play came to it
+	before    *Picture
+	predicted *Answered
+	readBack  *Answered
+	walked    *Walked
+	look      bool    // it became done, and what was predicted has to be seen yet
+	seen      *string // the value that was seen of what was predicted
 }
 
 // forget makes a step that is not done want its start state again.
 func (s *stepState) forget() { s.begun, s.before, s.prepare = false, nil, true }
 
-func (s *stepState) finish() { s.done, s.before = true, nil }
+// again makes a step as it was at first.
+func (s *stepState) again() { *s = stepState{prepare: true, visited: s.visited} }
+
+// finish makes the step done. What it began with is kept, for what is asked now.
+func (s *stepState) finish() { s.done, s.look = true, true }
+
+// answersOf takes over what the learner said, which may have come meanwhile.
+func (s *stepState) answersOf(other *stepState) {
+	s.predicted, s.readBack, s.walked, s.visited = other.predicted, other.readBack, other.walked, other.visited
+}
 
 // replyLimit and replySize bound what is kept of what commands printed.
 const (
@@ -57,11 +72,12 @@ func NewPlay(l *Lesson, namespace string, progress Progress) (*Play, error) {
 	}
 	p := &Play{lesson: l, namespace: namespace, steps: make([]stepState, len(l.Steps))}
 	for i := range p.steps {
-		p.steps[i] = stepState{answer: -1, prepare: true}
+		p.steps[i].prepare = true
 	}
 	if err := p.resume(progress); err != nil {
 		return nil, err
 	}
+	p.steps[p.index].visited = true
 	return p, nil
 }
 
@@ -108,19 +124,20 @@ func (p *Play) Heard(r model.Reply) (changed bool) {
 		return false
 	}
 	p.revision++
-	if step.check == nil {
-		if step.Command == "" || r.Exit != 0 || !sameVerb(r.Command, step.Command) {
-			return false
-		}
-		state.finish()
-		return true
-	}
 	r.Stdout, r.Stderr = clip(r.Stdout), clip(r.Stderr)
-	p.replies = append(slices.Clip(p.replies), r) // a Position may hold the list
+	heard := reply{Reply: r}
+	if step.check != nil && step.check.answered && p.last != nil {
+		heard.world = worldOf(pictureOf(p.last, p.namespace))
+	}
+	p.replies = append(slices.Clip(p.replies), heard) // a Position may hold the list
 	if over := len(p.replies) - replyLimit; over > 0 {
 		p.replies = p.replies[over:]
 	}
-	return false
+	if step.check != nil || step.byAnswer || step.Command == "" || r.Exit != 0 || !sameVerb(r.Command, step.Command) {
+		return false
+	}
+	state.finish()
+	return true
 }
 
 func clip(s string) string {
@@ -137,37 +154,15 @@ func sameVerb(a, b string) bool {
 }
 
 // Ack says that the step was read. It makes a step without a check done, and
-// says whether it did.
+// says whether it did. A route has to be walked, and a challenge to be solved.
 func (p *Play) Ack() bool {
-	state := &p.steps[p.index]
-	if state.done || p.Step().check != nil {
+	state, step := &p.steps[p.index], p.Step()
+	if state.done || step.check != nil || step.Router != nil || step.byAnswer {
 		return false
 	}
 	state.finish()
 	p.revision++
 	return true
-}
-
-// Answer keeps the choice for the current step's prediction and says whether
-// it is the right one.
-func (p *Play) Answer(choice int) (right bool, err error) {
-	predict := p.Step().Predict
-	if predict == nil {
-		return false, fmt.Errorf("step %q asks for no prediction", p.Step().Title)
-	}
-	if choice < 0 || choice >= len(predict.Choices) {
-		return false, fmt.Errorf("step %q: choice %d: there are %d", p.Step().Title, choice+1, len(predict.Choices))
-	}
-	p.steps[p.index].answer = choice
-	return choice == predict.Answer, nil
-}
-
-// Answered gives the choice for step i's prediction; ok is false when there is none.
-func (p *Play) Answered(i int) (choice int, ok bool) {
-	if i < 0 || i >= len(p.steps) || p.steps[i].answer < 0 {
-		return 0, false
-	}
-	return p.steps[i].answer, true
 }
 
 // Next goes to the next step; false at the last one. After a step that had
@@ -194,6 +189,9 @@ func (p *Play) Goto(i int) bool {
 	if i < 0 || i >= len(p.steps) {
 		return false
 	}
+	if s := &p.steps[p.index]; s.done {
+		s.before = nil // nothing more is asked about it
+	}
 	p.index = i
 	p.arrive()
 	return true
@@ -203,8 +201,7 @@ func (p *Play) Goto(i int) bool {
 // any more, and it wants its start state.
 func (p *Play) Again() {
 	for i := p.index; i < len(p.steps); i++ {
-		p.steps[i].forget()
-		p.steps[i].done, p.steps[i].answer = false, -1
+		p.steps[i].again()
 	}
 	p.arrive()
 }
@@ -212,6 +209,7 @@ func (p *Play) Again() {
 // arrive is the begin of a visit to the current step.
 func (p *Play) arrive() {
 	p.replies, p.looked = nil, false
+	p.steps[p.index].visited = true
 	p.revision++
 }
 
@@ -224,7 +222,7 @@ func (p *Play) Given(s *model.Snapshot) ([]Invocation, error) { return p.Positio
 // Typed makes an invocation of a line that the learner typed. The lesson's
 // files can be named in it.
 func (p *Play) Typed(line string) (Invocation, error) {
-	c, err := parseCommand(line, false)
+	c, err := parseCommand(line, nil)
 	if err != nil {
 		return Invocation{}, err
 	}
@@ -233,7 +231,7 @@ func (p *Play) Typed(line string) (Invocation, error) {
 
 // Typed makes an invocation of a line that was typed outside of any lesson.
 func Typed(line string) (Invocation, error) {
-	c, err := parseCommand(line, false)
+	c, err := parseCommand(line, nil)
 	if err != nil {
 		return Invocation{}, err
 	}

@@ -29,6 +29,15 @@ func observe(t testing.TB, p *Play, s *model.Snapshot) bool {
 	return changed
 }
 
+// answer answers the question of the step that a play stands at.
+func answer(t testing.TB, p *Play, choice int) {
+	t.Helper()
+	asked, err := p.Position().Ask(p.last)
+	if err != nil || asked == nil || !p.Answer(asked, choice) {
+		t.Fatalf("the step asks %+v, %v", asked, err)
+	}
+}
+
 // look judges the last snapshot again: a quiet cluster sends no other.
 func look(t testing.TB, p *Play) { t.Helper(); observe(t, p, p.last) }
 
@@ -176,12 +185,7 @@ func TestBackAgainAndSkip(t *testing.T) {
 	observe(t, p, w.snapshot())
 	p.Next() // "Delete" begins with these five
 	look(t, p)
-	if right, err := p.Answer(1); err != nil || !right {
-		t.Fatalf("the answer is right: %v %v", right, err)
-	}
-	if _, err := p.Answer(2); err == nil {
-		t.Error("there is no third choice")
-	}
+	answer(t, p, 1)
 	p.Back()
 	if !p.Done(1) {
 		t.Error("going back undoes nothing")
@@ -193,8 +197,8 @@ func TestBackAgainAndSkip(t *testing.T) {
 	if look(t, p); !p.Done(2) {
 		t.Error("what happened while the learner looked at an earlier step counts")
 	}
-	if choice, ok := p.Answered(2); !ok || choice != 1 {
-		t.Error("the answer was lost")
+	if a, ok := p.Predicted(2); !ok || a.Choice != 1 || a.Seen != "5" || a.SeenAs != 1 {
+		t.Errorf("the answer was lost: %+v", a)
 	}
 
 	p.Back()
@@ -202,7 +206,7 @@ func TestBackAgainAndSkip(t *testing.T) {
 	if p.Done(1) || p.Done(2) || !p.Done(0) {
 		t.Error("again starts over from its step on")
 	}
-	if _, ok := p.Answered(2); ok {
+	if _, ok := p.Predicted(2); ok {
 		t.Error("again asks again")
 	}
 	if look(t, p); !p.Preparing() {
@@ -226,12 +230,8 @@ func TestBackAgainAndSkip(t *testing.T) {
 // A learner who is quicker than the Pods must not begin a step too early: what
 // it compares with would not be there.
 func TestNothingBeginsBeforeItsStartState(t *testing.T) {
-	list, err := Builtin()
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := newWorld()
-	p := newPlay(t, list[1], Progress{})
+	p := newPlay(t, nodeport(t), Progress{})
 	observe(t, p, w.snapshot())
 	if !p.Preparing() || !p.Ack() || !p.Next() {
 		t.Fatal("the first step can be read while the Pods start")
@@ -252,14 +252,7 @@ func TestNothingBeginsBeforeItsStartState(t *testing.T) {
 }
 
 func TestRepliesCountFromTheStepsBegin(t *testing.T) {
-	list, err := Builtin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := Find(list, "nodeport")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := nodeport(t)
 	at := stepNamed(t, l, "A port out of range")
 	refused := model.Reply{Command: "kubectl apply -f web-svc.yaml", Exit: 1,
 		Stderr: `The Service "web" is invalid: spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-32767`}
@@ -315,11 +308,7 @@ func TestALookIsDoneWhenItsCommandRan(t *testing.T) {
 }
 
 func TestTypedCommandsKnowTheFiles(t *testing.T) {
-	list, err := Builtin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := newPlay(t, list[0], Progress{})
+	p := newPlay(t, nodeport(t), Progress{})
 	for _, line := range []string{"kubectl apply -f web.yaml", "kubectl apply -f=web.yaml", "kubectl apply --filename=./web.yaml", "kubectl apply --filename web.yaml", "kubectl apply -fweb.yaml"} {
 		inv, err := p.Typed(line)
 		if err != nil || !strings.Contains(inv.Stdin, "kind: Deployment") || !strings.HasSuffix(inv.Args[len(inv.Args)-1], "-") || inv.Display != line {
@@ -334,7 +323,7 @@ func TestTypedCommandsKnowTheFiles(t *testing.T) {
 		t.Errorf("-f of logs is no file: %q, %v", inv.Args, err)
 	}
 	for line, want := range map[string]string{
-		"kubectl apply -f x.yaml":               "there is tmp.yaml, web.yaml",
+		"kubectl apply -f x.yaml":               "there is tmp.yaml, web-svc.yaml, web.yaml",
 		"kubectl apply -f web.yaml -f tmp.yaml": "only one -f",
 		"kubectl apply -f":                      "needs a file",
 		"kubectl delete pod ${pods[0].name}":    "no meaning here",
@@ -350,12 +339,8 @@ func TestTypedCommandsKnowTheFiles(t *testing.T) {
 }
 
 func TestShowIsFilledIn(t *testing.T) {
-	list, err := Builtin()
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := newWorld()
-	p := newPlay(t, list[1], Progress{})
+	p := newPlay(t, nodeport(t), Progress{})
 	p.Goto(1)
 	if got := p.Position().Show(w.snapshot()); got != (Show{Service: "web", From: "outside", Name: "web"}) {
 		t.Errorf("without a Service the target is not known yet: %+v", got)
@@ -377,11 +362,11 @@ func TestNewPlayRefuses(t *testing.T) {
 	if _, err := NewPlay(l, testNamespace, Progress{Lesson: "other"}); err == nil {
 		t.Error("the progress of another lesson was taken")
 	}
-	p, err := NewPlay(l, testNamespace, Progress{Lesson: l.ID, Step: "no-more", Done: []string{"look", "no-more"}, Answers: map[string]int{"delete": 7, "look": 0}})
+	p, err := NewPlay(l, testNamespace, Progress{Lesson: l.ID, Step: "no-more", Done: []string{"look", "no-more"}, Predictions: map[string]Answered{"delete": {Choice: 7, Asked: &Asked{Choices: []string{"one"}}}, "look": {}}})
 	if err != nil || p.Index() != 1 || !p.Done(0) {
 		t.Errorf("an edited lesson resumes at its first open step, got %d (%v)", p.Index(), err)
 	}
-	if _, ok := p.Answered(2); ok {
+	if _, ok := p.Predicted(2); ok {
 		t.Error("an answer that is no choice any more was kept")
 	}
 }
@@ -405,7 +390,7 @@ func TestABadCheckIsBounded(t *testing.T) {
 	w.scale(200)
 	s := w.snapshot()
 	in := &input{namespace: testNamespace, snapshot: s, now: pictureOf(s, testNamespace), before: &Picture{}}
-	e, err := compile("pods.all(a, pods.all(b, pods.all(c, pods.all(d, a.name != 'x'))))", aBool)
+	e, err := plain().compile("pods.all(a, pods.all(b, pods.all(c, pods.all(d, a.name != 'x'))))", aBool)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -429,19 +414,16 @@ func stepNamed(t testing.TB, l *Lesson, title string) int {
 }
 
 func BenchmarkObserve(b *testing.B) {
-	list, err := Builtin()
-	if err != nil {
-		b.Fatal(err)
-	}
+	l := nodeport(b)
 	for _, pods := range []int{20, 100} {
-		for _, title := range []string{"Three Pods", "The Service", "Delete one more"} {
+		for _, title := range []string{"Two lines", "A port out of range", "Let the API server choose"} {
 			b.Run(fmt.Sprintf("%s/%d Pods", title, pods), func(b *testing.B) {
 				w := newWorld()
 				w.setService(webService(nil))
 				w.addPod(map[string]string{"run": "tmp"}).Name = "tmp"
 				w.scale(3)
-				p := newPlay(b, list[0], Progress{})
-				at := stepNamed(b, list[0], title)
+				p := newPlay(b, l, Progress{})
+				at := stepNamed(b, l, title)
 				p.Goto(at)
 				p.steps[at].prepare = false
 				w.scale(pods)
@@ -534,7 +516,7 @@ func TestOutlineHasPlaceholders(t *testing.T) {
 		"kubectl scale deployment web --replicas=${pods.size() + 1}":     "kubectl scale deployment web --replicas=VALUE",
 		"kubectl exec tmp -- curl ${nodes[0].addresses[0].address}:3000": "kubectl exec tmp -- curl ADDRESS:3000",
 	} {
-		c, err := parseCommand(line, true)
+		c, err := parseCommand(line, plain())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -574,9 +556,6 @@ func TestAJudgementOfAnEarlierPositionIsDropped(t *testing.T) {
 	}
 	position := p.Position()
 	judged := position.Judge(w.snapshot())
-	if _, err := p.Answer(0); err == nil {
-		t.Fatal("this step asks nothing: choose another for the test")
-	}
 	if changed, ok := p.Apply(judged); !changed || !ok || !p.Done(1) || position.Done() {
 		t.Error("the judgement of the present position counts, and the position stays what it was")
 	}
@@ -588,14 +567,13 @@ func TestAnAnswerSurvivesAJudgement(t *testing.T) {
 	w.scale(5)
 	p := newPlay(t, loadOne(t, scaling), Progress{})
 	p.Goto(2)
+	observe(t, p, w.snapshot())
 	judged := p.Position().Judge(w.snapshot())
-	if _, err := p.Answer(1); err != nil {
-		t.Fatal(err)
-	}
+	answer(t, p, 1)
 	if _, ok := p.Apply(judged); !ok {
 		t.Fatal("an answer makes no other position")
 	}
-	if choice, ok := p.Answered(2); !ok || choice != 1 {
+	if a, ok := p.Predicted(2); !ok || a.Choice != 1 {
 		t.Error("the answer was lost")
 	}
 }

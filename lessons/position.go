@@ -3,7 +3,6 @@ package lessons
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"svctour/model"
 )
@@ -16,10 +15,10 @@ type Position struct {
 	namespace string
 	uid       string // of the namespace; "" until it was seen
 	index     int
-	state     stepState     // of the step at index
-	looked    bool          // a snapshot was judged since the play came to this step
-	replies   []model.Reply // heard since the step began
-	revision  uint64        // of the play
+	state     stepState // of the step at index
+	looked    bool      // a snapshot was judged since the play came to this step
+	replies   []reply   // heard since the step began
+	revision  uint64    // of the play
 }
 
 // Position gives where the play stands now.
@@ -58,6 +57,7 @@ func (at Position) Judge(s *model.Snapshot) Judgement {
 		next.uid = ns.UID
 	}
 	if next.state.done {
+		j.Err = next.see(s)
 		return j
 	}
 	step := at.Step()
@@ -77,14 +77,43 @@ func (at Position) Judge(s *model.Snapshot) Judgement {
 	if step.check == nil {
 		return j
 	}
-	done, err := step.check.holds(next.input(s))
+	done, err := step.solved(next.input(s))
 	if err != nil {
 		j.Err = fmt.Errorf("step %q: check: %w", step.Title, err)
 	}
 	if done {
 		next.state.finish()
+		j.Err = next.see(s)
 	}
 	return j
+}
+
+// solved says whether the check holds, and every guard with it.
+func (s *Step) solved(in *input) (bool, error) {
+	done, err := s.check.holds(in)
+	for i := 0; i < len(s.Guards) && done && err == nil; i++ {
+		done, err = s.Guards[i].holds.holds(in)
+	}
+	return done && err == nil, err
+}
+
+// see evaluates what was predicted, once the step is done.
+func (at *Position) see(s *model.Snapshot) error {
+	q := at.Step().Predict
+	if !at.state.look || q == nil {
+		at.state.look = false
+		return nil
+	}
+	seen := q.seen
+	if seen == nil {
+		seen = q.truth
+	}
+	value, err := seen.value(at.input(s))
+	if err != nil {
+		return fmt.Errorf("step %q: what was seen: %w", at.Step().Title, err)
+	}
+	at.state.look, at.state.seen = false, &value
+	return nil
 }
 
 // Apply takes a judgement in and says whether anything about the play changed.
@@ -99,7 +128,7 @@ func (p *Play) Apply(j Judgement) (changed, ok bool) {
 	}
 	state, next := &p.steps[p.index], &j.Position
 	changed = j.forget || state.begun != next.state.begun || state.done != next.state.done
-	next.state.answer = state.answer // which may have been given meanwhile
+	next.state.answersOf(state)
 	*state, p.uid, p.replies = next.state, next.uid, next.replies
 	p.last, p.looked = j.snapshot, true
 	if changed {
@@ -127,6 +156,7 @@ func (at Position) Preparing() bool { return at.looked && !at.state.done && !at.
 // input is what the step's expressions are evaluated over.
 func (at Position) input(s *model.Snapshot) *input {
 	in := &input{namespace: at.namespace, snapshot: s, now: pictureOf(s, at.namespace), before: at.state.before, replies: at.replies}
+	in.answered = func() bool { return at.answered(in) }
 	if in.before == nil {
 		in.before = in.now
 	}
@@ -177,14 +207,7 @@ func (at Position) Missing(s *model.Snapshot) []string {
 	if !at.Preparing() || step.Given == nil {
 		return nil
 	}
-	var missing []string
-	in := at.input(s)
-	for _, e := range step.Given.conditions() {
-		if met, err := e.holds(in); err != nil || !met {
-			missing = append(missing, strings.Join(strings.Fields(e.source), " "))
-		}
-	}
-	return missing
+	return unmet(step.Given.conditions(), at.input(s))
 }
 
 // Show fills in what the panes are about. A field whose object does not exist
@@ -198,4 +221,27 @@ func (at Position) Show(s *model.Snapshot) Show {
 		}
 	}
 	return Show{Service: fields[0], From: fields[1], Name: fields[2], Target: fields[3], Open: at.Step().Show.Open}
+}
+
+// Texts are the step's texts, filled in: Markdown.
+type Texts struct {
+	Story, After, Debrief string
+	Hints                 []string
+}
+
+// stepTexts are the templates of Texts.
+type stepTexts struct {
+	story, after, debrief template
+	hints                 []template
+}
+
+// Texts fills the step's texts in. A value that the cluster does not have yet is
+// told as "…".
+func (at Position) Texts(s *model.Snapshot) Texts {
+	in, t := at.input(s), &at.Step().texts
+	texts := Texts{Story: t.story.prose(in), After: t.after.prose(in), Debrief: t.debrief.prose(in)}
+	for _, hint := range t.hints {
+		texts.Hints = append(texts.Hints, hint.prose(in))
+	}
+	return texts
 }

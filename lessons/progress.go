@@ -4,10 +4,16 @@ import "fmt"
 
 // Progress is what must be kept of a play to resume it. It is plain JSON.
 type Progress struct {
-	Lesson  string         `json:"lesson"`            // ID
-	Step    string         `json:"step"`              // ID of the current step
-	Done    []string       `json:"done,omitempty"`    // IDs of the steps that are done
-	Answers map[string]int `json:"answers,omitempty"` // choices, by step ID
+	Lesson string   `json:"lesson"`         // ID
+	Step   string   `json:"step"`           // ID of the current step
+	Done   []string `json:"done,omitempty"` // IDs of the steps that are done
+	// Predictions and ReadBacks are the answers to questions, and Walks how routes
+	// were walked, by step ID.
+	Predictions map[string]Answered `json:"predictions,omitempty"`
+	ReadBacks   map[string]Answered `json:"readBacks,omitempty"`
+	Walks       map[string]Walked   `json:"walks,omitempty"`
+	// Score is what a challenge took.
+	Score Score `json:"score,omitzero"`
 	// Namespace and UID say where it was played: under another UID it is
 	// another cluster, or the namespace was created again.
 	Namespace string `json:"namespace,omitempty"`
@@ -23,27 +29,41 @@ func (p *Play) Progress() Progress {
 	progress := Progress{
 		Lesson:    p.lesson.ID,
 		Step:      p.Step().ID,
+		Score:     p.score,
 		Namespace: p.namespace,
 		UID:       p.uid,
-		Before:    p.steps[p.index].before,
+	}
+	if s := p.steps[p.index]; !s.done {
+		progress.Before = s.before
 	}
 	for i, s := range p.steps {
 		id := p.lesson.Steps[i].ID
 		if s.done {
 			progress.Done = append(progress.Done, id)
 		}
-		if s.answer >= 0 {
-			if progress.Answers == nil {
-				progress.Answers = map[string]int{}
-			}
-			progress.Answers[id] = s.answer
+		if answer, ok := p.Predicted(i); ok {
+			keep(&progress.Predictions, id, answer)
+		}
+		if answer, ok := p.ReadBackOf(i); ok {
+			keep(&progress.ReadBacks, id, answer)
+		}
+		if s.walked != nil {
+			keep(&progress.Walks, id, *s.walked)
 		}
 	}
 	return progress
 }
 
+func keep[T any](in *map[string]T, id string, value T) {
+	if *in == nil {
+		*in = map[string]T{}
+	}
+	(*in)[id] = value
+}
+
 // resume takes over progress. Steps that the lesson does not have any more are
-// passed over: a lesson may have been edited since.
+// passed over, as are answers to questions that it does not ask any more: a
+// lesson may have been edited since.
 func (p *Play) resume(progress Progress) error {
 	if progress.Lesson == "" {
 		return nil
@@ -58,9 +78,7 @@ func (p *Play) resume(progress Progress) error {
 	current := -1
 	for i, step := range p.lesson.Steps {
 		p.steps[i].done = done[step.ID]
-		if choice, ok := progress.Answers[step.ID]; ok && step.Predict != nil && choice >= 0 && choice < len(step.Predict.Choices) {
-			p.steps[i].answer = choice
-		}
+		p.steps[i].recall(step, progress)
 		if step.ID == progress.Step {
 			current = i
 		}
@@ -70,7 +88,7 @@ func (p *Play) resume(progress Progress) error {
 			current++
 		}
 	}
-	p.index = current
+	p.index, p.score = current, progress.Score
 	if progress.Namespace != p.namespace {
 		return nil // played elsewhere: what is done was learned, the cluster must be brought there
 	}
@@ -82,4 +100,20 @@ func (p *Play) resume(progress Progress) error {
 		state.begun, state.before = true, progress.Before
 	}
 	return nil
+}
+
+// recall takes over what the learner said at a step.
+func (s *stepState) recall(step *Step, progress Progress) {
+	if answer, ok := progress.Predictions[step.ID]; ok && step.Predict != nil && answer.valid() {
+		s.predicted = &answer
+		if answer.Seen != "" {
+			s.seen = &answer.Seen
+		}
+	}
+	if answer, ok := progress.ReadBacks[step.ID]; ok && step.ReadBack != nil && answer.valid() {
+		s.readBack = &answer
+	}
+	if walked, ok := progress.Walks[step.ID]; ok && step.Router != nil {
+		s.walked = &walked
+	}
 }

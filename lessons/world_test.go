@@ -3,6 +3,7 @@ package lessons
 import (
 	"context"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -168,6 +169,16 @@ func (c *fakeCluster) Next(ctx context.Context, _ uint64) (*model.Snapshot, erro
 	}
 	<-ctx.Done()
 	return nil, ctx.Err()
+}
+
+// nodeport is a lesson as it may be in a folder of its own.
+func nodeport(t testing.TB) *Lesson {
+	t.Helper()
+	list, err := Load(os.DirFS("testdata/nodeport"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list[0]
 }
 
 // loadOne loads a lesson from its text.

@@ -16,7 +16,7 @@ func (l *Screen) Actions() []shell.Action {
 	step, done := l.play.Step(), l.play.Done(l.play.Index())
 	actions := []shell.Action{l.goAction(step, done)}
 	if l.asking() {
-		for i, choice := range step.Predict.Choices {
+		for i, choice := range l.facts.asked.Choices {
 			actions = append(actions, shell.Action{
 				ID: "answer", N: i, Keys: []string{string(rune('a' + i))}, Title: "predict", Help: "predict: " + choice, Quiet: i > 0,
 			})
@@ -172,11 +172,10 @@ func (l *Screen) goAction(step *lessons.Step, done bool) shell.Action {
 
 // asking says whether a prediction waits for its answer.
 func (l *Screen) asking() bool {
-	step := l.play.Step()
-	if step.Predict == nil || l.doctor || l.play.Done(l.play.Index()) {
+	if l.facts.asked == nil || l.doctor || l.play.Done(l.play.Index()) {
 		return false // nothing is asked, or the question is not in sight
 	}
-	_, answered := l.play.Answered(l.play.Index())
+	_, answered := l.play.Predicted(l.play.Index())
 	return !answered
 }
 
@@ -333,9 +332,7 @@ func (l *Screen) doPane(id string, n int) shell.Intent {
 		if !l.asking() {
 			return nil
 		}
-		if _, err := l.play.Answer(n); err != nil {
-			l.problem = err.Error()
-		}
+		l.play.Answer(l.facts.asked, n)
 		return shell.Save{Progress: l.play.Progress()}
 	}
 	return nil

@@ -16,7 +16,8 @@ type facts struct {
 	commandErr error
 	given      []lessons.Invocation // of a step that waits for its start state
 	givenErr   error
-	missing    []string // conditions of the start state
+	missing    []string       // conditions of the start state
+	asked      *lessons.Asked // the step's question; nil when it asks none now
 }
 
 func factsOf(at lessons.Position, s *model.Snapshot) facts {
@@ -29,6 +30,11 @@ func factsOf(at lessons.Position, s *model.Snapshot) facts {
 		f.missing = now.Missing(s)
 	case !now.Done():
 		f.command, f.commandErr = now.Command(s)
+		asked, err := now.Ask(s)
+		f.asked = asked
+		if f.judged.Err == nil {
+			f.judged.Err = err
+		}
 	}
 	return f
 }

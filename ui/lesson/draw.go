@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"svctour/lessons"
 	"svctour/ui/frame"
 	"svctour/ui/layout"
 	"svctour/ui/live"
@@ -317,11 +318,11 @@ func (d *drawing) storyLines(w int) frame.Lines {
 	step, done := l.play.Step(), l.play.Done(l.play.Index())
 	var result frame.Lines
 	story := l.texts.Story(step.Story, t, w)
-	if step.Predict != nil {
+	if asked := l.prediction(); asked != nil {
 		if l.class() == layout.Large {
 			story = append(story, nil)
 		}
-		story = append(story, d.predictionLines(w, done)...)
+		story = append(story, d.predictionLines(asked, w)...)
 	}
 	for i := 0; i < l.hints && i < len(step.Hints); i++ {
 		hint := l.texts.Story(fmt.Sprintf("**Hint %d.** %s", i+1, step.Hints[i]), t, w)
@@ -362,20 +363,31 @@ func (l *Screen) doneBy() string {
 	return ""
 }
 
-func (d *drawing) predictionLines(w int, done bool) frame.Lines {
+// prediction is the step's question, as it was asked or is asked now; nil when
+// there is none.
+func (l *Screen) prediction() *lessons.Asked {
+	if answer, ok := l.play.Predicted(l.play.Index()); ok {
+		return answer.Asked
+	}
+	if l.play.Done(l.play.Index()) {
+		return nil
+	}
+	return l.facts.asked
+}
+
+func (d *drawing) predictionLines(asked *lessons.Asked, w int) frame.Lines {
 	l, t := d.Screen, d.t
-	p := l.play.Step().Predict
-	reveal := done || l.play.Step().Reads() // nothing to wait for in a step that is only read
-	lines := l.texts.Story("**?** "+p.Question, t, w)
-	answer, answered := l.play.Answered(l.play.Index())
-	for i, choice := range p.Choices {
+	lines := l.texts.Story("**?** "+asked.Question, t, w)
+	answer, answered := l.play.Predicted(l.play.Index())
+	reveal := l.play.Revealed(l.play.Index())
+	for i, choice := range asked.Choices {
 		style, mark := t.Text, "  "
 		switch {
-		case answered && reveal && i == p.Answer:
+		case reveal && i == asked.Right:
 			style, mark = t.Good, t.Glyph.Check+" "
-		case answered && reveal && i == answer:
+		case reveal && i == answer.Choice:
 			style, mark = t.Bad, t.Glyph.Cross+" "
-		case answered && i == answer:
+		case answered && i == answer.Choice:
 			style, mark = t.Accent, t.Glyph.Pointer+" "
 		}
 		prefix := frame.Line{{Text: mark, Style: style}, {Text: string(rune('a'+i)) + " ", Style: t.Key}}
@@ -386,8 +398,11 @@ func (d *drawing) predictionLines(w int, done bool) frame.Lines {
 			lines = append(lines, append(prefix, row...))
 		}
 	}
-	if answered && reveal && p.Why != "" {
-		lines = append(lines, l.texts.Story(p.Why, t, w)...)
+	if reveal {
+		if help := asked.Help[answer.Choice]; !answer.Right && help != "" {
+			lines = append(lines, l.texts.Story(help, t, w)...)
+		}
+		lines = append(lines, l.texts.Story(asked.Why, t, w)...)
 	}
 	return lines
 }
