@@ -59,7 +59,8 @@ type Turn struct {
 	Draws []float64
 }
 
-// Pick says whether option i is right, and why.
+// Pick says whether option i is the one that the walk over the rules took
+// (iptables(8), nft(8)), and why.
 func (t *Turn) Pick(i int) (right bool, feedback string) {
 	if i == t.Right {
 		return true, t.Why
