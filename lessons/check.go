@@ -203,6 +203,9 @@ func (r *reader) command(b block, files map[string]string, scoped bool) command 
 	args := make([]string, 0, len(c.words))
 	for _, w := range c.words[1:] {
 		arg, _ := w.constant()
+		if arg == "--" { // what follows is the program's, in a Pod
+			break
+		}
 		if flagsOfPlay.MatchString(arg) && !(scoped && namespaceFlag.MatchString(arg)) {
 			r.add(b.line, 0, "%s: the cluster and the namespace are chosen by whoever plays the lesson", arg)
 		}

@@ -179,6 +179,14 @@ Done.
 // minimalChoices are all choices of minimal but the first.
 var minimalChoices = minimal[strings.Index(minimal, "  - say: that"):strings.Index(minimal, "truth: ")]
 
+// What stands behind "--" belongs to a program in a Pod.
+func TestAProgramHasItsOwnFlags(t *testing.T) {
+	l := loadOne(t, strings.Replace(strings.Replace(minimal, "-f none.yaml", "-f pod.yaml", 1), "kubectl apply -f pod.yaml", "kubectl exec one -- curl -s -n -f x http://web", 1))
+	if got := l.Steps[0].Command; got != "kubectl exec one -- curl -s -n -f x http://web" {
+		t.Errorf("the command is %q", got)
+	}
+}
+
 func TestMinimalLesson(t *testing.T) {
 	text := strings.Replace(minimal, "-f none.yaml", "-f pod.yaml", 1)
 	l := loadOne(t, text)

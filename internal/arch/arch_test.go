@@ -59,6 +59,7 @@ var may = map[string][]string{
 	"model/diagnose":    {"model"},
 	"model/scene":       {"model"},
 	"model/meter":       {"model"},
+	"model/router":      {"model"},
 }
 
 // alone are parts of which the parts below have to be named one by one.

@@ -27,6 +27,10 @@ type Target struct {
 	typed string
 }
 
+// Name is the name as a client looks it up; "" for what needs no look-up: an
+// address, a node, or svc/SERVICE, which names an object.
+func (t *Target) Name() string { return t.typed }
+
 var errTarget = errors.New("want SERVICE, SERVICE.NAMESPACE, svc/SERVICE, IP:PORT or node/NAME:PORT, a Service with an optional :PORT or :PORTNAME and /tcp, /udp or /sctp")
 
 // ParseTarget reads a target: "web", "web.ns", "web.ns.svc.cluster.local",

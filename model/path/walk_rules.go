@@ -17,7 +17,7 @@ func (w *walker) pass(k *walk, chain *Chain, r *Rule, why Reason) {
 		k.passGroup(chain, 1)
 		return
 	}
-	k.hops = &hopList{passed: &Passed{Chain: chain.Name, Rule: w.text(r).rule, Why: w.why(k, r, why)}, before: k.hops}
+	k.hops = &hopList{passed: &Passed{Chain: chain.Name, Rule: w.text(r).rule, Why: r.why(&k.PacketInfo, why)}, before: k.hops}
 }
 
 // passes counts the rules passed since the last hop.
@@ -42,10 +42,10 @@ func (k *walk) passGroup(chain *Chain, rules int) {
 	k.hops = &hopList{passed: &Passed{Chain: chain.Name, Count: rules, Why: "for other destinations"}, before: before}
 }
 
-// why puts a reason into words.
-func (w *walker) why(k *walk, r *Rule, why Reason) string {
-	source := "the source " + w.flow.Source.String()
-	if !w.flow.Source.IsValid() {
+// why puts the reason why the rule does not match a packet into words.
+func (r *Rule) why(p *PacketInfo, why Reason) string {
+	source := "the source " + p.Source.String()
+	if !p.Source.IsValid() {
 		source = "the source, which is not known,"
 	}
 	isnot := func(not bool) string {
@@ -67,7 +67,7 @@ func (w *walker) why(k *walk, r *Rule, why Reason) string {
 	case sourceIsLocal:
 		return source + " is an address of this node"
 	case destinationNotLocal:
-		return "the destination " + k.Destination.Addr().String() + " is not an address of this node"
+		return "the destination " + p.Destination.Addr().String() + " is not an address of this node"
 	case otherMark:
 		return fmt.Sprintf("mark %#x%s set", r.Mark, isnot(r.NotMark))
 	case otherState:

@@ -54,6 +54,12 @@ func nftPorts(w *world) []string {
 // their elements in order.
 func kubeProxyNFT(t testing.TB, w *world, family v1.IPFamily) rules {
 	t.Helper()
+	return nftRules(dumpNFT(t, w, family))
+}
+
+// dumpNFT is what it writes as nft commands.
+func dumpNFT(t testing.TB, w *world, family v1.IPFamily) string {
+	t.Helper()
 	nftFamily := knftables.IPv4Family
 	if family == v1.IPv6Protocol {
 		nftFamily = knftables.IPv6Family
@@ -113,7 +119,7 @@ func kubeProxyNFT(t testing.TB, w *world, family v1.IPFamily) rules {
 	}
 	proxier.OnServiceSynced()
 	proxier.OnEndpointSlicesSynced()
-	return nftRules(fake.Dump())
+	return fake.Dump()
 }
 
 var serviceCIDRs = []string{"10.96.0.0/16", "fd00:10:96::/112"}
