@@ -155,6 +155,7 @@ func newRoot(g *globals, name string) *cobra.Command {
 		newKubectl(g),
 		newClean(g),
 		newLesson(g),
+		newReview(g),
 		newPicture(g),
 	)
 	return root

@@ -10,21 +10,28 @@ import (
 	"sync"
 
 	"svctour/lessons"
+	"svctour/lessons/review"
 )
 
 // Progress keeps how far a person is in each lesson, by its ID. It belongs to
 // the person, not to a cluster: what was learned in a lab stays when the lab
 // has ended. Its methods may be called from several goroutines.
+//
+// It keeps what they answered, too, for the review. Save adds the answers of a
+// lesson, with the time of the first save that has them.
 type Progress interface {
 	Load() (map[string]lessons.Progress, error)
 	Save(lessons.Progress) error
+	Review() (*review.Record, error)
+	KeepReview(*review.Record) error // adds what is not there yet
 }
 
 // MemoryProgress is progress that ends with the process. The zero value is
 // ready to use.
 type MemoryProgress struct {
-	mu   sync.Mutex
-	have map[string]lessons.Progress
+	mu      sync.Mutex
+	have    map[string]lessons.Progress
+	answers review.Record
 }
 
 // Load gives what was saved; it never fails.
@@ -44,6 +51,9 @@ func (m *MemoryProgress) Save(p lessons.Progress) error {
 	defer m.mu.Unlock()
 	if m.have == nil {
 		m.have = map[string]lessons.Progress{}
+	}
+	if record := answered(m.have[p.Lesson], p); record != nil {
+		m.answers.Merge(record)
 	}
 	m.have[p.Lesson] = p
 	return nil
@@ -150,12 +160,19 @@ func (f *FileProgress) Save(p lessons.Progress) error {
 	if err != nil {
 		all = map[string]lessons.Progress{}
 	}
+	record := answered(all[p.Lesson], p)
 	all[p.Lesson] = p
 	data, err := json.MarshalIndent(progressDocument{progressVersion, all}, "", "  ")
 	if err != nil {
 		return err
 	}
-	return writeFile(f.path(), append(data, '\n'))
+	if err := writeFile(f.path(), append(data, '\n')); err != nil || record == nil {
+		return err
+	}
+	if err := f.keepReview(record); err != nil {
+		return fmt.Errorf("keep the answers for the review: %w", err)
+	}
+	return nil
 }
 
 // writeFile replaces a file in one step, readable by its owner alone.

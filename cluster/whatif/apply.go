@@ -28,7 +28,7 @@ import (
 func (w *world) apply(edit model.Edit) error {
 	switch {
 	case edit.Manifest != "" && edit.Patch == nil && edit.Delete == nil:
-		return w.applyManifest(edit.Manifest)
+		return eachObject(edit.Manifest, w.applyObject)
 	case edit.Patch != nil && edit.Manifest == "" && edit.Delete == nil:
 		return w.applyPatch(edit.Patch)
 	case edit.Delete != nil && edit.Manifest == "" && edit.Patch == nil:
@@ -37,7 +37,8 @@ func (w *world) apply(edit model.Edit) error {
 	return errors.New("an edit is a manifest, a patch or a deletion")
 }
 
-func (w *world) applyManifest(text string) error {
+// eachObject reads the objects of a manifest, those of its lists too.
+func eachObject(text string, use func(*unstructured.Unstructured) error) error {
 	decoder := utilyaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
 	objects := 0
 	for {
@@ -55,13 +56,13 @@ func (w *world) applyManifest(text string) error {
 		}
 		objects++
 		if !doc.IsList() {
-			if err := w.applyObject(doc); err != nil {
+			if err := use(doc); err != nil {
 				return err
 			}
 			continue
 		}
 		err = doc.EachListItem(func(item runtime.Object) error {
-			return w.applyObject(item.(*unstructured.Unstructured)) // what a list of unstructured objects has
+			return use(item.(*unstructured.Unstructured)) // what a list of unstructured objects has
 		})
 		if err != nil {
 			return err

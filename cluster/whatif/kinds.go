@@ -135,7 +135,7 @@ func (k *kind) at(namespace, name string) id {
 // object gives an object of the API as it is at this point of the edit; nil when
 // there is none.
 func (w *world) object(k *kind, i id) (runtime.Object, error) {
-	if o, known := w.objects[i]; known {
+	if o, known := w.objects[i]; known || w.client == nil { // without a server there is what was made, and nothing else
 		return o, nil
 	}
 	o, err := k.get(w.ctx, w.client, i.namespace, i.name)
@@ -167,7 +167,7 @@ func typed[T runtime.Object](w *world, kind, namespace, name string) (out T, err
 
 // listReplicaSets reads the ReplicaSets of a namespace, once.
 func (w *world) listReplicaSets(namespace string) error {
-	if w.listed[namespace] {
+	if w.listed[namespace] || w.client == nil {
 		return nil
 	}
 	w.listed[namespace] = true

@@ -64,8 +64,8 @@ func Do(ctx context.Context, client kubernetes.Interface, before *model.Snapshot
 // world is the cluster while an edit is worked out.
 type world struct {
 	ctx       context.Context
-	client    kubernetes.Interface
-	namespace string // of objects that name none
+	client    kubernetes.Interface // nil for a world that no server has
+	namespace string               // of objects that name none
 	before    *model.Snapshot
 	now       time.Time
 

@@ -1,0 +1,93 @@
+package desk
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"svctour/cluster/whatif"
+	"svctour/lessons"
+	"svctour/lessons/review"
+	"svctour/model"
+)
+
+// World makes the snapshot that a question of the review is about, of its
+// manifests: it is a review.MakeWorld. Nothing of a cluster is read.
+func World(manifests, mode string) (*model.Snapshot, error) {
+	return whatif.Imagine(manifests, review.Namespace, mode)
+}
+
+// Review gives what was kept; it never fails.
+func (m *MemoryProgress) Review() (*review.Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.answers.Clone(), nil
+}
+
+// KeepReview adds what is not there yet; it never fails.
+func (m *MemoryProgress) KeepReview(r *review.Record) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.answers.Merge(r)
+	return nil
+}
+
+func (f *FileProgress) reviewPath() string { return filepath.Join(f.dir, "review.json") }
+
+// Review reads the file "review.json"; nothing was answered where there is none.
+func (f *FileProgress) Review() (*review.Record, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.review()
+}
+
+func (f *FileProgress) review() (*review.Record, error) {
+	data, err := os.ReadFile(f.reviewPath())
+	if errors.Is(err, os.ErrNotExist) {
+		return &review.Record{Version: review.Version}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	record, err := review.Read(data, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", f.reviewPath(), err)
+	}
+	return record, nil
+}
+
+// KeepReview adds what the file does not have yet. A file that cannot be
+// understood is left as it is: it may hold years of answers.
+func (f *FileProgress) KeepReview(r *review.Record) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.keepReview(r)
+}
+
+func (f *FileProgress) keepReview(r *review.Record) error {
+	record, err := f.review()
+	if err != nil {
+		return err
+	}
+	record.Merge(r)
+	data, err := record.Encode()
+	if err != nil {
+		return err
+	}
+	return writeFile(f.reviewPath(), data)
+}
+
+// answered gives the answers that a lesson's progress has and an earlier state of
+// it had not, as a record; nil when there are none.
+func answered(before, after lessons.Progress) *review.Record {
+	record := &review.Record{}
+	for _, a := range review.Taught(before, after, time.Now()) {
+		record.Add(a)
+	}
+	if len(record.Answers) == 0 {
+		return nil
+	}
+	return record
+}
