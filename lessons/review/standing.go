@@ -17,17 +17,17 @@ const (
 	Overcome State = "overcome" // it was chosen once, and what is right is known since
 )
 
-// How much an answer says about a misconception that is among its choices.
-// Whoever holds it chooses it nearly every time. Whoever does not, chooses it by
-// a slip once in some twenty times. So a sure choice weighs more than a right
-// answer takes away, and a guess says little either way. Two sure choices, on
-// two different surfaces, are enough when no right answer stands against them.
-// The bounds let a person change: what was long ago says less.
+// A misconception is held once the person was sure of it three times more often
+// than of what is right. Whoever holds one chooses it nearly every time, so three
+// reviews show it. Whoever does not, chooses it by a slip: where a tenth of all
+// answers are slips, two on the same one happen to most people who answer a
+// hundred questions, three before a right answer to few. A guess counts for
+// neither side. The count stays within bounds, so that a person can change: what
+// was long ago says less.
 const (
-	sureWrong, guessWrong = 3, 1
-	sureRight, guessRight = -2, -1
-	heldFrom              = 5
-	most, least           = 6, -2
+	heldFrom = 3
+	most     = 3
+	least    = -1
 )
 
 // Spacing is after what time a misconception comes back: the same day, the next
@@ -53,10 +53,10 @@ type Standing struct {
 	// sure. Such errors are corrected best, and come back when that is forgotten.
 	First bool `json:"sureAndWrong,omitempty"`
 
-	weight   int
-	stage    int  // spacings that were mastered
-	doubt    bool // the last answer was wrong or a guess
-	chosen   string
+	weight   int    // sure choices less sure right answers, within bounds
+	stage    int    // spacings that were mastered
+	doubt    bool   // the last answer was wrong or a guess
+	chosen   string // the question and surface where it was chosen last
 	finished bool
 }
 
@@ -81,9 +81,7 @@ func (s *Standing) see(a *Answer) {
 
 func (s *Standing) right(a *Answer, first bool) {
 	if a.Sure {
-		s.weight = max(least, s.weight+sureRight)
-	} else {
-		s.weight = max(least, s.weight+guessRight)
+		s.weight = max(least, s.weight-1)
 	}
 	s.doubt = !a.Sure
 	spacing := Spacing()
@@ -107,12 +105,8 @@ func (s *Standing) right(a *Answer, first bool) {
 
 func (s *Standing) wrong(a *Answer) {
 	surface := a.Question + "?" + a.Surface
-	if surface != s.chosen { // the same question again is no second witness
-		by := guessWrong
-		if a.Sure {
-			by = sureWrong
-		}
-		s.weight = min(most, s.weight+by)
+	if a.Sure && surface != s.chosen { // the same question again is no second witness
+		s.weight = min(most, s.weight+1)
 	}
 	s.chosen, s.stage, s.finished, s.doubt, s.First = surface, 0, false, true, a.Sure
 	s.Due = a.When.Add(Spacing()[0])

@@ -3,6 +3,7 @@
 package review_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -19,23 +20,26 @@ func world(manifests, mode string) (*model.Snapshot, error) {
 	return whatif.Imagine(manifests, review.Namespace, mode)
 }
 
-// bank is the program's, with every question filled in, in every surface.
-var bank = sync.OnceValues(func() (map[string]*review.Asked, error) {
+// filled are the questions of the program's bank in every surface, by the id of
+// the question and the surface's key, and what went wrong with the others.
+var filled = sync.OnceValues(func() (map[string]*review.Asked, error) {
 	b, err := review.Builtin()
 	if err != nil {
 		return nil, err
 	}
 	all := map[string]*review.Asked{}
+	var problems []error
 	for _, q := range b.Questions {
 		for _, s := range q.Surfaces() {
 			asked, err := q.Ask(s, world)
 			if err != nil {
-				return nil, err
+				problems = append(problems, err)
+				continue
 			}
 			all[q.ID+"?"+s.Key] = asked
 		}
 	}
-	return all, nil
+	return all, errors.Join(problems...)
 })
 
 // TestEverySurface: exactly one choice is right in every surface, every wrong one
@@ -45,16 +49,14 @@ func TestEverySurface(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	surfaces := 0
+	all, err := filled()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, q := range b.Questions {
 		texts := map[string]bool{}
 		for _, s := range q.Surfaces() {
-			surfaces++
-			asked, err := q.Ask(s, world)
-			if err != nil {
-				t.Error(err)
-				continue
-			}
+			asked := all[q.ID+"?"+s.Key]
 			texts[asked.Question] = true
 			said := map[string]bool{}
 			for i, c := range asked.Choices {
@@ -74,7 +76,7 @@ func TestEverySurface(t *testing.T) {
 			t.Errorf("%s reads the same in every surface", q.ID)
 		}
 	}
-	t.Logf("%d questions in %d surfaces", len(b.Questions), surfaces)
+	t.Logf("%d questions in %d surfaces", len(b.Questions), len(all))
 }
 
 // TestBankCovers: five questions and more for each of the lessons 1 to 8, and one
@@ -139,7 +141,7 @@ func TestPlacementOfEveryLesson(t *testing.T) {
 		ids[q.Lesson] = true
 	}
 	for id := range ids {
-		for seed := range uint64(5) {
+		for seed := range uint64(2) {
 			asked, err := review.NewSession(b, &review.Record{}, world, seed).Placement(id)
 			if err != nil {
 				t.Fatal(err)

@@ -20,34 +20,39 @@ type item struct {
 	from        string
 }
 
-// pass is what a person meets in the lessons and in one pass of the bank: every
-// question of the lessons, then every question of the bank in two surfaces.
-func pass(t *testing.T, random *rand.Rand) []item {
+// school is all that there is to ask, read once.
+type school struct {
+	bank    *review.Bank
+	lessons []item
+	items   map[string][]item   // each question of the bank in its surfaces, by its id
+	about   map[string][]string // ids of the questions, by misconception
+}
+
+func schoolOf(t *testing.T) *school {
 	t.Helper()
 	b, err := review.Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
-	filled, err := bank()
+	all, err := filled()
 	if err != nil {
 		t.Fatal(err)
 	}
-	items := lessonItems(t)
-	var reviewed []item
+	s := &school{bank: b, lessons: lessonItems(t), items: map[string][]item{}, about: map[string][]string{}}
 	for _, q := range b.Questions {
-		surfaces := slices.Clone(q.Surfaces())
-		random.Shuffle(len(surfaces), func(i, j int) { surfaces[i], surfaces[j] = surfaces[j], surfaces[i] })
-		for _, s := range surfaces[:2] {
-			asked := filled[q.ID+"?"+s.Key]
+		for _, surface := range q.Surfaces() {
+			asked := all[q.ID+"?"+surface.Key]
 			it := item{id: asked.ID, surface: asked.Surface, about: asked.About, right: asked.Right, from: review.FromReview}
 			for _, c := range asked.Choices {
 				it.beliefs = append(it.beliefs, c.Belief)
 			}
-			reviewed = append(reviewed, it)
+			s.items[q.ID] = append(s.items[q.ID], it)
+		}
+		for _, id := range q.About {
+			s.about[id] = append(s.about[id], q.ID)
 		}
 	}
-	random.Shuffle(len(reviewed), func(i, j int) { reviewed[i], reviewed[j] = reviewed[j], reviewed[i] })
-	return append(items, reviewed...)
+	return s
 }
 
 // lessonItems are the questions of the lessons 1 to 8. The right choice is the
@@ -95,12 +100,18 @@ type learner struct {
 	guess float64 // the share of questions that are guessed, and called a guess
 }
 
-// answers plays a pass, one answer every ten minutes.
-func (l learner) answers(items []item, random *rand.Rand) *review.Record {
-	r := &review.Record{}
+// pass plays what a person does in eight days: the questions of the lessons 1 to
+// 8, one pass of the bank, and then whatever is due, an hour later, the next day
+// and after a week. It gives what the person was said to hold at any time, and at
+// the end.
+func (l learner) pass(s *school, seed uint64) (ever map[string]bool, last []string) {
+	random := rand.New(rand.NewPCG(seed, 14))
 	now := time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)
-	for _, it := range items {
-		now = now.Add(10 * time.Minute)
+	end := now.Add(8 * 24 * time.Hour)
+	r, beliefs := &review.Record{}, s.bank.Beliefs()
+	ever = map[string]bool{}
+	answer := func(it item) {
+		now = now.Add(time.Minute)
 		choice, sure := l.means(it, random), true
 		switch {
 		case random.Float64() < l.guess:
@@ -111,8 +122,45 @@ func (l learner) answers(items []item, random *rand.Rand) *review.Record {
 		r.Add(review.Answer{
 			Question: it.id, Surface: it.surface, About: it.about, When: now, Right: choice == it.right, Sure: sure, Belief: it.beliefs[choice], From: it.from,
 		})
+		if it.beliefs[choice] == "" {
+			return
+		}
+		if s := r.Standings([]string{it.beliefs[choice]})[0]; s.State == review.Held {
+			ever[s.Belief] = true
+		}
 	}
-	return r
+	for _, it := range s.lessons {
+		answer(it)
+	}
+	for _, i := range random.Perm(len(s.bank.Questions)) {
+		surfaces := s.items[s.bank.Questions[i].ID]
+		answer(surfaces[random.IntN(len(surfaces))])
+	}
+	for now.Before(end) {
+		due := s.bank.Due(r, now)
+		for _, standing := range due { // a sitting
+			questions := s.about[standing.Belief]
+			surfaces := s.items[questions[random.IntN(len(questions))]]
+			answer(surfaces[random.IntN(len(surfaces))])
+		}
+		if len(due) > 0 {
+			continue
+		}
+		next := s.bank.Next(r, now)
+		if next.IsZero() {
+			break
+		}
+		if limit := now.Add(12 * time.Hour); next.Before(limit) && r.Answers[len(r.Answers)-1].When.Before(now.Add(-2*time.Hour)) {
+			next = limit // people sleep, and do not come back every hour
+		}
+		now = next
+	}
+	for _, standing := range r.Standings(beliefs) {
+		if standing.State == review.Held {
+			last = append(last, standing.Belief)
+		}
+	}
+	return ever, last
 }
 
 // means is the choice of a person who does not slip: a belief that they hold, or
@@ -130,94 +178,75 @@ func (l learner) means(it item, random *rand.Rand) int {
 	return held[random.IntN(len(held))]
 }
 
-// found plays a learner and gives the misconceptions that were said to be held.
-func (l learner) found(t *testing.T, seed uint64) (held []string) {
-	random := rand.New(rand.NewPCG(seed, 14))
-	b, err := review.Builtin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range l.answers(pass(t, random), random).Standings(b.Beliefs()) {
-		if s.State == review.Held {
-			held = append(held, s.Belief)
-		}
-	}
-	return held
-}
-
 // TestPlantedMisconceptions: of each learner exactly what was planted is found.
 func TestPlantedMisconceptions(t *testing.T) {
-	b, err := review.Builtin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ids := b.Beliefs()
+	s := schoolOf(t)
+	ids := s.bank.Beliefs()
 	for _, id := range ids { // each alone
-		if got := (learner{holds: map[string]bool{id: true}}).found(t, 1); !slices.Equal(got, []string{id}) {
+		if _, got := (learner{holds: map[string]bool{id: true}}).pass(s, 1); !slices.Equal(got, []string{id}) {
 			t.Errorf("planted %s, found %v", id, got)
 		}
 	}
-	for seed := range uint64(400) { // several at once
+	for seed := range uint64(300) { // several at once
 		random := rand.New(rand.NewPCG(seed, 2))
 		holds := map[string]bool{}
 		for range 1 + random.IntN(6) {
 			holds[ids[random.IntN(len(ids))]] = true
 		}
-		if got := (learner{holds: holds}).found(t, seed); !slices.Equal(got, slices.Sorted(maps.Keys(holds))) {
+		if _, got := (learner{holds: holds}).pass(s, seed); !slices.Equal(got, slices.Sorted(maps.Keys(holds))) {
 			t.Errorf("seed %d: planted %v, found %v", seed, slices.Sorted(maps.Keys(holds)), got)
 		}
 	}
 }
 
 // TestSlipsAreNoMisconceptions: of people who hold none and slip in one answer of
-// ten, or guess everything, few are said to hold any.
+// ten, or guess, few are ever said to hold any.
 func TestSlipsAreNoMisconceptions(t *testing.T) {
-	const people = 1000
+	const people = 500
+	s := schoolOf(t)
 	for name, c := range map[string]struct {
 		learner
 		most float64 // share of people with at least one invented
 	}{
 		"knows all":       {learner{}, 0},
 		"slips at 5 %":    {learner{slips: 0.05}, 0.01},
-		"slips at 10 %":   {learner{slips: 0.1}, 0.03},
+		"slips at 10 %":   {learner{slips: 0.1}, 0.05},
 		"guesses a third": {learner{guess: 1.0 / 3}, 0},
-		"guesses all":     {learner{guess: 1}, 0.03},
+		"guesses all":     {learner{guess: 1}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			invented := 0
+			invented, atEnd := 0, 0
 			for seed := range uint64(people) {
-				if held := c.found(t, seed); len(held) > 0 {
-					invented++
-				}
+				ever, last := c.pass(s, seed)
+				invented += min(1, len(ever))
+				atEnd += min(1, len(last))
 			}
-			t.Logf("%d of %d people", invented, people)
+			t.Logf("of %d people %d were said to hold something some time, %d at the end", people, invented, atEnd)
 			if float64(invented) > c.most*people {
-				t.Errorf("%d of %d are said to hold something, more than %.0f %%", invented, people, 100*c.most)
+				t.Errorf("more than %.0f %%", 100*c.most)
 			}
 		})
 	}
 }
 
-// TestSlipsHideFew: of what is held by people who slip in one answer of ten,
-// nearly all is found, and nearly nothing else.
-func TestSlipsHideFew(t *testing.T) {
-	b, err := review.Builtin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ids := b.Beliefs()
-	planted, missed, invented := 0, 0, 0
-	for seed := range uint64(1000) {
+// TestSlipsHideNothing: what is held by people who slip in one answer of ten is
+// found, too.
+func TestSlipsHideNothing(t *testing.T) {
+	s := schoolOf(t)
+	ids := s.bank.Beliefs()
+	const people = 500
+	missed, invented := 0, 0
+	for seed := range uint64(people) {
 		id := ids[int(seed)%len(ids)]
-		planted++
-		got := (learner{holds: map[string]bool{id: true}, slips: 0.1}).found(t, seed)
-		if !slices.Contains(got, id) {
+		ever, _ := (learner{holds: map[string]bool{id: true}, slips: 0.1}).pass(s, seed)
+		if !ever[id] {
 			missed++
 		}
-		invented += len(slices.DeleteFunc(got, func(other string) bool { return other == id }))
+		delete(ever, id)
+		invented += min(1, len(ever))
 	}
-	t.Logf("%d planted, %d missed, %d invented", planted, missed, invented)
-	if missed > planted*15/100 || invented > planted*3/100 {
-		t.Errorf("of %d planted %d were missed, and %d invented", planted, missed, invented)
+	t.Logf("of %d people it was missed with %d; %d were said to hold something else", people, missed, invented)
+	if missed > people/100 || invented > people*5/100 {
+		t.Error("too many")
 	}
 }
