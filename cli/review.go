@@ -338,12 +338,12 @@ func (a *asker) placement(ctx context.Context, id string) error {
 	}
 	p := page{width: textWidth}
 	p.blank()
-	p.paragraph("", "", fmt.Sprintf("%d of %d right. %s", result.Right, result.Asked, verdict(result, l)))
+	p.paragraph("", "", fmt.Sprintf("%d of %d right. %s", result.Right, result.Asked, placed(result, l)))
 	fmt.Fprint(a.g.Out, p.String())
 	return nil
 }
 
-func verdict(result review.Placement, l *lessons.Lesson) string {
+func placed(result review.Placement, l *lessons.Lesson) string {
 	switch {
 	case result.Skip:
 		return fmt.Sprintf("You can skip lesson %d. It stays open, in case you want to play it.", l.Number)
