@@ -50,6 +50,10 @@ func (at Position) answered(in *input) bool {
 	return false
 }
 
+// Answered says whether the last run of the step's command, the request of a
+// challenge, ended well, and nothing that matters changed since.
+func (at Position) Answered(s *model.Snapshot) bool { return at.answered(at.input(s)) }
+
 // GuardState is a guard of a challenge, over a snapshot.
 type GuardState struct {
 	Holds bool

@@ -310,7 +310,7 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 }
 
 func (a *App) contents() *contents.Screen {
-	return contents.New(a.options.Lessons, a.progress, a.link.world)
+	return contents.New(a.options.Lessons, a.progress, a.wanted, a.link.world)
 }
 
 // save keeps progress on disk, one save at a time so that none overtakes another.

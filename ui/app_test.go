@@ -112,7 +112,7 @@ func toService(d *uitest.Driver) {
 		d.Press("right")
 	}
 	d.Show(uitest.World(append(uitest.ThreePods(), uitest.ClientPod())...)) // the step's start state
-	d.Press("b")
+	d.Press("2", "s")
 	d.Show(uitest.WithService())
 	d.Calm()
 }

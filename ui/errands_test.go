@@ -35,6 +35,7 @@ func TestARequestDoesNotHideTheEndOfACommand(t *testing.T) {
 		if d.Show(uitest.WithService()); key == "r" {
 			d.Show(fewEndpoints())
 		}
+		d.Predict()
 		d.Hold()
 		d.Press(key)
 		if _, why := d.Key("r"); why == "" {
@@ -61,7 +62,7 @@ func TestWhatAScreenAskedForEndsWithIt(t *testing.T) {
 	if got := d.Asked(ran); !slices.Equal(got, []string{"delete service web web-any --ignore-not-found"}) {
 		t.Fatalf("ran %q", got)
 	}
-	d.Press("l", "enter") // the first one
+	d.Press("l", "k", "enter") // the first one
 	d.Sees("1 ClusterIP", "kubectl apply -f web.yaml")
 	d.Press("enter")
 	d.Stopped() // no one released it
@@ -167,6 +168,7 @@ func TestAStartStateIsAskedForWheneverItIsLost(t *testing.T) {
 	d := uitest.Tour(t, 120, 40, ui.Options{})
 	given := d.ToStep("More Pods").Given.Commands
 	d.Show(uitest.WithService())
+	d.Predict()
 	d.Hold()
 	d.Press("enter")
 	d.Show(anew(fewEndpoints()))
@@ -189,6 +191,7 @@ func TestTheCommandShownIsTheOneThatRan(t *testing.T) {
 	d.Show(uitest.World(append(uitest.ThreePods(), uitest.ClientPod())...))
 	const command = "kubectl delete pod web-6d4b75cb6d-9kf4z" // by its name the first
 	d.Sees(command)
+	d.Predict()
 	d.Hold()
 	d.Press("enter")
 	d.Show(uitest.World(uitest.ThreePods()[0], uitest.ClientPod()))
@@ -236,11 +239,11 @@ func TestNoPredictionBehindTheDoctor(t *testing.T) {
 	d.ToStep("The Service")
 	d.Show(uitest.World(append(uitest.ThreePods(), uitest.ClientPod())...))
 	saved := len(d.Backend.Saved())
-	d.Press("d", "a")
+	d.Press("d", "1", "s")
 	if len(d.Backend.Saved()) != saved {
 		t.Error("a question out of sight was answered")
 	}
-	d.Press("d", "a")
+	d.Press("d", "1", "s")
 	if len(d.Backend.Saved()) == saved {
 		t.Error("the question in sight was not answered")
 	}

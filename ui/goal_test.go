@@ -19,6 +19,7 @@ func TestTheGoalOfAStep(t *testing.T) {
 	d.Press("r") // the step is to do again
 	d.Show(uitest.World(append(uitest.ThreePods(), uitest.ClientPod())...))
 	d.Calm()
+	d.Predict()
 	var asked model.Edit
 	d.Backend.SetPlan(func(before *model.Snapshot, edit model.Edit) (*model.Planned, error) {
 		asked = edit

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 
 	tea "charm.land/bubbletea/v2"
@@ -134,6 +135,9 @@ func (a *App) drawBanner(s *frame.Surface, text string) {
 func (a *App) lessonTitle(l *lesson.Screen) frame.Line {
 	t := a.theme
 	number, title, step, steps := l.Status()
+	if level := l.Challenge(); level > 0 {
+		return frame.Line{{Text: "Challenge: " + title + "  ", Style: t.Strong}, {Text: t.Level(level), Style: t.Muted}}
+	}
 	row := frame.Line{{Text: fmt.Sprintf("%d %s  ", number, title), Style: t.Strong}}
 	for i, done := range l.StepsDone() {
 		switch {
@@ -164,10 +168,7 @@ func (a *App) drawFooter(s *frame.Surface) {
 		if action.Quiet || action.Hidden || len(action.Keys) == 0 {
 			continue
 		}
-		key := a.theme.KeyName(action.Keys[0])
-		if action.ID == "answer" {
-			key = "a b c"
-		}
+		key := cmp.Or(action.Keycap, a.theme.KeyName(action.Keys[0]))
 		width := frame.Width(key) + 1 + frame.Width(action.Title)
 		if x+width >= end-1 {
 			continue

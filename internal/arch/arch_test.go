@@ -31,6 +31,7 @@ var may = map[string][]string{
 	"ui/shell":          {"ui/frame", "ui/theme", "lessons", "model"},
 	"ui/stage":          {"ui/frame", "ui/theme", "model"},
 	"ui/live":           {"ui/shell", "ui/frame", "ui/theme", "ui/stage", "lessons", "model"},
+	"ui/question":       {"ui/live", "ui/shell", "ui/frame", "ui/theme"},
 	"ui/list":           {},
 	"ui/prompt":         {"ui/frame", "ui/theme", "model"},
 	"ui/picker":         leaves,
@@ -66,7 +67,7 @@ var may = map[string][]string{
 var alone = map[string]bool{"cluster": true, "lab": true}
 
 // leaves is what screens share; screens never import screens.
-var leaves = []string{"ui/shell", "ui/frame", "ui/theme", "ui/layout", "ui/list", "ui/live", "lessons", "model"}
+var leaves = []string{"ui/shell", "ui/frame", "ui/theme", "ui/layout", "ui/list", "ui/live", "ui/question", "lessons", "model"}
 
 // foreign lists imports from outside the house that only some parts may have.
 var foreign = map[string][]string{

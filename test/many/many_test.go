@@ -179,18 +179,15 @@ func (p *person) learn(l *lessons.Lesson) error {
 		if err := p.await(true, at); err != nil {
 			return err
 		}
-		if step.Predict != nil {
-			if err := p.press("b"); err != nil {
-				return err
-			}
+		if err := p.do(step, at); err != nil {
+			return err
 		}
-		if !step.Reads() {
-			if err := p.await(true, at, "⏎ run "); err != nil {
-				return err
-			}
-			if err := p.step(enter, at, "Done."); err != nil {
-				return err
-			}
+		onward := "⏎ next"
+		if i == len(l.Steps)-1 {
+			onward = "⏎ finish"
+		}
+		if err := p.await(true, at, onward); err != nil {
+			return err
 		}
 		if err := p.press(enter); err != nil {
 			return err
@@ -296,6 +293,32 @@ func descriptors() int {
 		return -1
 	}
 	return len(entries)
+}
+
+// do does what a step asks for.
+func (p *person) do(step *lessons.Step, at string) error {
+	if step.Predict != nil {
+		if err := errors.Join(p.await(true, at, " predict"), p.step("1", at, "How sure are you?"), p.step("s", at, "⏎ ")); err != nil {
+			return err
+		}
+	}
+	if !step.Reads() {
+		if err := p.await(true, at, "⏎ run "); err != nil {
+			return err
+		}
+		if err := p.press(enter); err != nil {
+			return err
+		}
+	}
+	if step.ReadBack == nil {
+		return nil
+	}
+	if step.Predict != nil || step.Reads() {
+		if err := errors.Join(p.await(true, at, "⏎ go on"), p.press(enter)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(p.await(true, at, "Read back", " answer"), p.press("1"))
 }
 
 // TestManyDesks: all finish the first lesson on one lab, each in a namespace of

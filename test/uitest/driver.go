@@ -59,13 +59,16 @@ const (
 	aTick = time.Second
 )
 
-// Drive starts the app on a screen of w×h cells. The options may have a *Backend;
-// they need neither lessons nor a clock.
+// Drive starts the app on a screen of w×h cells. The options may have a *Backend
+// and lessons, else those of the tests; they need no clock.
 func Drive(t testing.TB, w, h int, options ui.Options) *Driver {
 	t.Helper()
-	list, err := lessons.Builtin()
-	if err != nil {
-		t.Fatal(err)
+	if options.Lessons == nil {
+		list, err := Lessons()
+		if err != nil {
+			t.Fatal(err)
+		}
+		options.Lessons = list
 	}
 	backend, ok := options.Backend.(*Backend)
 	if !ok {
@@ -73,7 +76,7 @@ func Drive(t testing.TB, w, h int, options ui.Options) *Driver {
 	}
 	backend.waiting, backend.holding = make(chan wait), make(chan struct{})
 	d := &Driver{Backend: backend, Timed: func(_ string, work func()) { work() }, t: t, now: Epoch, late: make(chan lateAnswer, 256)}
-	options.Backend, options.Lessons, options.Seed = backend, list, 1
+	options.Backend, options.Seed = backend, 1
 	options.Now = d.Now
 	options.Timer = func(after time.Duration, fire func(time.Time) tea.Msg) tea.Cmd {
 		if after < aFrame {
@@ -391,18 +394,11 @@ func (d *Driver) Lacks(texts ...string) {
 // Step is the step at which the open lesson stands.
 func (d *Driver) Step() *lessons.Step {
 	d.t.Helper()
-	lesson, ok := d.App.Screen().(interface {
-		Status() (number int, title string, step, steps int)
-	})
+	screen, ok := d.App.Screen().(interface{ Step() *lessons.Step })
 	if !ok {
 		d.giveUp("no lesson is open")
 	}
-	number, _, at, _ := lesson.Status()
-	list, err := lessons.Builtin()
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return list[number-1].Steps[at]
+	return screen.Step()
 }
 
 // ToStep goes on in the open lesson to the step of a title.
@@ -416,6 +412,17 @@ func (d *Driver) ToStep(title string) *lessons.Step {
 	}
 	d.giveUp("there is no step %q", title)
 	return nil
+}
+
+// Predict answers the prediction that is asked, by its first choice, if one is.
+func (d *Driver) Predict() {
+	d.t.Helper()
+	for _, a := range d.App.Screen().Actions() {
+		if a.Title == "predict" && slices.Contains(a.Keys, "1") {
+			d.Press("1", "s")
+			return
+		}
+	}
 }
 
 // Key gives the title of what a key does, and why it cannot be done.

@@ -18,7 +18,6 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/vt"
 
-	"svctour/lessons"
 	"svctour/ui"
 )
 
@@ -56,9 +55,12 @@ type Terminal struct {
 // Its timers go faster than in reality. What it reads from the clock, such as
 // how long a question has stood, goes on by Pass, and by some milliseconds a frame.
 func Start(backend *Backend, w, h int, wide bool, profile colorprofile.Profile, options ui.Options) (*Terminal, error) {
-	list, err := lessons.Builtin()
-	if err != nil {
-		return nil, err
+	if options.Lessons == nil {
+		list, err := Lessons()
+		if err != nil {
+			return nil, err
+		}
+		options.Lessons = list
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &Terminal{
@@ -67,7 +69,7 @@ func Start(backend *Backend, w, h int, wide bool, profile colorprofile.Profile, 
 	}
 	t.changed = sync.NewCond(&t.mu)
 	backend.parked = t.parks
-	options.Backend, options.Lessons, options.Seed = backend, list, 1
+	options.Backend, options.Seed = backend, 1
 	options.Now = func() time.Time {
 		t.mu.Lock()
 		defer t.mu.Unlock()

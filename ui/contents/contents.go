@@ -1,38 +1,67 @@
-// Package contents is the table of contents: the lessons and how far they are.
+// Package contents is the table of contents: the lessons and the challenges, and
+// how far each of them is.
 package contents
 
 import (
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"svctour/lessons"
 	"svctour/model"
-	"svctour/ui/frame"
 	"svctour/ui/list"
 	"svctour/ui/shell"
-	"svctour/ui/theme"
 )
 
-// Screen lists the lessons.
+// Screen lists the lessons, then the challenges.
 type Screen struct {
-	lessons  []*lessons.Lesson
+	lessons  []*lessons.Lesson // in the order in which they stand
 	progress map[string]lessons.Progress
 	world    *model.Snapshot
 	list     list.List
 }
 
-// New makes the screen; the cursor stands on the first unfinished lesson.
-func New(all []*lessons.Lesson, progress map[string]lessons.Progress, world *model.Snapshot) *Screen {
-	c := &Screen{lessons: all, progress: progress, world: world}
-	titles := make([]string, len(all))
-	for i, l := range all {
+// New makes the screen. The cursor stands where the person goes on: at the lesson
+// that was open last, unless it is finished, else at one that was begun, else at the
+// first that was not. last is the ID of the lesson that was open last; "" for none.
+func New(all []*lessons.Lesson, progress map[string]lessons.Progress, last string, world *model.Snapshot) *Screen {
+	c := &Screen{progress: progress, world: world, lessons: slices.Clone(all)}
+	slices.SortStableFunc(c.lessons, func(a, b *lessons.Lesson) int { return rank(a) - rank(b) })
+	titles := make([]string, len(c.lessons))
+	for i, l := range c.lessons {
 		titles[i] = l.Title + " " + l.Summary
 	}
 	c.list.Set(titles)
-	c.list.Go(slices.IndexFunc(all, func(l *lessons.Lesson) bool { return c.done(l) < len(l.Steps) }))
+	c.list.Go(c.goesOn(last))
 	return c
+}
+
+// rank puts the challenges behind the lessons.
+func rank(l *lessons.Lesson) int {
+	if challenge(l) {
+		return 1
+	}
+	return 0
+}
+
+// goesOn is the row at which the person goes on; -1 when everything is finished.
+func (c *Screen) goesOn(last string) int {
+	begun, fresh := -1, -1
+	for i, l := range c.lessons {
+		switch n := c.done(l); {
+		case n == len(l.Steps):
+			continue
+		case l.ID == last:
+			return i
+		case n > 0 && begun < 0:
+			begun = i
+		case n == 0 && fresh < 0:
+			fresh = i
+		}
+	}
+	if begun >= 0 {
+		return begun
+	}
+	return fresh
 }
 
 func (c *Screen) done(l *lessons.Lesson) int {
@@ -49,12 +78,24 @@ func (c *Screen) Actions() []shell.Action {
 		title = "go on"
 	}
 	return []shell.Action{
-		{ID: "open", Keys: []string{"enter"}, Title: title, Help: "open the lesson under the cursor"},
+		{ID: "open", Keys: []string{"enter"}, Title: title, Help: "open what is under the cursor"},
 		{ID: "up", Keys: []string{"up", "k"}, Title: "up", Help: "up (down: j)", Quiet: true},
 		{ID: "down", Keys: []string{"down", "j"}, Title: "down", Hidden: true},
+		{ID: "part", Keys: []string{"tab"}, Title: c.otherPart(), Help: "to the first lesson, or the first challenge", Hidden: c.otherPart() == ""},
 		{ID: "picker", Keys: []string{"esc"}, Title: "other cluster"},
 		{ID: "quit", Keys: []string{"q"}, Title: "quit"},
 	}
+}
+
+// otherPart is the part of the list that the cursor is not in; "" when there is none.
+func (c *Screen) otherPart() string {
+	here := challenge(c.lessons[c.list.Row()])
+	for _, l := range c.lessons {
+		if challenge(l) != here {
+			return strings.ToLower(heading(l))
+		}
+	}
+	return ""
 }
 
 // Do implements shell.Screen.
@@ -64,6 +105,9 @@ func (c *Screen) Do(id string, n int) shell.Intent {
 		c.list.Step(-1)
 	case "down":
 		c.list.Step(1)
+	case "part":
+		here := challenge(c.lessons[c.list.Row()])
+		c.list.Go(slices.IndexFunc(c.lessons, func(l *lessons.Lesson) bool { return challenge(l) != here }))
 	case "open":
 		return shell.Open{Lesson: c.lessons[c.list.Row()].ID}
 	case "picker":
@@ -89,78 +133,4 @@ func (c *Screen) Handle(msg any) shell.Intent {
 // Animating implements shell.Screen.
 func (c *Screen) Animating() bool { return false }
 
-// Draw implements shell.Screen.
-func (c *Screen) Draw(s *frame.Surface, t *theme.Theme) {
-	w, h := s.Size()
-	width := min(w-4, 96)
-	body := s.Sub(frame.Rect{X: (w - width) / 2, Y: 1, W: width, H: h - 2})
-	y := 0
-	if h >= 20 {
-		y = 1
-	}
-	body.Text(0, y, "Lessons", t.Title)
-	y += 2
-	for _, i := range c.list.Window((h - 4 - y) / 3) {
-		c.drawRow(body, t, i, c.lessons[i], y, width)
-		y += 3
-	}
-	if c.world != nil {
-		c.drawWorld(body, t, y, width)
-	}
-}
-
-func (c *Screen) drawRow(s *frame.Surface, t *theme.Theme, i int, l *lessons.Lesson, y, w int) {
-	style := frame.Style{}
-	if i == c.list.Row() {
-		style = t.Selected
-		s.Fill(frame.Rect{X: 0, Y: y, W: w, H: 1}, style)
-		s.Text(0, y, t.Glyph.Pointer, style.With(t.Key))
-	}
-	at := 2 + s.Text(2, y, fmt.Sprintf("%d  ", l.Number), style.With(t.Muted))
-	s.Text(at, y, l.Title, style.With(t.Strong))
-	done := c.done(l)
-	state := fmt.Sprintf("%d steps, about %d min", len(l.Steps), l.Minutes)
-	stateStyle := t.Muted
-	switch {
-	case done == len(l.Steps):
-		state, stateStyle = t.Glyph.Check+" done", t.Good
-	case done > 0:
-		state, stateStyle = fmt.Sprintf("%d of %d steps", done, len(l.Steps)), t.Accent
-	}
-	s.Right(w-1, y, state, style.With(stateStyle))
-	s.Line(5, y+1, w-5, frame.L(l.Summary, t.Muted))
-	s.Click(frame.Rect{X: 0, Y: y, W: w, H: 2}, "row", i)
-}
-
-func (c *Screen) drawWorld(s *frame.Surface, t *theme.Theme, y, w int) {
-	ready := 0
-	for _, n := range c.world.Nodes {
-		if n.Ready() {
-			ready++
-		}
-	}
-	text := fmt.Sprintf("This cluster: %d Services, %d Pods, %d of %d nodes ready", len(c.world.Services), len(c.world.Pods), ready, len(c.world.Nodes))
-	if len(c.world.Nodes) == 0 {
-		text = fmt.Sprintf("This cluster: %d Services, %d Pods", len(c.world.Services), len(c.world.Pods))
-	}
-	s.Line(0, y, w, frame.L(text, t.Muted))
-	for _, l := range frame.Wrap(frame.L(limits(c.world), t.Warn), w, 0) {
-		y++
-		s.Line(0, y, w, l)
-	}
-}
-
-// limits says what the picture lacks; "" when it lacks nothing.
-func limits(world *model.Snapshot) string {
-	var out []string
-	if ns := world.Cluster.Namespace; ns != "" {
-		out = append(out, fmt.Sprintf("Only namespace %q can be read.", ns))
-	}
-	if missing := slices.Sorted(maps.Keys(world.Sync.Missing)); len(missing) > 0 {
-		out = append(out, "You may not read "+strings.Join(missing, ", ")+": what depends on them stays unknown.")
-	}
-	if unwatched := world.Sync.Unwatched; len(unwatched) > 0 {
-		out = append(out, "You may not watch "+strings.Join(unwatched, ", ")+": they are listed again every few seconds.")
-	}
-	return strings.Join(out, " ")
-}
+func challenge(l *lessons.Lesson) bool { return l.Kind == lessons.KindChallenge }

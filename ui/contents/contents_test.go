@@ -1,7 +1,10 @@
 package contents
 
 import (
+	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -24,8 +27,42 @@ func some(n int) []*lessons.Lesson {
 	return out
 }
 
+// withChallenges are the lessons and n challenges, which come first.
+func withChallenges(all []*lessons.Lesson, n int) []*lessons.Lesson {
+	var out []*lessons.Lesson
+	for i := range n {
+		out = append(out, &lessons.Lesson{
+			ID: fmt.Sprintf("challenge-%d", i+1), Kind: lessons.KindChallenge, Number: i + 1, Title: fmt.Sprintf("Riddle %d", i+1), Summary: fmt.Sprintf("Symptom %d.", i+1),
+			Minutes: 10, Level: i%3 + 1, Steps: make([]*lessons.Step, 1),
+		})
+	}
+	return append(out, all...)
+}
+
 // upTo is the progress of a lesson of which some steps are done.
 func upTo(done int) lessons.Progress { return lessons.Progress{Done: make([]string, done)} }
+
+var update = flag.Bool("update", false, "rewrite the golden frames")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".txt")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got+"\n" != string(want) {
+		t.Errorf("%s (go test ./ui/contents -update rewrites it):\n%s\nwant:\n%s", name, got, want)
+	}
+}
 
 func drawn(c *Screen, w, h int) string {
 	s := frame.New(w, h)
@@ -64,7 +101,7 @@ func TestTheCursorStandsOnTheFirstUnfinishedLesson(t *testing.T) {
 		{map[string]lessons.Progress{"lesson-1": upTo(4), "lesson-2": upTo(1)}, "lesson-2", "go on"},
 		{map[string]lessons.Progress{"lesson-1": upTo(4), "lesson-2": upTo(4), "lesson-3": upTo(4)}, "lesson-1", "look again"},
 	} {
-		if got, title := opens(t, New(some(3), c.progress, nil)); got != c.want || title != c.title {
+		if got, title := opens(t, New(some(3), c.progress, "", nil)); got != c.want || title != c.title {
 			t.Errorf("with %v: %q (%s), want %q (%s)", c.progress, got, title, c.want, c.title)
 		}
 	}
@@ -72,7 +109,7 @@ func TestTheCursorStandsOnTheFirstUnfinishedLesson(t *testing.T) {
 
 func TestHowFarEachLessonIs(t *testing.T) {
 	// More steps may be done than there are: the lesson was longer once.
-	got := drawn(New(some(3), map[string]lessons.Progress{"lesson-1": upTo(7), "lesson-2": upTo(1)}, nil), 80, 24)
+	got := drawn(New(some(3), map[string]lessons.Progress{"lesson-1": upTo(7), "lesson-2": upTo(1)}, "", nil), 80, 24)
 	for title, state := range map[string]string{"Title 1": "✓ done", "Title 2": "1 of 4 steps", "Title 3": "4 steps, about 10 min"} {
 		if line := row(t, got, title); !strings.Contains(line, state) {
 			t.Errorf("%q lacks %q", line, state)
@@ -84,7 +121,7 @@ func TestHowFarEachLessonIs(t *testing.T) {
 }
 
 func TestMovingAndOpening(t *testing.T) {
-	c := New(some(3), nil, nil)
+	c := New(some(3), nil, "", nil)
 	c.Do("down", 0)
 	c.Do("down", 0)
 	if got, _ := opens(t, c); got != "lesson-3" {
@@ -106,7 +143,7 @@ func TestMovingAndOpening(t *testing.T) {
 
 func TestTheCursorIsInSight(t *testing.T) {
 	for _, size := range [][2]int{{40, 12}, {80, 24}, {200, 60}} {
-		c := New(some(30), nil, nil)
+		c := New(some(30), nil, "", nil)
 		for i := range 31 {
 			if got := drawn(c, size[0], size[1]); strings.Count(got, "▸") != 1 {
 				t.Fatalf("%v after %d steps:\n%s", size, i, got)
@@ -117,7 +154,7 @@ func TestTheCursorIsInSight(t *testing.T) {
 }
 
 func TestTheClusterBelowTheLessons(t *testing.T) {
-	c := New(some(1), nil, nil)
+	c := New(some(1), nil, "", nil)
 	if got := drawn(c, 80, 24); strings.Contains(got, "This cluster") {
 		t.Errorf("a cluster that was not read:\n%s", got)
 	}
@@ -138,6 +175,82 @@ func TestTheClusterBelowTheLessons(t *testing.T) {
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in %q", want, got)
+		}
+	}
+}
+
+// The lesson that was open last is where the person goes on, unless it is finished.
+func TestTheCursorGoesOnWhereThePersonWas(t *testing.T) {
+	progress := map[string]lessons.Progress{"lesson-1": upTo(4), "lesson-2": upTo(1), "lesson-4": upTo(2)}
+	for last, want := range map[string]string{"": "lesson-2", "lesson-4": "lesson-4", "lesson-5": "lesson-5", "lesson-1": "lesson-2", "challenge-2": "challenge-2", "gone": "lesson-2"} {
+		if got, _ := opens(t, New(withChallenges(some(8), 8), progress, last, nil)); got != want {
+			t.Errorf("after %q: %q, want %q", last, got, want)
+		}
+	}
+}
+
+// Lessons and challenges stand apart, and eight of each fit on a small screen.
+func TestLessonsAndChallenges(t *testing.T) {
+	progress := map[string]lessons.Progress{"lesson-1": upTo(4), "challenge-1": {Done: []string{"mend"}, Score: lessons.Score{Changes: 1, Looks: 3}}}
+	for _, size := range [][2]int{{80, 24}, {120, 40}, {200, 60}} {
+		c := New(withChallenges(some(8), 8), progress, "", nil)
+		got := drawn(c, size[0], size[1])
+		for i := range 8 {
+			row(t, got, fmt.Sprintf("Title %d", i+1))
+			row(t, got, fmt.Sprintf("Riddle %d", i+1))
+		}
+		if strings.Index(got, "Title 8") > strings.Index(got, "Challenges") || strings.Index(got, "Challenges") > strings.Index(got, "Riddle 1") {
+			t.Errorf("at %v they do not stand apart:\n%s", size, got)
+		}
+		row(t, got, "Summary 2.") // of the one under the cursor, at least
+		if line := row(t, got, "Riddle 1"); !strings.Contains(line, "✓ solved with 1 change, 3 looks  ●◌◌ easy") {
+			t.Errorf("a solved challenge is %q", line)
+		}
+		if line := row(t, got, "Riddle 3"); !strings.Contains(line, "●●● hard") {
+			t.Errorf("a challenge is %q", line)
+		}
+		golden(t, fmt.Sprintf("contents-%dx%d", size[0], size[1]), got)
+		c.Do("part", 0)
+		if got, _ := opens(t, c); got != "challenge-1" {
+			t.Errorf("the other part begins with %q", got)
+		}
+		c.Do("part", 0)
+		if got, _ := opens(t, c); got != "lesson-1" {
+			t.Errorf("the other part begins with %q", got)
+		}
+	}
+}
+
+// Where the list is longer than the screen, it says how much is above and below.
+func TestALongListScrolls(t *testing.T) {
+	c := New(withChallenges(some(30), 20), nil, "", nil)
+	for i := range 50 {
+		got := drawn(c, 80, 24)
+		if strings.Count(got, "▸") != 1 || (i > 20 || i < 10) && !strings.Contains(got, " more") {
+			t.Fatalf("after %d steps:\n%s", i, got)
+		}
+		if i == 0 && (strings.Contains(got, "↑") || !strings.Contains(got, "↓")) || i == 49 && (!strings.Contains(got, "↑") || strings.Contains(got, "↓")) {
+			t.Fatalf("after %d steps:\n%s", i, got)
+		}
+		c.Do("down", 0)
+	}
+}
+
+func TestNamesAreMadePrintable(t *testing.T) {
+	all := withChallenges(some(2), 2)
+	for _, l := range all {
+		l.Title, l.Summary = "\x1b]0;owned\x07"+l.Title, "\x1b[2J\u202e"+strings.Repeat("long ", 50)
+	}
+	for _, look := range []theme.Options{{NoColor: true}, {ASCII: true, NoColor: true}} {
+		for _, size := range [][2]int{{40, 12}, {80, 24}, {200, 60}} {
+			s := frame.New(size[0], size[1])
+			if look.ASCII {
+				s = frame.NewASCII(size[0], size[1])
+			}
+			New(all, nil, "", nil).Draw(s, theme.New(look))
+			if got := s.Render(); strings.Contains(got, "\x1b]") || strings.Contains(got, "\x1b[2J") || strings.Contains(got, "\u202e") {
+				t.Errorf("an escape at %v: %q", size, got)
+			}
 		}
 	}
 }

@@ -61,6 +61,21 @@ type Wants struct {
 	// Reading says that the story is in focus: where room is short it gets
 	// most of it, else the live pane does.
 	Reading bool
+	// Now is how many of the story's rows ask for attention: they stay in sight,
+	// whatever has to give way. Asking says that they ask a question, and that no
+	// command is due, Looking that the person looks at a live pane instead: then it
+	// gives way no more than it does to the story.
+	Now             int
+	Asking, Looking bool
+}
+
+// least is how few rows the story's box gets on a large screen, where the manifest
+// and the command need some others.
+func (w Wants) least(others, room int) int {
+	if w.Now == 0 {
+		return 8
+	}
+	return max(8, min(w.Story+2, room-others))
 }
 
 // ArrangeTour lays out the lesson screen.
@@ -74,14 +89,16 @@ func ArrangeTour(w, h int, wants Wants) Tour {
 			rows := max(4, min(wants.Command+2, body.H/3))
 			body.H -= rows
 			t.Command = frame.Rect{X: 0, Y: body.Y + body.H, W: w, H: rows}
-			rest := Share(body.H, []int{wants.Story + 2, fileRows(wants.File)}, []int{8, min(fileRows(wants.File), 6)})
+			file := min(fileRows(wants.File), 6)
+			rest := Share(body.H, []int{wants.Story + 2, fileRows(wants.File)}, []int{wants.least(file, body.H), file})
 			t.Story = frame.Rect{X: 0, Y: body.Y, W: left, H: rest[0]}
 			t.File = frame.Rect{X: 0, Y: body.Y + rest[0], W: left, H: rest[1]}
 			t.System = frame.Rect{X: left, Y: body.Y, W: w - left, H: body.H}
 			t.Panes = stack(t.System, wants.Panes, wants.Least)
 			return t
 		}
-		rows := Share(body.H, []int{wants.Story + 2, fileRows(wants.File), wants.Command + 2}, []int{8, min(fileRows(wants.File), 6), 5})
+		file, command := min(fileRows(wants.File), 6), min(wants.Command+2, 5)
+		rows := Share(body.H, []int{wants.Story + 2, fileRows(wants.File), wants.Command + 2}, []int{wants.least(file+command, body.H), file, 5})
 		t.Story = frame.Rect{X: 0, Y: body.Y, W: left, H: rows[0]}
 		t.File = frame.Rect{X: 0, Y: body.Y + rows[0], W: left, H: rows[1]}
 		t.Command = frame.Rect{X: 0, Y: body.Y + rows[0] + rows[1], W: left, H: rows[2]}
@@ -89,14 +106,23 @@ func ArrangeTour(w, h int, wants Wants) Tour {
 		t.Panes = stack(t.System, wants.Panes, wants.Least)
 	case Medium:
 		command := 3
+		if wants.Asking {
+			command = 1
+		}
 		room := body.H - command
 		most := max(8, room-7)
-		if !wants.Reading {
+		switch {
+		case wants.Reading && wants.Now > 0:
+			most = room - 3 // the live pane in one line
+		case !wants.Reading:
 			tab := room * 3 / 5
 			if len(wants.Panes) > 0 {
 				tab = max(7, min(tab, wants.Panes[0]+2))
 			}
 			most = room - tab
+			if wants.Now > 0 && !wants.Looking {
+				most = max(most, min(wants.Now+3, room-7))
+			}
 		}
 		story := min(wants.Story+2, most)
 		t.Story = frame.Rect{X: 0, Y: body.Y, W: w, H: story}

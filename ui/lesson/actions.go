@@ -2,29 +2,51 @@ package lesson
 
 import (
 	"fmt"
+	"slices"
 
 	"svctour/lessons"
 	"svctour/model"
 	"svctour/model/diagnose"
 	"svctour/ui/layout"
 	"svctour/ui/live"
+	"svctour/ui/question"
 	"svctour/ui/shell"
 )
 
-// Actions implements shell.Screen.
+// Actions implements shell.Screen. What is asked of the learner comes first; then
+// the footer has little else.
 func (l *Screen) Actions() []shell.Action {
-	step, done := l.play.Step(), l.play.Done(l.play.Index())
-	actions := []shell.Action{l.goAction(step, done)}
-	if l.asking() {
-		for i, choice := range l.facts.asked.Choices {
-			actions = append(actions, shell.Action{
-				ID: "answer", N: i, Keys: []string{string(rune('a' + i))}, Title: "predict", Help: "predict: " + choice, Quiet: i > 0,
-			})
+	actions := l.answerActions()
+	asked, taken := len(actions) > 0, map[string]bool{}
+	for _, a := range actions {
+		taken[a.Keys[0]] = true
+	}
+	for _, a := range slices.Concat(l.stepActions(), l.paneActions(), l.leaveActions()) {
+		a.Keys = slices.DeleteFunc(a.Keys, func(key string) bool { return taken[key] })
+		if asked && a.ID != "tab" && a.ID != "quit" && (a.ID != "go" || a.Why != "") {
+			a.Quiet = true
+		}
+		if len(a.Keys) > 0 {
+			actions = append(actions, a)
 		}
 	}
+	return actions
+}
+
+func (l *Screen) leaveActions() []shell.Action {
+	return []shell.Action{
+		{ID: "contents", Keys: leaveKeys(l.full), Title: "lessons", Help: "the list of lessons", Quiet: l.size.W < 100},
+		{ID: "quit", Keys: []string{"q"}, Title: "quit"},
+	}
+}
+
+// stepActions are what can be done about the step.
+func (l *Screen) stepActions() []shell.Action {
+	step := l.play.Step()
 	walk, predicted := l.live.SendAction(), l.live.WalkAction()
 	walk.ID, walk.Keys = "walk", []string{"space"}
 	predicted.ID, predicted.Keys = "predict walk", []string{"w"}
+	walk.Quiet = walk.Quiet || l.challenge() // it has a request of its own
 	stream := l.live.StreamAction()
 	stream.ID, stream.Keys = "stream", []string{"s"}
 	faster, slower := l.live.PaceActions()
@@ -34,38 +56,41 @@ func (l *Screen) Actions() []shell.Action {
 	if l.hints >= len(step.Hints) {
 		hint.Why, hint.Quiet = "there is no further hint", true
 	}
-	back := shell.Action{ID: "back", Keys: []string{"left", "backspace"}, Title: "back", Help: "look at the step before"}
+	one := len(l.play.Lesson().Steps) == 1
+	back := shell.Action{ID: "back", Keys: []string{"left", "backspace"}, Title: "back", Help: "look at the step before", Hidden: one}
 	if l.play.Index() == 0 {
 		back.Why, back.Quiet = "this is the first step", true
 	}
-	next := shell.Action{ID: "next", Keys: []string{"right"}, Title: "next step", Help: "go to the next step, done or not", Quiet: true}
-	if l.play.Index() == len(l.play.Lesson().Steps)-1 {
+	next := shell.Action{ID: "next", Keys: []string{"right"}, Title: "next step", Help: "go to the next step, done or not", Quiet: true, Hidden: one}
+	if l.atLast() {
 		next.Why = "this is the last step"
 	}
 	again := shell.Action{ID: "again", Keys: []string{"r"}, Title: "again", Help: "do this step again, from its start state"}
 	if l.running != "" {
 		again.Why = "a command is under way"
 	}
-	actions = append(actions, walk, predicted, stream, faster, slower, hint, back, next, again)
-	if l.class() == layout.Large {
-		actions = append(actions, shell.Action{ID: "tab", Keys: []string{"tab"}, Title: "next pane", Help: "focus the next pane (shift+tab: the one before)", Quiet: true})
-	} else {
-		actions = append(actions, shell.Action{ID: "tab", Keys: []string{"tab"}, Title: "next tab", Help: "next tab (shift+tab: the one before)"})
+	return []shell.Action{l.goAction(), l.solutionAction(), walk, predicted, stream, faster, slower, hint, back, next, again}
+}
+
+// paneActions are what can be done about the panes.
+func (l *Screen) paneActions() []shell.Action {
+	tab := shell.Action{ID: "tab", Keys: []string{"tab"}, Title: "next tab", Help: "next tab (shift+tab: the one before)"}
+	if l.large() {
+		tab.Title, tab.Help, tab.Quiet = "next pane", "focus the next pane (shift+tab: the one before)", true
 	}
-	actions = append(actions,
-		shell.Action{ID: "tab back", Keys: []string{"shift+tab"}, Title: "previous pane", Hidden: true},
-		shell.Action{ID: "up", Keys: []string{"up", "k"}, Title: "scroll up", Help: "scroll (also down, j, page up, page down)", Quiet: true},
-		shell.Action{ID: "down", Keys: []string{"down", "j"}, Title: "scroll down", Hidden: true},
-		shell.Action{ID: "page up", Keys: []string{"pgup"}, Title: "a page up", Hidden: true},
-		shell.Action{ID: "page down", Keys: []string{"pgdown"}, Title: "a page down", Hidden: true},
-		shell.Action{ID: "rules", Keys: []string{"x"}, Title: "rules", Help: "each rule as the node's tools print it", Quiet: l.size.W < 100},
-		shell.Action{ID: "full", Keys: fullKeys(l.full), Title: fullTitle(l.full), Help: "the stage on the whole screen, or the lesson again", Quiet: l.size.W < 120},
-		shell.Action{ID: "look", Keys: []string{"o"}, Title: "look again", Help: "read all rules of the node again", Quiet: true, Hidden: !l.watching()},
+	actions := []shell.Action{
+		tab,
+		{ID: "tab back", Keys: []string{"shift+tab"}, Title: "previous pane", Hidden: true},
+		{ID: "up", Keys: []string{"up", "k"}, Title: "scroll up", Help: "scroll (also down, j, page up, page down)", Quiet: true},
+		{ID: "down", Keys: []string{"down", "j"}, Title: "scroll down", Hidden: true},
+		{ID: "page up", Keys: []string{"pgup"}, Title: "a page up", Hidden: true},
+		{ID: "page down", Keys: []string{"pgdown"}, Title: "a page down", Hidden: true},
+		{ID: "rules", Keys: []string{"x"}, Title: "rules", Help: "each rule as the node's tools print it", Quiet: l.size.W < 100},
+		{ID: "full", Keys: fullKeys(l.full), Title: fullTitle(l.full), Help: "the stage on the whole screen, or the lesson again", Quiet: l.size.W < 120},
+		{ID: "look", Keys: []string{"o"}, Title: "look again", Help: "read all rules of the node again", Quiet: true, Hidden: !l.watching()},
 		l.goalAction(), l.doctorAction(), l.fixAction(),
-		shell.Action{ID: "undo", Keys: []string{"u"}, Title: "undo the fix", Help: "put back what stood there before the last fix", Hidden: !l.undo, Why: noUndo(l.undo)},
-		shell.Action{ID: "contents", Keys: leaveKeys(l.full), Title: "lessons", Help: "the list of lessons", Quiet: l.size.W < 100},
-		shell.Action{ID: "quit", Keys: []string{"q"}, Title: "quit"},
-	)
+		{ID: "undo", Keys: []string{"u"}, Title: "undo the fix", Help: "put back what stood there before the last fix", Hidden: !l.undo, Why: noUndo(l.undo)},
+	}
 	for p := storyPane; p < panes; p++ {
 		actions = append(actions, shell.Action{
 			ID: "pane", N: int(p), Keys: []string{fmt.Sprint(int(p) + 1)}, Title: paneTitles[p],
@@ -144,41 +169,6 @@ func (l *Screen) fix() *diagnose.Fix {
 	return &report.Findings[0].Fix
 }
 
-// goAction is what ⏎ does: the one thing that leads on.
-func (l *Screen) goAction(step *lessons.Step, done bool) shell.Action {
-	a := shell.Action{ID: "go", Keys: []string{"enter"}}
-	last := l.play.Index() == len(l.play.Lesson().Steps)-1
-	switch {
-	case l.stalled() && !step.Reads():
-		a.Title, a.Help = "prepare again", "bring the cluster to the start of this step once more"
-		if len(l.refused) > 0 {
-			a.Title = "try again"
-		}
-	case l.preparing || l.play.Preparing() && !step.Reads():
-		a.Title, a.Why = "preparing", "the cluster is being brought to the start of this step"
-	case (done || step.Reads()) && last:
-		a.Title, a.Help = "finish", "finish the lesson"
-	case done || step.Reads(): // a command may still wait for what no longer matters
-		a.Title, a.Help = "next", "go to the next step"
-	case l.running != "":
-		a.Title, a.Why = "running", "a command is under way"
-	case l.world == nil || !l.world.Sync.Synced:
-		a.Title, a.Why = "run", "the cluster has not been read yet"
-	default:
-		a.Title, a.Help = "run", "run the command shown"
-	}
-	return a
-}
-
-// asking says whether a prediction waits for its answer.
-func (l *Screen) asking() bool {
-	if l.facts.asked == nil || l.doctor || l.play.Done(l.play.Index()) {
-		return false // nothing is asked, or the question is not in sight
-	}
-	_, answered := l.play.Predicted(l.play.Index())
-	return !answered
-}
-
 // Do implements shell.Screen.
 func (l *Screen) Do(id string, n int) shell.Intent {
 	switch id {
@@ -233,16 +223,22 @@ func (l *Screen) Do(id string, n int) shell.Intent {
 		l.scroll[storyPane] = 0
 		l.lookAt(storyPane)
 		if l.doctor {
+			l.count(lessons.EffortLook)
 			return l.live.Diagnose()
 		}
 	case "fix":
 		if fix := l.fix(); fix != nil {
+			l.fixing = true
 			return shell.Fix{Fix: *fix}
 		}
 	case "undo":
+		l.fixing = true
 		return shell.Undo{}
+	case "solution":
+		l.solution = !l.solution
+		l.lookAt(storyPane)
 	case "contents":
-		return shell.Contents{}
+		return l.leave()
 	case "quit":
 		return shell.Quit{}
 	default:
@@ -262,6 +258,8 @@ func (l *Screen) goalAction() shell.Action {
 		a.Why, a.Quiet = "this step's command changes nothing that can be told before", true
 	case l.play.Preparing():
 		a.Why, a.Quiet = "the cluster is not at the start of this step yet", true
+	case l.turn() == predicting:
+		a.Why, a.Quiet = l.unasked(), true // it would tell the answer
 	}
 	return a
 }
@@ -328,12 +326,10 @@ func (l *Screen) doPane(id string, n int) shell.Intent {
 			l.lookAt(pane(n))
 		}
 		return nil
-	case "answer":
-		if !l.asking() {
-			return nil
-		}
-		l.play.Answer(l.facts.asked, n)
-		return shell.Save{Progress: l.play.Progress()}
+	case question.AnswerID:
+		return l.answer(n)
+	case question.ConfidenceID:
+		return l.confide(question.Confidence(n) == question.Sure)
 	}
 	return nil
 }
@@ -356,41 +352,4 @@ func (l *Screen) neighbour(step int) pane {
 		}
 	}
 	return l.focus
-}
-
-// forward does the one thing that leads on: run the step's command or, once
-// more, those of its start state, or go to the next step.
-func (l *Screen) forward() shell.Intent {
-	step, done := l.play.Step(), l.play.Done(l.play.Index())
-	if l.stalled() && !step.Reads() {
-		return l.prepare()
-	}
-	if !done && !step.Reads() {
-		switch {
-		case !l.facts.judged.Position.Looked(): // a moment after the step was come to
-			l.eager = true
-			return nil
-		case l.facts.commandErr != nil:
-			l.problem = l.facts.commandErr.Error()
-			return nil
-		case l.facts.command.Display == "":
-			return nil
-		}
-		return l.run([]lessons.Invocation{l.facts.command}, false)
-	}
-	if !done {
-		l.play.Ack()
-	}
-	save := shell.Save{Progress: l.play.Progress()}
-	if l.play.Index() == len(l.play.Lesson().Steps)-1 {
-		return shell.Intents{save, shell.Contents{}}
-	}
-	l.play.Next()
-	return shell.Intents{shell.Save{Progress: l.play.Progress()}, l.stepChanged()}
-}
-
-// again brings the cluster back to the start of the step.
-func (l *Screen) again() shell.Intent {
-	l.play.Again()
-	return shell.Intents{shell.Save{Progress: l.play.Progress()}, l.stepChanged()}
 }

@@ -1,8 +1,11 @@
 package lesson
 
 import (
+	"slices"
+
 	"svctour/lessons"
 	"svctour/model"
+	"svctour/model/router"
 	"svctour/ui/live"
 	"svctour/ui/shell"
 )
@@ -16,28 +19,93 @@ type facts struct {
 	commandErr error
 	given      []lessons.Invocation // of a step that waits for its start state
 	givenErr   error
-	missing    []string       // conditions of the start state
-	asked      *lessons.Asked // the step's question; nil when it asks none now
+	missing    []string // conditions of the start state
+	leftOut    string   // why the step cannot be done on this cluster; "" when it can
+	words      lessons.Texts
+
+	ask     *lessons.Asked // what is asked before the step is done; nil for nothing
+	back    *lessons.Asked // what is asked after it
+	backErr error
+	lacking []string // what the step's check waits for
+	guards  []lessons.GuardState
+	fresh   bool           // the request of a challenge was answered by the cluster as it is
+	course  *router.Course // of a step that is a walk along the path, when it was wanted
 }
 
-func factsOf(at lessons.Position, s *model.Snapshot) facts {
+// wanted is what a computation is to find out besides what every one does.
+type wanted struct {
+	needs   []lessons.Need // that the step has
+	request bool           // whether the request of a challenge was answered
+	course  bool
+	seed    uint64 // of the course
+}
+
+func factsOf(at lessons.Position, s *model.Snapshot, w wanted) facts {
 	f := facts{judged: at.Judge(s)}
 	now := f.judged.Position
-	f.show = now.Show(s)
+	f.show, f.words = now.Show(s), now.Texts(s)
+	if now.Step().Router != nil {
+		f.show.From, f.show.Target = now.Route(s)
+	}
+	if f.leftOut = unmet(w.needs, s); f.leftOut != "" {
+		return f
+	}
+	f.asks(now, s, w)
 	switch {
 	case now.Preparing():
 		f.given, f.givenErr = now.Given(s)
 		f.missing = now.Missing(s)
 	case !now.Done():
 		f.command, f.commandErr = now.Command(s)
-		asked, err := now.Ask(s)
-		f.asked = asked
-		if f.judged.Err == nil {
-			f.judged.Err = err
-		}
 	}
 	return f
 }
+
+// asks finds out what is asked of the learner, and what the step waits for.
+func (f *facts) asks(now lessons.Position, s *model.Snapshot, w wanted) {
+	var err error
+	note := func(problem error) {
+		if f.judged.Err == nil {
+			f.judged.Err = problem
+		}
+	}
+	f.ask, err = now.Ask(s)
+	note(err)
+	f.back, f.backErr = now.AskBack(s)
+	note(f.backErr)
+	f.lacking, f.guards = now.Lacking(s), now.Guards(s)
+	f.fresh = w.request && now.Answered(s)
+	if w.course && now.Step().Router != nil && !now.Preparing() && !now.Done() {
+		f.course, err = courseOf(now, s, w.seed)
+		note(err)
+	}
+}
+
+// unmet says why a step is left out on a cluster; "" when it is not.
+func unmet(needs []lessons.Need, s *model.Snapshot) string {
+	for _, need := range needs {
+		if met, why := need.Met(s); !met {
+			return "This step needs " + needed(need) + ", and " + why + "."
+		}
+	}
+	return ""
+}
+
+// needed is a need in words.
+func needed(n lessons.Need) string {
+	switch n.Kind {
+	case lessons.NeedLab:
+		return "the lab"
+	case lessons.NeedNodes:
+		return "at least " + model.Count(n.Count, "node")
+	case lessons.NeedMode:
+		return "kube-proxy's mode " + n.Name
+	}
+	return "the add-on " + n.Name
+}
+
+// leftOut says why the step cannot be done on this cluster; "" when it can.
+func (l *Screen) leftOut() string { return l.facts.leftOut }
 
 // result is what one computation gives.
 type result struct {
@@ -58,17 +126,18 @@ func (l *Screen) compute() shell.Intent {
 	if l.world == nil {
 		return nil
 	}
-	serial, ok := l.turn.Begin()
+	serial, ok := l.computing.Begin()
 	if !ok {
 		return nil
 	}
 	s, at, known, due := l.world, l.play.Position(), l.facts, l.due
 	work := l.live.Work()
+	want := wanted{slices.Concat(l.play.Lesson().Needs, l.play.Step().Needs), l.challenge(), l.route.course == nil, l.seed + l.route.walks}
 	l.due = false
 	return shell.Compute{Serial: serial, Work: func() any {
 		r := result{facts: known, judged: due}
 		if due {
-			r.facts = factsOf(at, s)
+			r.facts = factsOf(at, s, want)
 		}
 		show := r.facts.show
 		r.state = work(s, focusOf(at, show))
@@ -82,7 +151,7 @@ func focusOf(at lessons.Position, show lessons.Show) live.Focus {
 
 // computed takes the answer in. One of an earlier step says nothing of this one.
 func (l *Screen) computed(msg shell.Computed) shell.Intent {
-	more, ok := l.turn.End(msg.Serial)
+	more, ok := l.computing.End(msg.Serial)
 	r, isResult := msg.Value.(result)
 	if !ok || !isResult {
 		return nil
@@ -118,6 +187,10 @@ func (l *Screen) judged(r result, more *bool) (intents shell.Intents) {
 	}
 	l.facts, l.problem = r.facts, ""
 	l.live.Take(r.state)
+	if r.facts.course != nil {
+		l.route.begin(r.facts.course)
+		l.standing()
+	}
 	if err := r.facts.judged.Err; err != nil {
 		l.problem = err.Error()
 	}
@@ -141,7 +214,7 @@ func (l *Screen) judged(r result, more *bool) (intents shell.Intents) {
 		l.prepared = false // should the start state be wanted again
 	case l.stalled():
 		l.missing = r.facts.missing
-	case l.running == "":
+	case l.running == "" && l.facts.leftOut == "":
 		intents = append(intents, l.prepare())
 	}
 	if l.eager && !l.play.Done(l.play.Index()) && !l.play.Preparing() && l.running == "" {

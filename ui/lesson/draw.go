@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"svctour/lessons"
 	"svctour/ui/frame"
 	"svctour/ui/layout"
 	"svctour/ui/live"
@@ -25,12 +24,12 @@ func (l *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 	case layout.Large:
 		d.large(s)
 	case layout.Medium:
-		d.box(s, storyPane, d.tour.Story, d.storyTitle(), nil)
+		d.storyBox(s, d.tour.Story)
 		d.tabs(s)
 		d.command(s.Sub(d.tour.Command))
 	case layout.Small:
 		if l.focus == storyPane {
-			d.box(s, storyPane, d.tour.System, d.storyTitle(), nil)
+			d.storyBox(s, d.tour.System)
 		} else {
 			d.box(s, l.focus, d.tour.System, d.title(l.focus, paneTitles[l.focus]), d.evidence(l.focus))
 		}
@@ -45,6 +44,9 @@ type drawing struct {
 	view live.View
 	tour layout.Tour
 	rows [panes]frame.Rows // of the panes in sight
+	// notice is what asks for attention below the story, which has read rows.
+	notice notice
+	read   int
 }
 
 // arrange finds out where everything stands.
@@ -55,7 +57,7 @@ func (l *Screen) arrange(w, h int, t *theme.Theme) *drawing {
 	var wants layout.Wants
 	if widths.Class == layout.Large {
 		left := widths.Story.W - 4
-		d.rows[storyPane] = d.storyLines(left)
+		d.layStory(left, &wants)
 		commands, widest := d.commandLines(left)
 		d.rows[commandPane] = commands
 		if step := l.play.Step(); step.File != nil {
@@ -74,24 +76,33 @@ func (l *Screen) arrange(w, h int, t *theme.Theme) *drawing {
 			}
 			wants.Panes, wants.Least = append(wants.Panes, want), append(wants.Least, least)
 		}
-		wants.Story, wants.Command = d.rows[storyPane].Len(), commands.Len()
-		wants.Wide = widest > left
+		wants.Command, wants.Wide = commands.Len(), widest > left
 	} else {
 		tab := l.tab()
-		d.rows[storyPane] = d.storyLines(w - 4)
+		d.layStory(w-4, &wants)
 		wants.Panes = []int{stageRows}
 		if tab != stagePane {
 			d.rows[tab] = d.paneRows(tab, w-4)
 			wants.Panes = []int{d.rows[tab].Len()}
 		}
-		wants.Story, wants.Reading = d.rows[storyPane].Len(), l.focus == storyPane
+		wants.Reading = l.focus == storyPane
 	}
 	d.tour = layout.ArrangeTour(w, h, wants)
+	d.settle(d.boxRows(storyPane))
 	return d
 }
 
 // height is how many rows of a pane are in sight.
 func (d *drawing) height(p pane) int {
+	h := d.boxRows(p)
+	if p == storyPane {
+		h, _ = d.split(h)
+	}
+	return h
+}
+
+// boxRows is how many rows the box of a pane has.
+func (d *drawing) boxRows(p pane) int {
 	tour := &d.tour
 	_, live := p.livePane()
 	switch {
@@ -116,11 +127,12 @@ func (l *Screen) offset(p pane) int {
 	return live.Offset(l.scroll[p], d.rows[p].Len(), d.height(p))
 }
 
-// The rows that the stage needs at least, and that an open pane gets at most
-// without taking them from the stage.
+// The rows that the stage needs, those without which it is no picture, and those
+// that an open pane gets at most without taking them from the stage.
 const (
-	stageRows = 12
-	openRows  = 11
+	stageRows  = 12
+	leastStage = 5
+	openRows   = 11
 )
 
 // waiting is a pane that is not open, in one line.
@@ -164,7 +176,7 @@ func (l *Screen) tab() pane {
 
 func (d *drawing) large(s *frame.Surface) {
 	t, tour := d.t, &d.tour
-	d.box(s, storyPane, tour.Story, d.storyTitle(), nil)
+	d.storyBox(s, tour.Story)
 	if tour.File.H > 2 {
 		d.box(s, filePane, tour.File, d.title(filePane, d.play.Step().File.Name), nil)
 	}
@@ -203,6 +215,9 @@ func (d *drawing) tabs(s *frame.Surface) {
 			style = t.Title
 		}
 		label := fmt.Sprintf("%d %s", p+1, paneTitles[p])
+		if l.asking() { // the digits are for the answers
+			label = paneTitles[p]
+		}
 		if len(head) > 0 {
 			head = append(head, frame.Span{Text: "  ", Style: t.Border})
 			x += 2
@@ -212,11 +227,16 @@ func (d *drawing) tabs(s *frame.Surface) {
 		x += frame.Width(label)
 	}
 	box.Heading(0, head, d.evidence(l.tab()))
+	iw, ih := inner.Size()
+	if ih < leastStage && l.tab() == stagePane {
+		text := "The picture has no room beside the question: " + t.KeyName("tab") + " goes to it."
+		inner.Sub(frame.Rect{X: 1, Y: 0, W: iw - 2, H: ih}).Lines(frame.Wrap(frame.L(text, t.Muted), iw-2, 0), 0)
+		return
+	}
 	if l.tab() == stagePane {
 		d.stage(inner)
 		return
 	}
-	iw, ih := inner.Size()
 	live.Scrolled(inner.Sub(frame.Rect{X: 1, Y: 0, W: iw - 2, H: ih}), t, d.rows[l.tab()], l.scroll[l.tab()])
 }
 
@@ -303,47 +323,9 @@ func (d *drawing) paneRows(p pane, w int) frame.Rows {
 			return d.texts.Manifest(step.File.Content, step.File.Previous, d.t)
 		}
 		return frame.Lines{frame.L("This step has no manifest.", d.t.Muted)}
-	case commandPane:
-		rows, _ := d.commandLines(w)
-		return rows
 	}
-	return d.storyLines(w)
-}
-
-func (d *drawing) storyLines(w int) frame.Lines {
-	l, t := d.Screen, d.t
-	if l.doctor {
-		return d.doctorLines(w)
-	}
-	step, done := l.play.Step(), l.play.Done(l.play.Index())
-	var result frame.Lines
-	story := l.texts.Story(step.Story, t, w)
-	if asked := l.prediction(); asked != nil {
-		if l.class() == layout.Large {
-			story = append(story, nil)
-		}
-		story = append(story, d.predictionLines(asked, w)...)
-	}
-	for i := 0; i < l.hints && i < len(step.Hints); i++ {
-		hint := l.texts.Story(fmt.Sprintf("**Hint %d.** %s", i+1, step.Hints[i]), t, w)
-		story = append(append(story, nil), hint...)
-	}
-	if done && !step.Reads() {
-		result = append(result, frame.Line{{Text: t.Glyph.Check + " Done. ", Style: t.Good.With(t.Strong)}, {Text: l.doneBy(), Style: t.Muted}})
-		if step.After != "" {
-			result = append(result, l.texts.Story(step.After, t, w)...)
-		}
-	}
-	if l.problem != "" {
-		result = append(result, frame.Wrap(frame.L(l.problem, t.Bad), w, 0)...)
-	}
-	if len(result) == 0 {
-		return story
-	}
-	if l.class() == layout.Large {
-		return append(append(story, nil), result...)
-	}
-	return append(append(result, nil), story...) // what is new comes first where room is short
+	rows, _ := d.commandLines(w)
+	return rows
 }
 
 func (d *drawing) doctorLines(w int) frame.Lines {
@@ -356,63 +338,14 @@ func (d *drawing) doctorLines(w int) frame.Lines {
 	return frame.Wrap(frame.L("This step is not about a Service.", d.t.Muted), w, 0)
 }
 
-func (l *Screen) doneBy() string {
-	if l.play.Step().Checked() {
-		return "The cluster shows it."
-	}
-	return ""
-}
-
-// prediction is the step's question, as it was asked or is asked now; nil when
-// there is none.
-func (l *Screen) prediction() *lessons.Asked {
-	if answer, ok := l.play.Predicted(l.play.Index()); ok {
-		return answer.Asked
-	}
-	if l.play.Done(l.play.Index()) {
-		return nil
-	}
-	return l.facts.asked
-}
-
-func (d *drawing) predictionLines(asked *lessons.Asked, w int) frame.Lines {
-	l, t := d.Screen, d.t
-	lines := l.texts.Story("**?** "+asked.Question, t, w)
-	answer, answered := l.play.Predicted(l.play.Index())
-	reveal := l.play.Revealed(l.play.Index())
-	for i, choice := range asked.Choices {
-		style, mark := t.Text, "  "
-		switch {
-		case reveal && i == asked.Right:
-			style, mark = t.Good, t.Glyph.Check+" "
-		case reveal && i == answer.Choice:
-			style, mark = t.Bad, t.Glyph.Cross+" "
-		case answered && i == answer.Choice:
-			style, mark = t.Accent, t.Glyph.Pointer+" "
-		}
-		prefix := frame.Line{{Text: mark, Style: style}, {Text: string(rune('a'+i)) + " ", Style: t.Key}}
-		for k, row := range l.texts.Styled(choice, t, style, w-4) {
-			if k > 0 {
-				prefix = frame.L("    ", style)
-			}
-			lines = append(lines, append(prefix, row...))
-		}
-	}
-	if reveal {
-		if help := asked.Help[answer.Choice]; !answer.Right && help != "" {
-			lines = append(lines, l.texts.Story(help, t, w)...)
-		}
-		lines = append(lines, l.texts.Story(asked.Why, t, w)...)
-	}
-	return lines
-}
-
 // commandLines is the command as a person types it, and what it replied; widest
 // is how many columns its widest line has.
 func (d *drawing) commandLines(w int) (rows frame.Rows, widest int) {
 	l, t := d.Screen, d.t
 	var lines frame.Lines
 	switch command := l.commandText(); {
+	case l.leaving:
+		lines = frame.Lines{{{Text: t.Glyph.Pending + " undoing: ", Style: t.Muted}, {Text: l.running, Style: t.Muted}}}
 	case l.preparing:
 		lines = frame.Lines{{{Text: t.Glyph.Pending + " preparing: ", Style: t.Muted}, {Text: l.running, Style: t.Muted}}}
 	case l.stalled():
@@ -421,10 +354,12 @@ func (d *drawing) commandLines(w int) (rows frame.Rows, widest int) {
 		row := frame.Line{{Text: "$ ", Style: t.Muted}, {Text: command, Style: t.Code}}
 		if l.running != "" {
 			row = append(row, frame.Span{Text: " " + t.Glyph.Pending, Style: t.Accent})
-		} else if !l.play.Done(l.play.Index()) && !l.play.Preparing() && len(l.replies) == 0 {
+		} else if !l.play.Done(l.play.Index()) && !l.play.Preparing() && len(l.replies) == 0 && !l.asking() {
 			row = append(row, frame.Span{Text: " " + t.Glyph.Enter, Style: t.Key})
 		}
 		lines = frame.Wrap(row, w, 4)
+	case l.asking():
+		lines = frame.Lines{frame.L("Nothing to run: answer the question.", t.Muted)}
 	default:
 		lines = frame.Lines{frame.L("Nothing to run here: read, look, go on.", t.Muted)}
 	}

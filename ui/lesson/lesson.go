@@ -56,14 +56,16 @@ type Screen struct {
 	theme *theme.Theme // by which rows are counted when keys scroll
 
 	namespace string
+	seed      uint64
 	world     *model.Snapshot // the newest; what is drawn may be a little older
-	turn      shell.Turn      // of computing
+	computing shell.Turn      // of what is drawn
 	due       bool            // the next computation has to judge the step
 	facts     facts           // of the step, as they were computed last
 
 	size    shell.Size
 	focus   pane
 	lastTab pane       // the live pane that was in focus last
+	looking bool       // the learner went to a live pane
 	arrived bool       // the step was come to, and nothing was computed for it yet
 	scroll  [panes]int // as asked for; drawing bounds it by what there is
 	hints   int        // how many hints are shown
@@ -78,6 +80,16 @@ type Screen struct {
 	replies   []model.Reply
 	problem   string // a check that could not be evaluated, a command that could not be made
 
+	pick      int    // the prediction's choice, until it is known how sure the learner is; -1: none
+	tried     []int  // wrong answers to the question that solves a challenge
+	told      bool   // what the prediction came to was read
+	attempted bool   // something was done about the step
+	route     route  // of a step that is a walk along the path
+	end       string // how the walked route ended
+	solution  bool   // of a solved challenge, is shown
+	fixing    bool   // a fix is being made, or taken back
+	leaving   bool   // what steps changed outside of the namespace is being undone
+
 	doctor bool       // the diagnosis stands where the story does
 	full   bool       // the stage takes the whole screen
 	goal   shell.Turn // of thinking the step's command through
@@ -89,8 +101,10 @@ func New(play *lessons.Play, namespace string, size shell.Size, seed uint64, t *
 	return &Screen{
 		play:      play,
 		namespace: namespace,
+		seed:      seed,
 		size:      size,
 		theme:     t,
+		pick:      -1,
 		lastTab:   stagePane,
 		live:      live.New(namespace, seed),
 		texts:     live.NewTexts(),
@@ -121,6 +135,10 @@ func (l *Screen) Handle(msg any) shell.Intent {
 		return l.heard(msg)
 	case shell.Fixed:
 		l.undo = msg.Undo
+		if l.fixing {
+			l.fixing, l.attempted = false, true
+			l.count(lessons.EffortChange)
+		}
 	default:
 		if l.live.Handle(msg) {
 			return l.compute()
@@ -147,12 +165,11 @@ func (l *Screen) stalled() bool { return l.prepared && l.running == "" && l.play
 
 // stepDone makes room for what the step has to say now.
 func (l *Screen) stepDone() {
-	if l.class() == layout.Large {
-		l.scroll[storyPane] = bottom // where the result stands
-		return
-	}
 	l.scroll[storyPane] = 0
-	l.lookAt(l.telling())
+	if l.class() != layout.Large {
+		l.lookAt(l.telling())
+		l.looking = false // it is not what the learner asked for
+	}
 }
 
 // run asks for commands to be run.
@@ -161,7 +178,7 @@ func (l *Screen) run(invocations []lessons.Invocation, preparing bool) shell.Int
 	l.running = invocations[0].Display
 	l.refused, l.replies = nil, nil
 	if !preparing {
-		l.ran = l.running
+		l.ran, l.attempted = l.running, true
 	}
 	return shell.Run{Quiet: preparing, Invokes: invocations}
 }
@@ -169,12 +186,15 @@ func (l *Screen) run(invocations []lessons.Invocation, preparing bool) shell.Int
 func (l *Screen) heard(msg shell.Heard) shell.Intent {
 	if msg.Last {
 		l.running, l.preparing = "", false
+		if l.leaving {
+			return shell.Contents{}
+		}
 	}
 	l.scroll[commandPane] = 0
 	switch {
 	case !msg.Quiet:
 		l.replies = append(l.replies, msg.Reply)
-		return l.Overheard(msg.Reply)
+		return l.listen(msg.Reply)
 	case msg.Reply.Exit != 0:
 		l.refused = append(l.refused, msg.Reply)
 	}
@@ -190,6 +210,13 @@ func (l *Screen) Typed(line string) (lessons.Invocation, error) { return l.play.
 // Overheard implements shell.Typist: a step may be done by any command that
 // does what it asks for.
 func (l *Screen) Overheard(reply model.Reply) shell.Intent {
+	l.countTyped(&reply)
+	return l.listen(reply)
+}
+
+// listen takes in what a command of the learner's printed.
+func (l *Screen) listen(reply model.Reply) shell.Intent {
+	l.attempted = true
 	if l.play.Heard(reply) {
 		l.stepDone()
 		return shell.Intents{shell.Save{Progress: l.play.Progress()}, l.look()}
@@ -205,11 +232,13 @@ func (l *Screen) stepChanged() shell.Intent {
 	l.refused, l.missing = nil, nil
 	l.problem = ""
 	l.ran, l.replies = "", nil
+	l.pick, l.tried, l.told, l.attempted = -1, nil, false, false
+	l.route, l.end, l.solution, l.fixing = route{walks: l.route.walks}, "", false, false
 	l.doctor = false
 	l.scroll = [panes]int{}
 	l.live.Forget()
 	l.facts = facts{}
-	l.focus = storyPane
+	l.focus, l.looking = storyPane, false
 	l.arrived = true
 	return shell.Intents{shell.Stop{}, l.look()}
 }
@@ -242,7 +271,7 @@ func (l *Screen) open(p pane) bool { return p == stagePane || p == l.focus || l.
 
 // lookAt moves the focus to a pane.
 func (l *Screen) lookAt(p pane) {
-	l.focus = p
+	l.focus, l.looking = p, p != storyPane
 	if p != storyPane {
 		l.lastTab = p
 	}
@@ -277,6 +306,9 @@ func (l *Screen) Status() (number int, title string, step, steps int) {
 	lesson := l.play.Lesson()
 	return lesson.Number, lesson.Title, l.play.Index(), len(lesson.Steps)
 }
+
+// Step is the step that the lesson stands at.
+func (l *Screen) Step() *lessons.Step { return l.play.Step() }
 
 // StepsDone says for each step whether it is done.
 func (l *Screen) StepsDone() []bool {

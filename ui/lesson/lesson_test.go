@@ -2,6 +2,7 @@ package lesson
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -35,7 +36,7 @@ func cluster(n int) *model.Snapshot {
 // first is the first lesson at its first step, on a screen of w×h cells.
 func first(t testing.TB, w, h int) *Screen {
 	t.Helper()
-	list, err := lessons.Builtin()
+	list, err := lessons.Load(os.DirFS("../../test/uitest/testdata/lessons"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -219,14 +219,14 @@ func (p *Panes) Chains() []path.ChainID {
 
 // Animating says whether anything moves.
 func (p *Panes) Animating() bool {
-	return p.walk != nil && !p.Still || p.request.waiting || p.state != nil && p.state.Changes.Busy(p.tick)
+	return p.walk != nil && !p.Still && !p.walk.Held || p.request.waiting || p.state != nil && p.state.Changes.Busy(p.tick)
 }
 
 // step is one step of animation.
 func (p *Panes) step() {
 	p.tick++
 	walk := p.walk
-	if walk == nil || p.Still {
+	if walk == nil || p.Still || walk.Held {
 		return
 	}
 	if walk.Step >= stage.Steps(walk.way(p.state)) {

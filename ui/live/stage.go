@@ -162,6 +162,7 @@ type Walk struct {
 	Outcome int  // index into Trace.Outcomes
 	Step    int  // how many steps of animation are behind it
 	Proven  bool // an answer came this way
+	Held    bool // it stays where it is
 }
 
 func (w Walk) way(v *State) scene.Way { return v.Scene.Way(w.Outcome, w.Proven) }

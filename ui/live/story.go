@@ -27,6 +27,17 @@ func Story(markdown string, t *theme.Theme, w int) []frame.Line {
 	return s.lines
 }
 
+// Plain is Markdown as one line of text.
+func Plain(markdown string) string {
+	var out []string
+	for _, line := range Story(markdown, &theme.Theme{}, 1<<20) {
+		if text := line.Plain(); text != "" {
+			out = append(out, text)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
 // Texts lays out what is only read. A text is parsed and laid out once for a
 // width, a theme and a style. It may be used by several goroutines.
 type Texts struct {

@@ -19,11 +19,14 @@ import (
 // Action is something the person can do on a screen. Keys, footer, help and
 // mouse all come from the same list.
 type Action struct {
-	ID    string
-	N     int      // which of several with this ID: a row, a pane, an answer
-	Keys  []string // as bubbletea names them: "enter", "q", "shift+tab"
-	Title string   // two or three words, for the footer
-	Help  string   // a sentence for the list of keys; Title when empty
+	ID   string
+	N    int      // which of several with this ID: a row, a pane, an answer
+	Keys []string // as bubbletea names them: "enter", "q", "shift+tab"
+	// Keycap is how the footer writes the keys, where several actions share a place
+	// there: "1-3". The first of Keys when empty.
+	Keycap string
+	Title  string // two or three words, for the footer
+	Help   string // a sentence for the list of keys; Title when empty
 	// Why is the reason it cannot be done now; "" when it can.
 	Why string
 	// Quiet actions are listed in the help but not in the footer, hidden ones

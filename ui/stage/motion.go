@@ -66,6 +66,19 @@ func At(w scene.Way, step int) Moment {
 	return Moment{Way: w, Leg: max(0, len(w.Legs)-1), Part: 1, Over: true}
 }
 
+// Reach is how many steps it takes until a packet begins leg i of a way, or where
+// it is translated comes to one of that leg's rules.
+func Reach(w scene.Way, i, rule int) int {
+	n := 0
+	for k := range w.Legs[:i] {
+		n += legSteps(&w.Legs[k])
+	}
+	if rules := len(w.Legs[i].Rules); w.Legs[i].Kind == scene.Translate && rules > 0 {
+		n += (min(rule, rules-1)*legSteps(&w.Legs[i]) + rules - 1) / rules
+	}
+	return n
+}
+
 // Rest is the last moment of a way: the packet has come to its end.
 func Rest(w scene.Way) Moment { return At(w, Steps(w)) }
 

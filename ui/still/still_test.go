@@ -11,7 +11,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"svctour/lessons"
 	"svctour/model"
 	"svctour/test/uitest"
 	"svctour/ui/shell"
@@ -25,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // backend on which no node can be looked at.
 func sixth(t *testing.T) (*uitest.Backend, still.Options) {
 	t.Helper()
-	list, err := lessons.Builtin()
+	list, err := uitest.Lessons()
 	if err != nil {
 		t.Fatal(err)
 	}

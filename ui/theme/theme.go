@@ -4,6 +4,7 @@ package theme
 
 import (
 	"image/color"
+	"strings"
 
 	"charm.land/lipgloss/v2"
 
@@ -148,6 +149,12 @@ func (t *Theme) KeyName(key string) string {
 		return "⇧tab"
 	}
 	return key
+}
+
+// Level writes a level from 1 to 3 as dots.
+func (t *Theme) Level(level int) string {
+	level = min(max(level, 0), 3)
+	return strings.Repeat(t.Glyph.Ready, level) + strings.Repeat(t.Glyph.NotReady, 3-level)
 }
 
 // Evidence is the style of an evidence word.
