@@ -131,7 +131,7 @@ func (l *Screen) offset(p pane) int {
 // that an open pane gets at most without taking them from the stage.
 const (
 	stageRows  = 12
-	leastStage = 5
+	leastStage = 7
 	openRows   = 11
 )
 

@@ -36,6 +36,9 @@ type Panes struct {
 	// Goal is how the cluster would be after what is to be done; nil while that is
 	// not shown.
 	Goal *State
+	// Veiled leaves out of the picture, the path and the look-up what tells where a
+	// packet goes: who walks along with it is to say that.
+	Veiled bool
 
 	namespace string
 	state     *State // nil until the first was computed
@@ -66,7 +69,7 @@ func (p *Panes) State() *State { return p.state }
 
 // View is what there is to draw now; ok is false before a first state.
 func (p *Panes) View() (v View, ok bool) {
-	return View{State: p.state, Tick: p.tick, Walk: p.walk, Rules: p.Rules, Request: p.request, Stream: p.stream, Goal: p.Goal}, p.state != nil
+	return View{State: p.state, Tick: p.tick, Walk: p.walk, Rules: p.Rules, Request: p.request, Stream: p.stream, Goal: p.Goal, Veiled: p.Veiled}, p.state != nil
 }
 
 // Work gives the function that computes the next state: everything that Compute
@@ -138,7 +141,7 @@ func (p *Panes) Take(next *State) {
 // request, the stream, and what the node was seen to hold.
 func (p *Panes) Forget() {
 	p.setStream(Stream{Rate: p.stream.Rate})
-	p.walk, p.request, p.reply, p.looks, p.forget, p.Goal = nil, Request{}, nil, nil, true, nil
+	p.walk, p.request, p.reply, p.looks, p.forget, p.Goal, p.Veiled = nil, Request{}, nil, nil, true, nil, false
 }
 
 // Handle takes in news, and says whether there is a state to compute.
@@ -277,6 +280,9 @@ func (p *Panes) startWalk() bool {
 
 // Rows gives what stands in a pane of w columns; the stage is drawn by DrawStage.
 func (v View) Rows(p Pane, t *theme.Theme, w int) frame.Rows {
+	if v.veils(p) {
+		return note(t, veil, w)
+	}
 	switch p {
 	case Endpoints:
 		return v.endpointRows(t, w)
@@ -285,6 +291,12 @@ func (v View) Rows(p Pane, t *theme.Theme, w int) frame.Rows {
 	}
 	return frame.Stack(v.Request.rows(t, w), v.meterRows(t, w), v.pathRows(t, w))
 }
+
+// veil stands for what is left out.
+const veil = "This tells the answers: it is shown once the packet has gone its way."
+
+// veils says whether a pane is left out.
+func (v View) veils(p Pane) bool { return v.Veiled && (p == DNS || p == Path) }
 
 // Draw draws a pane at a scroll position, which it bounds by what there is.
 func (v View) Draw(s *frame.Surface, t *theme.Theme, p Pane, scroll int) {

@@ -88,7 +88,7 @@ func (v View) DrawStage(s *frame.Surface, t *theme.Theme) {
 			s.Line(2, h+i, w-4, l)
 		}
 	}
-	show := stage.Show{Mark: func(uid string) (string, frame.Style, bool) {
+	show := stage.Show{Veiled: v.Veiled, Mark: func(uid string) (string, frame.Style, bool) {
 		_, ok := v.Changes.at(uid, v.Tick)
 		return v.sign(uid), v.marked(t, uid, frame.Style{}), ok
 	}}
@@ -203,6 +203,9 @@ func (w Walk) hop(v *State) int {
 func (v View) Summary(p Pane, t *theme.Theme) frame.Line {
 	if v.State == nil {
 		return nil
+	}
+	if v.veils(p) {
+		return frame.L("shown once the packet has gone its way", t.Muted)
 	}
 	switch p {
 	case Endpoints:

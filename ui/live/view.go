@@ -15,6 +15,7 @@ type View struct {
 	Request Request
 	Stream  Stream // its count is the State's Meter
 	Goal    *State // how it would be; nil while it is not shown
+	Veiled  bool   // what tells where a packet goes is left out
 }
 
 // line joins spans, for readability at the call.

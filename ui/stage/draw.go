@@ -17,6 +17,8 @@ type Show struct {
 	Mark func(uid string) (sign string, over frame.Style, ok bool)
 	// Meter gives what a stream of requests has brought to a Pod, by its key.
 	Meter func(key string) (Meter, bool)
+	// Veiled leaves out what tells where the packet goes from where it stands.
+	Veiled bool
 }
 
 // Meter is a Pod's part of a stream of requests.
@@ -48,7 +50,9 @@ func (p *Picture) Draw(s *frame.Surface, t *theme.Theme, show Show) {
 	}
 	d.wires()
 	for i := range p.texts {
-		d.text(&p.texts[i])
+		if t := &p.texts[i]; !show.Veiled || t.line == nil && t.kind != sentTag && t.kind != hereTag {
+			d.text(t)
+		}
 	}
 	d.packet()
 }
@@ -64,7 +68,7 @@ type drawing struct {
 func (d *drawing) style(r role) frame.Style {
 	t := d.t
 	switch r {
-	case muted:
+	case muted, place:
 		return t.Muted
 	case strong:
 		return t.Strong
@@ -149,6 +153,9 @@ func (d *drawing) band(b *band) {
 	}
 	x := b.at
 	for _, s := range b.label {
+		if s.role == place && d.show.Veiled {
+			continue
+		}
 		over, _ := d.marked(b.uid, d.style(s.role))
 		x += d.s.Text(x, b.y, s.text, over)
 	}
@@ -346,7 +353,9 @@ func bar(share float64, w int) string {
 // packet draws the packet itself, and where a way ends without an answer.
 func (d *drawing) packet() {
 	for _, e := range d.Picture.ends {
-		d.s.Text(e.x, e.y, d.t.Glyph.Cross, d.t.Bad)
+		if !d.show.Veiled {
+			d.s.Text(e.x, e.y, d.t.Glyph.Cross, d.t.Bad)
+		}
 	}
 	m := d.show.Packet
 	if m == nil {

@@ -38,6 +38,7 @@ const (
 	observed
 	unknown
 	planned
+	place // where an address is
 )
 
 type point struct{ x, y int }

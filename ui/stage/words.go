@@ -223,7 +223,7 @@ func bandLabel(b *scene.Band, w int) []span {
 	if b.Selector != "" {
 		selector = span{"· wants " + b.Selector + " ", accent}
 	}
-	where := span{"· " + b.Where + " ", muted}
+	where := span{"· " + b.Where + " ", place}
 	var traits []span
 	for _, t := range b.Traits {
 		traits = append(traits, span{"· " + t + " ", warn})
