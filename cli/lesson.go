@@ -1,20 +1,16 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"svctour/cluster"
-	"svctour/cluster/kubectl"
-	"svctour/desk"
 	"svctour/lessons"
-	"svctour/model"
 )
 
 // autoNamespace is where lessons are proved, so that no one's tour is disturbed.
@@ -26,6 +22,8 @@ type lessonFlags struct {
 	yes     bool
 	step    int
 	timeout time.Duration
+	here    bool
+	values  map[string]string // of the lesson's variables
 }
 
 func newLesson(g *globals) *cobra.Command {
@@ -37,7 +35,9 @@ func newLesson(g *globals) *cobra.Command {
 			"at its step's start and after every listed mistake, and the step's command must make it true. The exit code\n" +
 			"is 1 when it is not so. DIR, written with a slash, is a folder with a lesson.md of your own, for --auto.\n" +
 			"It is played in namespace " + autoNamespace + ", or the one of -n; `svctour clean` removes what was made.\n" +
-			"On a cluster that is not the lab it asks first.",
+			"On a cluster that is not the lab it asks first.\n" +
+			"What a step needs and the lab does not have is brought about: an add-on there, another number of nodes or\n" +
+			"another mode of kube-proxy in a lab of its own. Elsewhere, and with --here, such steps are left out by name.",
 		Args: oneLesson,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, err := lessonOf(args[0])
@@ -46,11 +46,14 @@ func newLesson(g *globals) *cobra.Command {
 			}
 			switch {
 			case flags.auto:
+				if l, err = withValues(l, flags.values); err != nil {
+					return err
+				}
 				return runLessonAuto(cmd.Context(), g, l, flags)
 			case isPath(args[0]):
 				return usageError(errors.New("a lesson from a folder can only be played with --auto"))
-			case cmd.Flags().Changed("step") || cmd.Flags().Changed("timeout") || flags.yes:
-				return usageError(errors.New("--step, --timeout and --yes go with --auto"))
+			case cmd.Flags().Changed("step") || cmd.Flags().Changed("timeout") || flags.yes || flags.here || len(flags.values) > 0:
+				return usageError(errors.New("--step, --timeout, --yes, --here and --set go with --auto"))
 			}
 			choice, err := tourChoice(g, false)
 			if err != nil {
@@ -63,7 +66,30 @@ func newLesson(g *globals) *cobra.Command {
 	cmd.Flags().IntVar(&flags.step, "step", 0, "with --auto: play only this step")
 	cmd.Flags().DurationVar(&flags.timeout, "timeout", time.Minute, "with --auto: how long each thing is waited for")
 	cmd.Flags().BoolVarP(&flags.yes, "yes", "y", false, "with --auto: do not ask before it writes to a cluster that is not the lab")
+	cmd.Flags().StringToStringVar(&flags.values, "set", nil, "with --auto: values for the lesson's variables, as nodePort=31080")
+	cmd.Flags().BoolVar(&flags.here, "here", false, "with --auto: start no other lab for what needs one")
 	return cmd
+}
+
+// withValues gives the lesson with other values of its variables.
+func withValues(l *lessons.Lesson, texts map[string]string) (*lessons.Lesson, error) {
+	if len(texts) == 0 {
+		return l, nil
+	}
+	values := map[string]any{}
+	for name, text := range texts {
+		values[name] = text
+		if n, err := strconv.Atoi(text); err == nil {
+			if _, isText := l.Variables[name].(string); !isText {
+				values[name] = n
+			}
+		}
+	}
+	other, err := l.With(values)
+	if err != nil {
+		return nil, usageError(err)
+	}
+	return other, nil
 }
 
 func isPath(arg string) bool {
@@ -91,62 +117,4 @@ func lessonOf(arg string) (*lessons.Lesson, error) {
 		return nil, usageError(fmt.Errorf("folder %q holds %d lessons: name the folder of one", arg, len(list)))
 	}
 	return list[0], nil
-}
-
-func runLessonAuto(ctx context.Context, g *globals, l *lessons.Lesson, flags lessonFlags) error {
-	if flags.step < 0 || flags.step > len(l.Steps) {
-		return usageError(fmt.Errorf("--step=%d: lesson %q has steps 1 to %d", flags.step, l.ID, len(l.Steps)))
-	}
-	connection, err := connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer connection.Close()
-	candidate := g.Namespace
-	if candidate == "" {
-		candidate = autoNamespace
-	}
-	if err := agreeToLesson(ctx, g, l, connection.Cluster(), candidate, flags.yes); err != nil {
-		return err
-	}
-	namespace, err := connection.EnsureNamespace(ctx, candidate)
-	if err != nil {
-		return explained(err)
-	}
-	options, err := deskOptions(g)
-	if err != nil {
-		return err
-	}
-	return lessons.Auto(ctx, l, autoCluster{connection, desk.New(options).Kubectl(connection), namespace}, lessons.AutoOptions{
-		Namespace: namespace, Out: g.Out, Timeout: flags.timeout, Step: flags.step,
-	})
-}
-
-// agreeToLesson asks whether a lesson may write to a cluster: nil for a yes. To
-// a lab, which is ours, it may.
-func agreeToLesson(ctx context.Context, g *globals, l *lessons.Lesson, at model.Cluster, namespace string, yes bool) error {
-	if yes || at.Lab {
-		return nil
-	}
-	what := model.Printable(fmt.Sprintf("lesson %q makes Pods and Services in namespace %q on %q (%s)", l.ID, namespace, at.Context, at.Server))
-	if asTerminal(g.In) == nil {
-		return usageError(fmt.Errorf("%s: say --yes, there is no terminal to ask on", what))
-	}
-	agreed, err := ask(ctx, g, "svctour: "+what+". Play it? [y/N] ")
-	if err == nil && !agreed {
-		err = usageError(errors.New("nothing was made, and nothing proved"))
-	}
-	return err
-}
-
-// autoCluster runs a lesson's commands in one namespace.
-type autoCluster struct {
-	*cluster.Connection
-	kubectl   kubectl.Runner
-	namespace string
-}
-
-// Kubectl implements lessons.Cluster.
-func (c autoCluster) Kubectl(ctx context.Context, args []string, stdin string) model.Reply {
-	return c.kubectl.Run(ctx, c.namespace, args, stdin)
 }

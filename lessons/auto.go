@@ -33,6 +33,9 @@ type AutoOptions struct {
 	// Bring brings a need about. What it cannot bring about is left out, and why is
 	// told; nil: it can bring about nothing.
 	Bring func(ctx context.Context, n Need) error
+	// LeftOut is told of each step that is left out, counted from 1, or of the whole
+	// lesson, 0, and of the need that is not met; nil: no one is.
+	LeftOut func(step int, n Need)
 	// Route walks a route to its end and says what is wrong with it; nil: routes are
 	// not walked.
 	Route func(ctx context.Context, s *model.Snapshot, from, target string) error
@@ -80,7 +83,7 @@ func Auto(ctx context.Context, l *Lesson, c Cluster, o AutoOptions) error {
 			return fmt.Errorf("read the cluster: %w", err)
 		}
 	}
-	if missing, err := a.provide(ctx, l.Needs); err != nil {
+	if missing, err := a.provide(ctx, 0, l.Needs); err != nil {
 		return err
 	} else if missing != "" {
 		a.print("Left out: it needs %s", missing)
@@ -98,7 +101,7 @@ func (a *auto) steps(ctx context.Context) error {
 		}
 		a.play.Goto(i)
 		a.print("%2d/%d  %s", i+1, len(l.Steps), step.Title)
-		missing, err := a.provide(ctx, step.Needs)
+		missing, err := a.provide(ctx, i+1, step.Needs)
 		if err != nil {
 			return err
 		}
@@ -119,21 +122,21 @@ func (a *auto) steps(ctx context.Context) error {
 	return nil
 }
 
-// provide brings about what is needed and not there. missing is what could not be
-// brought about, with the reason.
-func (a *auto) provide(ctx context.Context, needs []Need) (missing string, err error) {
+// provide brings about what a step needs and is not there. missing is what could
+// not be brought about, with the reason.
+func (a *auto) provide(ctx context.Context, step int, needs []Need) (missing string, err error) {
 	for _, n := range needs {
 		met, why := a.has(n)
 		if met {
 			continue
 		}
-		if a.options.Bring == nil {
-			return fmt.Sprintf("%s: %s", n, why), nil
+		if why = a.bring(ctx, n, why); why != "" {
+			if a.options.LeftOut != nil {
+				a.options.LeftOut(step, n)
+			}
+			return fmt.Sprintf("%s: %s", n, why), ctx.Err()
 		}
-		a.print("       brings about %s", n)
-		if err := a.options.Bring(ctx, n); err != nil {
-			return fmt.Sprintf("%s: %v", n, err), ctx.Err()
-		}
+		a.print("       brought about: %s", n)
 		err := a.wait(ctx, fmt.Sprintf("%s does not come about", n), func() (bool, error) {
 			met, _ := a.has(n)
 			return met, nil
@@ -143,6 +146,17 @@ func (a *auto) provide(ctx context.Context, needs []Need) (missing string, err e
 		}
 	}
 	return "", nil
+}
+
+// bring says why a need cannot be brought about; "" when it is under way.
+func (a *auto) bring(ctx context.Context, n Need, why string) string {
+	if a.options.Bring == nil {
+		return why
+	}
+	if err := a.options.Bring(ctx, n); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 func (a *auto) has(n Need) (met bool, why string) {

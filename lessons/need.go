@@ -74,8 +74,8 @@ func (n *Need) UnmarshalText(text []byte) (err error) {
 }
 
 // Met says whether a snapshot meets the need; why says what it has instead, as
-// the end of a sentence: "… needs nodes 2: there is 1". An add-on cannot be told
-// from a snapshot: it counts as not there.
+// the end of a sentence. An add-on is there when the Deployment by its name in
+// kube-system, which svctour made, has a Pod that is available.
 func (n Need) Met(s *model.Snapshot) (met bool, why string) {
 	switch n.Kind {
 	case NeedLab:
@@ -91,5 +91,13 @@ func (n Need) Met(s *model.Snapshot) (met bool, why string) {
 		}
 		return s.Proxy.Mode == n.Name, "kube-proxy's mode here is " + s.Proxy.Mode
 	}
-	return false, fmt.Sprintf("it is not known whether %q runs here", n.Name)
+	if reason, missing := s.Sync.Missing["deployments"]; missing {
+		return false, "the Deployments cannot be read: " + reason
+	}
+	for _, d := range s.Deployments {
+		if d.Namespace == "kube-system" && d.Name == n.Name && d.Labels["app.kubernetes.io/managed-by"] == "svctour" && d.Available > 0 {
+			return true, ""
+		}
+	}
+	return false, fmt.Sprintf("the add-on %q does not run here", n.Name)
 }

@@ -209,7 +209,7 @@ func TestStepsWhoseNeedsAreNotMetAreLeftOut(t *testing.T) {
 			return nil
 		},
 	})
-	if err != nil || !strings.Contains(out, "brings about lab") || !ran(brought, "coredns") {
+	if err != nil || !strings.Contains(out, "brought about: lab") || !ran(brought, "coredns") {
 		t.Errorf("%v, ran %q\n%s", err, brought.ran, out)
 	}
 	never := broken{&fakeCluster{world: newWorld()}, false}

@@ -176,6 +176,10 @@ func TestKubectl(t *testing.T) {
 	if svc, err := server.client.CoreV1().Services(foreign).Get(t.Context(), "theirs", metav1.GetOptions{}); err != nil || svc.DeletionTimestamp != nil {
 		t.Errorf("the foreign Service: %v", err)
 	}
+	kube.Anywhere = true // as in a lab
+	if reply := kube.Run(t.Context(), mine, strings.Fields("delete svc theirs -n "+foreign), ""); reply.Exit != 0 {
+		t.Errorf("anywhere: %+v", reply)
+	}
 }
 
 // A command that never ends is ended, and one that says too much is cut.
