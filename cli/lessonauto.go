@@ -16,7 +16,11 @@ import (
 	"svctour/lessons"
 	"svctour/model"
 	"svctour/model/path"
+	"svctour/model/router"
 )
+
+// routeSeed shuffles what a learner may pick on a route.
+const routeSeed = 1
 
 // proof plays a lesson without a learner, on one cluster after the other.
 type proof struct {
@@ -71,6 +75,9 @@ func (p *proof) on(ctx context.Context, connection *cluster.Connection, candidat
 	o := lessons.AutoOptions{
 		Namespace: namespace, Out: p.Out, Timeout: p.flags.timeout, Step: step,
 		LeftOut: func(step int, n lessons.Need) { p.left[step] = n },
+		Route: func(_ context.Context, s *model.Snapshot, from, target string) error {
+			return router.Walk(s, path.Request{Namespace: namespace, From: from, Target: target}, routeSeed)
+		},
 	}
 	runner := p.desk.Kubectl(connection)
 	if connection.Cluster().Lab { // which is ours
