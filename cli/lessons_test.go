@@ -35,6 +35,7 @@ func TestLessonsCommands(t *testing.T) {
 		{[]string{"lessons", "show", "nodeport"}, 0, "nodePort: 30080"},
 		{[]string{"lessons", "show", "nothing"}, 2, `no lesson "nothing": there is clusterip, `},
 		{[]string{"lessons", "show"}, 2, "name one lesson"},
+		{[]string{"lessons", "lint"}, 0, "No problems."},
 		{[]string{"lessons", "lint", "../lessons/content"}, 0, "No problems."},
 		{[]string{"lessons", "lint", broken}, 1, filepath.Join(broken, "lesson.md") + ":15:5: "},
 		{[]string{"lessons", "lint", broken + "-none"}, 2, "no such file"},

@@ -30,9 +30,9 @@ type Need struct {
 // modes are kube-proxy's (KubeProxyConfiguration, mode), on Linux.
 var modes = []string{"iptables", "nftables", "ipvs"}
 
-// ParseNeed reads a need as lessons write it: "lab", "nodes 2", "mode nftables"
+// parseNeed reads a need as lessons write it: "lab", "nodes 2", "mode nftables"
 // or "addon metallb".
-func ParseNeed(text string) (Need, error) {
+func parseNeed(text string) (Need, error) {
 	kind, value, _ := strings.Cut(strings.TrimSpace(text), " ")
 	value = strings.TrimSpace(value)
 	n := Need{Kind: NeedKind(kind)}
@@ -67,9 +67,9 @@ func (n Need) String() string {
 // MarshalText implements encoding.TextMarshaler: see String.
 func (n Need) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
 
-// UnmarshalText implements encoding.TextUnmarshaler: see ParseNeed.
+// UnmarshalText implements encoding.TextUnmarshaler: see parseNeed.
 func (n *Need) UnmarshalText(text []byte) (err error) {
-	*n, err = ParseNeed(string(text))
+	*n, err = parseNeed(string(text))
 	return err
 }
 

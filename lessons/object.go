@@ -51,10 +51,10 @@ var kinds = func() map[reflect.Type]*kind {
 		"PolicyPort":    model.PolicyPort{},
 		"LabelSelector": model.LabelSelector{},
 		"View":          view{},
-		"Way":           Way{},
-		"Backend":       Backend{},
-		"Lookup":        Lookup{},
-		"Member":        Member{},
+		"Way":           way{},
+		"Backend":       backend{},
+		"Lookup":        lookup{},
+		"Member":        member{},
 	} {
 		t := reflect.TypeOf(sample)
 		all[t] = &kind{name: name, typ: types.NewObjectType(name), fields: map[string]*types.FieldType{}}

@@ -230,7 +230,7 @@ func TestStepsWhoseNeedsAreNotMetAreLeftOut(t *testing.T) {
 func TestNeeds(t *testing.T) {
 	s := &model.Snapshot{Nodes: []*model.Node{{}, {}}, Proxy: model.Proxy{Mode: "iptables"}, Cluster: model.Cluster{Lab: true}}
 	for text, want := range map[string]bool{"lab": true, "nodes 2": true, "nodes 3": false, "mode iptables": true, "mode ipvs": false, "addon metallb": false} {
-		n, err := ParseNeed(text)
+		n, err := parseNeed(text)
 		if err != nil || n.String() != text {
 			t.Errorf("%q is %+v, %v", text, n, err)
 		}
@@ -239,7 +239,7 @@ func TestNeeds(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "lab 2", "nodes", "nodes 0", "nodes many", "mode ebpf", "addon", "addon A B", "luck"} {
-		if n, err := ParseNeed(text); err == nil {
+		if n, err := parseNeed(text); err == nil {
 			t.Errorf("%q is %+v", text, n)
 		}
 	}
@@ -257,8 +257,8 @@ func TestBeliefs(t *testing.T) {
 	if len(list) < 38 {
 		t.Errorf("there are %d misconceptions", len(list))
 	}
-	if b, ok := FindBelief(list, "M01"); !ok || b.Truth == "" {
-		t.Errorf("M01 is %+v", b)
+	if b := list[0]; b.ID != "M01" || b.Truth == "" {
+		t.Errorf("the first one is %+v", b)
 	}
 	good := "- {id: M100, belief: b, truth: t, source: [s]}\n"
 	for text, want := range map[string]string{

@@ -176,7 +176,7 @@ func (r *reader) belief(id string, line int) {
 func (r *reader) needs(list []string, line int) []Need {
 	var needs []Need
 	for _, text := range list {
-		need, err := ParseNeed(text)
+		need, err := parseNeed(text)
 		if err != nil {
 			r.add(line, 0, "%v", err)
 			continue

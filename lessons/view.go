@@ -16,23 +16,23 @@ type view struct {
 	namespace string
 }
 
-// Way is what path(from, target) gives: what becomes of the first packet of a
+// way is what path(from, target) gives: what becomes of the first packet of a
 // connection, over all its outcomes (package path).
-type Way struct {
-	// Verdict is that of the outcomes, Mixed when they differ.
+type way struct {
+	// Verdict is that of the outcomes, mixed when they differ.
 	Verdict string `json:"verdict"`
-	// End is how the outcomes end (path.EndKind), Mixed when they differ.
+	// End is how the outcomes end (path.EndKind), mixed when they differ.
 	End        string    `json:"end"`
-	Backends   []Backend `json:"backends"`   // where the packet may go, one for each outcome that arrives somewhere
+	Backends   []backend `json:"backends"`   // where the packet may go, one for each outcome that arrives somewhere
 	Rules      int       `json:"rules"`      // the most rules that the packet meets on one of its ways
 	Masquerade bool      `json:"masquerade"` // its source is rewritten on some way
 }
 
-// Mixed is the verdict or the end of a path whose outcomes differ.
-const Mixed = "mixed"
+// mixed is the verdict or the end of a path whose outcomes differ.
+const mixed = "mixed"
 
-// Backend is one place where a packet may go.
-type Backend struct {
+// backend is one place where a packet may go.
+type backend struct {
 	Address     string  `json:"address"` // IP
 	Port        int32   `json:"port"`
 	Pod         string  `json:"pod"`  // its name; "" when no Pod has the address
@@ -40,8 +40,8 @@ type Backend struct {
 	Probability float64 `json:"probability"`
 }
 
-// Lookup is what lookup(from, name) gives: how a Pod resolves a name (package dns).
-type Lookup struct {
+// lookup is what lookup(from, name) gives: how a Pod resolves a name (package dns).
+type lookup struct {
 	Rcode     string   `json:"rcode"`     // NOERROR, NXDOMAIN, NODATA, SERVFAIL, …; "" when it cannot be predicted
 	Name      string   `json:"name"`      // the fully qualified name that answered, with the final dot; "" when none did
 	Addresses []string `json:"addresses"` // what the application gets
@@ -49,8 +49,8 @@ type Lookup struct {
 	Queries   int      `json:"queries"`   // how many questions it takes
 }
 
-// Member is one Pod and one port of a Service (endpoints.Row).
-type Member struct {
+// member is one Pod and one port of a Service (endpoints.Row).
+type member struct {
 	Pod    string `json:"pod"`
 	Port   string `json:"port"`
 	Listed bool   `json:"listed"` // an EndpointSlice lists the Pod with the port; "in" is a word of CEL's own
@@ -59,32 +59,32 @@ type Member struct {
 }
 
 // path asks for the packet's way in the mode of the cluster's kube-proxy.
-func (v *view) path(from, target string) (*Way, error) {
+func (v *view) path(from, target string) (*way, error) {
 	trace, err := path.Do(v.snapshot, path.Request{Namespace: v.namespace, From: from, Target: target})
 	if err != nil {
 		return nil, fmt.Errorf("the path from %s to %s: %w", from, target, err)
 	}
-	way := &Way{}
+	w := &way{}
 	for i := range trace.Outcomes {
 		o := &trace.Outcomes[i]
 		verdict, end := string(o.Verdict), string(o.End.Kind)
 		if i == 0 {
-			way.Verdict, way.End = verdict, end
+			w.Verdict, w.End = verdict, end
 		}
-		if way.Verdict != verdict {
-			way.Verdict = Mixed
+		if w.Verdict != verdict {
+			w.Verdict = mixed
 		}
-		if way.End != end {
-			way.End = Mixed
+		if w.End != end {
+			w.End = mixed
 		}
-		way.Masquerade = way.Masquerade || o.Masquerade
-		way.Rules = max(way.Rules, rulesOn(o))
+		w.Masquerade = w.Masquerade || o.Masquerade
+		w.Rules = max(w.Rules, rulesOn(o))
 		if d := o.Destination; d != nil {
 			_, pod, _ := strings.Cut(d.Pod, "/")
-			way.Backends = append(way.Backends, Backend{Address: d.IP, Port: d.Port, Pod: pod, Node: d.Node, Probability: o.Probability})
+			w.Backends = append(w.Backends, backend{Address: d.IP, Port: d.Port, Pod: pod, Node: d.Node, Probability: o.Probability})
 		}
 	}
-	return way, nil
+	return w, nil
 }
 
 // rulesOn counts the rules that match on one way.
@@ -99,12 +99,12 @@ func rulesOn(o *path.Outcome) int {
 }
 
 // lookup asks as a program in the Pod does, with glibc's resolver.
-func (v *view) lookup(from, name string) (*Lookup, error) {
+func (v *view) lookup(from, name string) (*lookup, error) {
 	r, err := dns.Resolve(v.snapshot, dns.Request{Namespace: v.namespace, From: from, Name: name})
 	if err != nil {
 		return nil, fmt.Errorf("the look-up of %s from %s: %w", name, from, err)
 	}
-	result := &Lookup{Rcode: string(r.End), Queries: len(r.Queries)}
+	result := &lookup{Rcode: string(r.End), Queries: len(r.Queries)}
 	for _, record := range r.Answers {
 		switch record.Type {
 		case "A", "AAAA":
@@ -131,14 +131,14 @@ func (v *view) lookup(from, name string) (*Lookup, error) {
 
 // members says of each Pod and port whether the EndpointSlice controller makes
 // the Pod an endpoint; nothing for a Service that is not there.
-func (v *view) members(name string) []Member {
-	list := []Member{}
+func (v *view) members(name string) []member {
+	list := []member{}
 	service := pictureOf(v.snapshot, v.namespace).service(name)
 	if service.Name == "" {
 		return list
 	}
 	for _, row := range endpoints.MembershipOf(v.snapshot, service).Rows {
-		list = append(list, Member{Pod: row.Pod, Port: row.Port, Listed: row.In, Ready: row.Ready, Reason: string(row.Reason)})
+		list = append(list, member{Pod: row.Pod, Port: row.Port, Listed: row.In, Ready: row.Ready, Reason: string(row.Reason)})
 	}
 	return list
 }
