@@ -200,7 +200,7 @@ func (b *builder) server(h *path.Hop) {
 	if taken == nil {
 		return
 	}
-	t := b.at(Rule, h, h.Chain)
+	t := b.at(Rule, h, ipvs)
 	t.Question = "IPVS stands in hook " + h.Hook + ". Which virtual server takes the packet?"
 	t.Why = fmt.Sprintf("It is for %s.", b.to())
 	b.askOne(t, virtual(taken, ""), best(others), Option{

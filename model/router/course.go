@@ -330,7 +330,10 @@ func (b *builder) at(kind Kind, h *path.Hop, chain string) Turn {
 	if h.Hook != "" {
 		parts = append(parts, h.Hook)
 	}
-	if chain != "" {
+	switch {
+	case chain == ipvs:
+		parts = append(parts, ipvs)
+	case chain != "":
 		parts = append(parts, strings.TrimSpace(h.Table+" "+chain))
 	}
 	t.Where = strings.Join(parts, " · ")

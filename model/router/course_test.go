@@ -84,11 +84,19 @@ func requireGood(t *testing.T, c *Course) {
 		}
 		texts := append([]string{turn.Question, turn.Why, turn.Where}, turn.Since...)
 		for _, o := range turn.Options {
-			texts = append(texts, o.Text, o.Wrong)
+			texts = append(texts, o.Wrong)
+			if strings.Contains(o.Text, "%!") {
+				t.Errorf("%s: option %q", turn.Question, o.Text)
+			}
 		}
 		for _, text := range texts {
 			if strings.Contains(text, "%!") || strings.Contains(text, "invalid IP") || strings.Contains(text, "invalid AddrPort") || strings.Contains(text, "..") && !strings.Contains(text, "…") {
 				t.Errorf("%s → %s in %s: %q", c.From, c.Target, c.Mode, text)
+			}
+			for sentence := range strings.SplitSeq(text, ". ") {
+				if words := len(strings.Fields(sentence)); words > 22 {
+					t.Errorf("%d words: %q", words, sentence)
+				}
 			}
 		}
 	}

@@ -85,7 +85,7 @@ func (b *builder) hop(i int, h *path.Hop) {
 	case path.HopMasquerade:
 		b.masked = h
 		if h.Table == "" && !b.packet.DNAT {
-			b.tell("%s.", model.Sentence(strings.TrimSuffix(h.What, ".")))
+			b.tell("%s", model.Sentence(h.What))
 		}
 	case path.HopRoute:
 		if strings.Contains(h.What, "no rule here changes it") {
@@ -170,10 +170,10 @@ func (b *builder) verdict(i int) {
 		right, other = other, right
 		other.Wrong = "The rule that matches sends nothing back: " + why + "."
 	}
-	t.Why = model.Sentence(why)
+	t.Why = "The rule that matches says so: " + why + "."
 	b.ask(t, right, other,
 		Option{Text: "No rule matches: it leaves " + h.Node + " as it is", Effect: "pass", Wrong: "A rule matches, and the packet's way ends here: " + why + "."},
-		Option{Text: "ACCEPT: it goes on to an endpoint", Effect: "accept", Wrong: "No endpoint was chosen for it, and its way ends here: " + why + "."})
+		Option{Text: "ACCEPT: it goes on to an endpoint", Effect: "accept", Wrong: "It reaches no endpoint: " + why + "."})
 }
 
 // whyEnded is what the rule that ends the packet's way is for.
@@ -244,14 +244,22 @@ func (b *builder) ending() {
 // end tells how the way ended.
 func (b *builder) end() string {
 	e := &b.outcome.End
-	where := ""
+	where := b.short(e.Pod)
 	switch {
 	case e.Pod != "" && e.Node != "":
-		where = fmt.Sprintf("Pod %s on node %s: ", b.short(e.Pod), e.Node)
+		where = "Pod " + where + " on node " + e.Node
 	case e.Pod != "":
-		where = fmt.Sprintf("Pod %s: ", b.short(e.Pod))
+		where = "Pod " + where
 	case e.Node != "":
-		where = fmt.Sprintf("Node %s: ", e.Node)
+		where = "node " + e.Node
 	}
-	return where + strings.TrimSuffix(model.Sentence(e.What), ".") + "."
+	switch what, arrives := strings.CutPrefix(e.What, "arrives"); {
+	case arrives && strings.HasPrefix(what, " at "):
+		return "The packet arrives" + what + " on " + where + "."
+	case arrives && where != "":
+		return "The packet arrives at " + where + what + "."
+	case where == "":
+		return model.Sentence(e.What)
+	}
+	return "At " + where + ": " + e.What + "."
 }

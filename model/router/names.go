@@ -84,8 +84,10 @@ func (b *builder) otherName(name, first string, r *dns.Resolution) Option {
 		o.Wrong = fmt.Sprintf("That is asked for later: %s comes first, and DNS answers %s.", bare(first), r.Queries[0].Rcode)
 	case reply.Rcode == "NXDOMAIN":
 		o.Wrong = fmt.Sprintf("DNS would answer NXDOMAIN: no Service has the name %s.", bare(name))
-	case reply.Rcode == "":
+	case reply.Upstream:
 		o.Wrong = fmt.Sprintf("%s is not in the cluster's zone, and the resolver asks for %s before it.", bare(name), bare(first))
+	case reply.Rcode == "":
+		o.Wrong = fmt.Sprintf("The resolver does not ask for that name: it asks for %s.", bare(first))
 	default:
 		o.Wrong = fmt.Sprintf("DNS has that name, but the resolver does not ask for it: it asks for %s.", bare(first))
 	}

@@ -20,12 +20,12 @@ func (b *builder) start() {
 	t.Question = "Which netfilter hook sees this packet first?"
 	t.Where = cmp.Or(first.Node, "the first node")
 	local := b.trace.Packet.Local
-	sender := "it comes from outside the node"
+	sender := "this packet comes from outside the node"
 	switch {
 	case local:
-		sender = "a process of the node sends it"
+		sender = "this packet is sent by a process of the node"
 	case b.trace.Client.Kind == model.ClientPod:
-		sender = "it comes from a Pod, which has a network of its own, by an interface"
+		sender = "this packet comes from a Pod, by an interface"
 	}
 	options := map[string]Option{
 		"PREROUTING":  {Text: "PREROUTING: it comes in by an interface", Wrong: "PREROUTING sees what comes in by an interface: " + sender + "."},
@@ -76,7 +76,7 @@ func (b *builder) iface(first *path.Hop) {
 	switch {
 	case bound:
 		right = device
-		t.Why = "In ipvs mode kube-proxy puts each Service's address on the device kube-ipvs0 of every node, so that the packet is delivered to IPVS."
+		t.Why = "In ipvs mode kube-proxy puts each Service's address on every node's kube-ipvs0: the packet is delivered there, to IPVS."
 		nowhere.Wrong = t.Why
 	case pod != nil:
 		right = b.podInterface(pod, "")
@@ -211,7 +211,7 @@ func (b *builder) reply(h *path.Hop) {
 	t.Node = h.Node
 	t.Packet = Packet{Source: netip.AddrPortFrom(netAddr(d.IP), uint16(d.Port)).String(), Destination: b.source(), Protocol: strings.ToUpper(b.packet.Protocol)}
 	if b.masked != nil {
-		t.Packet.Destination = "node " + b.masked.Node
+		t.Packet.Destination = b.masked.Node
 	}
 	t.Question = "The endpoint answers. Where is the source of its reply rewritten?"
 	who := "conntrack"

@@ -99,7 +99,11 @@ func (b *builder) rule(h *path.Hop, chain *path.Chain, right *path.Rule) {
 		return
 	}
 	t := b.at(Rule, h, chain.Name)
-	t.Question = fmt.Sprintf("Which rule of %s sends this packet on?", chain.Name)
+	what := "rule of "
+	if b.trace.Mode == path.ModeNFTables {
+		what = "rule, or element of a map, of chain "
+	}
+	t.Question = fmt.Sprintf("Which %s%s sends this packet on?", what, chain.Name)
 	if b.visited[chain] {
 		t.Question = fmt.Sprintf("Nothing took it, and it comes back to %s. Which rule sends it on now?", chain.Name)
 	}
