@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"svctour/lessons"
 	"svctour/lessons/review"
 	"svctour/model"
+	"svctour/ui/shell"
 )
 
 // World makes the snapshot that a question of the review is about, of its
@@ -90,4 +92,43 @@ func answered(before, after lessons.Progress) *review.Record {
 		return nil
 	}
 	return record
+}
+
+// reviews is the review of the desk's person.
+type reviews struct{ *Desk }
+
+// Ask implements shell.Reviews.
+func (r reviews) Ask(context.Context) shell.ReviewNews {
+	bank, err := review.Builtin()
+	if err != nil {
+		return shell.ReviewNews{Err: "The questions of the review cannot be read: " + err.Error()}
+	}
+	record, err := r.options.Progress.Review()
+	if err != nil {
+		return shell.ReviewNews{Err: "Your answers cannot be read: " + err.Error()}
+	}
+	now := time.Now()
+	session := review.NewSession(bank, record, World, uint64(now.UnixNano()))
+	asked, err := session.Next(now)
+	if err != nil {
+		return shell.ReviewNews{Err: err.Error()}
+	}
+	news := shell.ReviewNews{Asked: asked, Due: len(session.Due(now))}
+	if next := bank.Next(record, now); !next.IsZero() {
+		news.Next = next.Sub(now)
+	}
+	return news
+}
+
+// Answer implements shell.Reviews.
+func (r reviews) Answer(_ context.Context, a shell.AnswerReview) shell.ReviewNews {
+	record := &review.Record{}
+	_, err := review.NewSession(nil, record, nil, 0).Answer(a.Asked, a.Choice, a.Sure, review.FromReview, time.Now())
+	if err == nil {
+		err = r.options.Progress.KeepReview(record)
+	}
+	if err != nil {
+		return shell.ReviewNews{Kept: true, Err: "The answer was not kept: " + err.Error()}
+	}
+	return shell.ReviewNews{Kept: true}
 }

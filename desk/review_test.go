@@ -8,6 +8,7 @@ import (
 
 	"svctour/lessons"
 	"svctour/lessons/review"
+	"svctour/ui/shell"
 )
 
 // TestAnswersAreKept: what a lesson asks is kept for the review, once the person
@@ -71,5 +72,32 @@ func TestReviewThatCannotBeRead(t *testing.T) {
 		if data, err := os.ReadFile(path); err != nil || string(data) != content {
 			t.Errorf("%s becomes %s, %v", content, data, err)
 		}
+	}
+}
+
+// TestReviews: what is due is asked of the app's person, and the answer kept.
+func TestReviews(t *testing.T) {
+	d := New(Options{})
+	r := reviews{d}
+	if news := r.Ask(t.Context()); news.Asked != nil || news.Due != 0 || news.Err != "" {
+		t.Errorf("at first %+v", news)
+	}
+	record := &review.Record{}
+	record.Add(review.Answer{Question: "x", About: []string{"M39"}, Belief: "M39", Sure: true, When: time.Now().Add(-2 * time.Hour), From: review.FromLesson})
+	if err := d.options.Progress.KeepReview(record); err != nil {
+		t.Fatal(err)
+	}
+	news := r.Ask(t.Context())
+	if news.Asked == nil || news.Due != 1 || news.Err != "" {
+		t.Fatalf("one is due: %+v", news)
+	}
+	if kept := r.Answer(t.Context(), shell.AnswerReview{Asked: news.Asked, Choice: news.Asked.Right, Sure: true}); !kept.Kept || kept.Err != "" {
+		t.Errorf("%+v", kept)
+	}
+	if news := r.Ask(t.Context()); news.Asked != nil || news.Due != 0 || news.Next < 13*time.Hour || news.Next > 14*time.Hour {
+		t.Errorf("after a right answer: %+v", news)
+	}
+	if kept := r.Answer(t.Context(), shell.AnswerReview{Asked: news.Asked, Choice: 9}); kept.Err == "" {
+		t.Errorf("a tenth choice is kept: %+v", kept)
 	}
 }

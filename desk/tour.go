@@ -38,7 +38,7 @@ func (d *Desk) Run(ctx context.Context, t Tour) error {
 	d.ended = false
 	d.mu.Unlock()
 	app := ui.New(ctx, ui.Options{
-		Backend: backend{d}, Lessons: t.Lessons, Choice: t.Choice, Lesson: t.Lesson, Seed: uint64(time.Now().UnixNano()),
+		Backend: backend{d}, Reviews: reviews{d}, Lessons: t.Lessons, Choice: t.Choice, Lesson: t.Lesson, Seed: uint64(time.Now().UnixNano()),
 		Theme: theme.Options{NoColor: d.options.NoColor, ASCII: d.options.ASCII}, Still: d.options.NoMotion,
 	})
 	err := d.loop(ctx, app)

@@ -17,6 +17,7 @@ import (
 	"svctour/ui/lesson"
 	"svctour/ui/picker"
 	"svctour/ui/prompt"
+	"svctour/ui/review"
 	"svctour/ui/shell"
 	"svctour/ui/theme"
 )
@@ -29,6 +30,7 @@ const FramesPerSecond = 50
 // Options say how the program starts.
 type Options struct {
 	Backend shell.Backend     // required
+	Reviews shell.Reviews     // nil: there is no review
 	Lessons []*lessons.Lesson // required, in order
 	Choice  *shell.Choice     // skip the picker
 	Lesson  string            // open this lesson once connected; "" shows the list
@@ -201,7 +203,7 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 		return a.tell(msg.answered)
 	case streamedMsg:
 		return a.streamed(msg)
-	case shell.Computed, shell.Diagnosed, shell.Planned:
+	case shell.Computed, shell.Diagnosed, shell.Planned, shell.ReviewNews:
 		return a.tell(msg)
 	case typedMsg:
 		return a.typed(msg)
@@ -303,6 +305,12 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 	case shell.Save:
 		a.progress[in.Progress.Lesson] = in.Progress
 		return a.save(in.Progress)
+	case shell.Review:
+		return a.show(review.New())
+	case shell.AskReview:
+		return askReview(a.shown, a.options.Reviews)
+	case shell.AnswerReview:
+		return answerReview(a.ctx, a.options.Reviews, in)
 	case shell.Quit:
 		return a.askToQuit()
 	}

@@ -38,6 +38,7 @@ var may = map[string][]string{
 	"ui/boot":           leaves,
 	"ui/contents":       leaves,
 	"ui/lesson":         leaves,
+	"ui/review":         leaves,
 	"ui/still":          {"ui", "lessons", "model"},
 	"lessons":           {"model"},
 	"cluster":           {"cluster/convert", "model"},

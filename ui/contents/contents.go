@@ -3,6 +3,7 @@
 package contents
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -18,6 +19,10 @@ type Screen struct {
 	progress map[string]lessons.Progress
 	world    *model.Snapshot
 	list     list.List
+
+	asked  bool // what is due in the review was asked for
+	review bool // there is a review
+	due    int  // in the review
 }
 
 // New makes the screen. The cursor stands where the person goes on: at the lesson
@@ -82,9 +87,19 @@ func (c *Screen) Actions() []shell.Action {
 		{ID: "up", Keys: []string{"up", "k"}, Title: "up", Help: "up (down: j)", Quiet: true},
 		{ID: "down", Keys: []string{"down", "j"}, Title: "down", Hidden: true},
 		{ID: "part", Keys: []string{"tab"}, Title: c.otherPart(), Help: "to the first lesson, or the first challenge", Hidden: c.otherPart() == ""},
+		c.reviewAction(),
 		{ID: "picker", Keys: []string{"esc"}, Title: "other cluster"},
 		{ID: "quit", Keys: []string{"q"}, Title: "quit"},
 	}
+}
+
+// reviewAction leads to the review, if there is one, and says how much is due.
+func (c *Screen) reviewAction() shell.Action {
+	a := shell.Action{ID: "review", Keys: []string{"r"}, Title: "review", Help: "ask again what the lessons taught, when it is due", Quiet: c.due == 0, Hidden: !c.review}
+	if c.due > 0 {
+		a.Title = fmt.Sprintf("review: %d due", c.due)
+	}
+	return a
 }
 
 // otherPart is the part of the list that the cursor is not in; "" when there is none.
@@ -110,6 +125,10 @@ func (c *Screen) Do(id string, n int) shell.Intent {
 		c.list.Go(slices.IndexFunc(c.lessons, func(l *lessons.Lesson) bool { return challenge(l) != here }))
 	case "open":
 		return shell.Open{Lesson: c.lessons[c.list.Row()].ID}
+	case "review":
+		if c.review {
+			return shell.Review{}
+		}
 	case "picker":
 		return shell.Picker{}
 	case "row":
@@ -124,8 +143,18 @@ func (c *Screen) Do(id string, n int) shell.Intent {
 
 // Handle implements shell.Screen.
 func (c *Screen) Handle(msg any) shell.Intent {
-	if world, ok := msg.(shell.World); ok {
-		c.world = world.Snapshot
+	switch msg := msg.(type) {
+	case shell.World:
+		c.world = msg.Snapshot
+	case shell.Size:
+		if !c.asked {
+			c.asked = true
+			return shell.AskReview{}
+		}
+	case shell.ReviewNews:
+		if c.review = true; !msg.Kept {
+			c.due = msg.Due
+		}
 	}
 	return nil
 }

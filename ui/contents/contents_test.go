@@ -254,3 +254,38 @@ func TestNamesAreMadePrintable(t *testing.T) {
 		}
 	}
 }
+
+// TestTheReview: what is due is asked for once, and said in the footer.
+func TestTheReview(t *testing.T) {
+	find := func(c *Screen) shell.Action {
+		for _, a := range c.Actions() {
+			if a.ID == "review" {
+				return a
+			}
+		}
+		t.Fatal("no action leads to the review")
+		return shell.Action{}
+	}
+	c := New(some(1), nil, "", nil)
+	if _, ok := c.Handle(shell.Size{W: 80, H: 24}).(shell.AskReview); !ok {
+		t.Error("it does not ask what is due")
+	}
+	if c.Handle(shell.Size{W: 120, H: 40}) != nil {
+		t.Error("it asks again at another size")
+	}
+	if a := find(c); !a.Hidden || c.Do("review", 0) != nil {
+		t.Errorf("before there is a review: %+v", a)
+	}
+	c.Handle(shell.ReviewNews{})
+	if a := find(c); a.Hidden || !a.Quiet || a.Title != "review" {
+		t.Errorf("nothing is due: %+v", a)
+	}
+	c.Handle(shell.ReviewNews{Due: 3})
+	c.Handle(shell.ReviewNews{Kept: true})
+	if a := find(c); a.Quiet || a.Title != "review: 3 due" {
+		t.Errorf("three are due: %+v", a)
+	}
+	if c.Do("review", 0) != (shell.Review{}) {
+		t.Error("it does not lead there")
+	}
+}

@@ -6,8 +6,10 @@ package shell
 import (
 	"context"
 	"io"
+	"time"
 
 	"svctour/lessons"
+	"svctour/lessons/review"
 	"svctour/model"
 	"svctour/model/diagnose"
 	"svctour/model/meter"
@@ -146,6 +148,17 @@ type (
 	Undo struct{}
 	// Save keeps the progress of a lesson.
 	Save struct{ Progress lessons.Progress }
+	// Review goes to the questions of the review.
+	Review struct{}
+	// AskReview asks for the next of them that is due. It comes as ReviewNews.
+	AskReview struct{}
+	// AnswerReview keeps the answer to one of them, also when another screen is
+	// shown by then.
+	AnswerReview struct {
+		Asked  *review.Asked
+		Choice int // index into its Choices
+		Sure   bool
+	}
 	// Quit asks to leave; the app offers to keep or remove what was made.
 	Quit struct{}
 )
@@ -203,6 +216,14 @@ type (
 	// Fixed says that a Fix was made, or taken back; Undo whether there is one
 	// to take back.
 	Fixed struct{ Undo bool }
+	// ReviewNews is the next question of the review, or what became of an answer.
+	ReviewNews struct {
+		Asked *review.Asked // nil when nothing is due
+		Due   int           // how many misconceptions are due, those of Asked among them
+		Next  time.Duration // until something is due later; 0 when nothing is
+		Kept  bool          // it is about an answer: the fields above say nothing
+		Err   string        // why there is no question, or why the answer is not kept
+	}
 	// Tick is one step of animation.
 	Tick struct{}
 	// Size is the size of the terminal in cells.
@@ -261,6 +282,15 @@ type Backend interface {
 	// cluster: progress by the lessons' IDs.
 	LoadProgress() (map[string]lessons.Progress, error)
 	SaveProgress(progress lessons.Progress) error
+}
+
+// Reviews is the review of one person. Its methods may do I/O and are only called
+// from commands.
+type Reviews interface {
+	// Ask gives the next question that is due.
+	Ask(ctx context.Context) ReviewNews
+	// Answer keeps the answer to one.
+	Answer(ctx context.Context, a AnswerReview) ReviewNews
 }
 
 // Child is a program that takes the terminal over until it ends.
