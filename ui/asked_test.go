@@ -242,8 +242,10 @@ func TestAChallenge(t *testing.T) {
 	for _, size := range sizes() {
 		d := opened(t, size[0], size[1], "silent", broken(""), ui.Options{})
 		d.Sees("Challenge: Nobody answers", "●●◌", "0 changes, 0 looks", "⏎ send the request")
-		d.Lacks("step 1/1", "typo")
+		d.Lacks("step 1/1", "typo", "no endpoint", "wbe") // nothing is shown that was not looked at
 		shot(t, d, "challenge", size)
+		d.Press("space")
+		d.Sees("First look at it: 2.")
 		d.Backend.SetReply(model.Reply{Stderr: "curl: (7) Failed to connect\ncommand terminated with exit code 7\n", Exit: 7})
 		d.Press("enter")
 		d.Sees("Not solved yet", "The request is not answered.", "0 changes, 0 looks")
@@ -256,9 +258,12 @@ func TestAChallenge(t *testing.T) {
 		d.Sees("1 change, 0 looks")
 		tells(t, d, "The three Pods must keep their label app.")
 		shot(t, d, "guard", size)
+		d.Lacks("no endpoint")
+		d.Press("2", "3", "2")
+		d.Sees("1 change, 2 looks", "no endpoint")
 		d.Press("d")
 		d.Press("d")
-		d.Sees("1 change, 1 look")
+		d.Sees("1 change, 3 looks")
 		d.Press("v")
 		d.Sees("First solve it.")
 		d.Show(uitest.WithService())
@@ -266,14 +271,14 @@ func TestAChallenge(t *testing.T) {
 		d.Press("enter")
 		d.Show(uitest.WithService())
 		d.Calm()
-		d.Sees("✓ Solved with 1 change, 1 look", "⏎ finish")
-		tells(t, d, "Par is 1 change, 2 looks: you beat it.", "The selector had a typo")
+		d.Sees("✓ Solved with 1 change, 3 looks", "⏎ finish")
+		tells(t, d, "Par is 1 change, 2 looks.", "The selector had a typo")
 		d.Lacks("kubectl patch service web")
 		shot(t, d, "solved", size)
 		d.Press("v")
 		d.Sees("kubectl patch service web")
 		d.Press("enter")
-		d.Sees("Lessons", "✓ solved with 1 change, 1 look")
+		d.Sees("Lessons", "✓ solved with 1 change, 3 looks")
 	}
 }
 

@@ -99,6 +99,9 @@ func ArrangeTour(w, h int, wants Wants) Tour {
 		}
 		file, command := min(fileRows(wants.File), 6), min(wants.Command+2, 5)
 		rows := Share(body.H, []int{wants.Story + 2, fileRows(wants.File), wants.Command + 2}, []int{wants.least(file+command, body.H), file, 5})
+		if spare := rows[2] - max(5, wants.Command+2); wants.Asking && spare > 0 { // nothing is printed meanwhile
+			rows[0], rows[2] = rows[0]+spare, rows[2]-spare
+		}
 		t.Story = frame.Rect{X: 0, Y: body.Y, W: left, H: rows[0]}
 		t.File = frame.Rect{X: 0, Y: body.Y + rows[0], W: left, H: rows[1]}
 		t.Command = frame.Rect{X: 0, Y: body.Y + rows[0] + rows[1], W: left, H: rows[2]}

@@ -46,9 +46,15 @@ func (l *Screen) stepActions() []shell.Action {
 	walk, predicted := l.live.SendAction(), l.live.WalkAction()
 	walk.ID, walk.Keys = "walk", []string{"space"}
 	predicted.ID, predicted.Keys = "predict walk", []string{"w"}
+	if why := l.unseen(stagePane); why != "" {
+		walk.Why, predicted.Why = why, why
+	}
 	walk.Quiet = walk.Quiet || l.challenge() // it has a request of its own
 	stream := l.live.StreamAction()
 	stream.ID, stream.Keys = "stream", []string{"s"}
+	if why := l.unseen(stagePane); why != "" {
+		stream.Why = why
+	}
 	faster, slower := l.live.PaceActions()
 	faster.ID, faster.Keys = "faster", []string{"+", "="}
 	slower.ID, slower.Keys = "slower", []string{"-"}
@@ -85,8 +91,8 @@ func (l *Screen) paneActions() []shell.Action {
 		{ID: "down", Keys: []string{"down", "j"}, Title: "scroll down", Hidden: true},
 		{ID: "page up", Keys: []string{"pgup"}, Title: "a page up", Hidden: true},
 		{ID: "page down", Keys: []string{"pgdown"}, Title: "a page down", Hidden: true},
-		{ID: "rules", Keys: []string{"x"}, Title: "rules", Help: "each rule as the node's tools print it", Quiet: l.size.W < 100},
-		{ID: "full", Keys: fullKeys(l.full), Title: fullTitle(l.full), Help: "the stage on the whole screen, or the lesson again", Quiet: l.size.W < 120},
+		{ID: "rules", Keys: []string{"x"}, Title: "rules", Help: "each rule as the node's tools print it", Quiet: l.size.W < 100 || l.covered(pathPane), Why: l.unseen(pathPane)},
+		{ID: "full", Keys: fullKeys(l.full), Title: fullTitle(l.full), Help: "the stage on the whole screen, or the lesson again", Quiet: l.size.W < 120 || l.covered(stagePane), Why: l.unseen(stagePane)},
 		{ID: "look", Keys: []string{"o"}, Title: "look again", Help: "read all rules of the node again", Quiet: true, Hidden: !l.watching()},
 		l.goalAction(), l.doctorAction(), l.fixAction(),
 		{ID: "undo", Keys: []string{"u"}, Title: "undo the fix", Help: "put back what stood there before the last fix", Hidden: !l.undo, Why: noUndo(l.undo)},
@@ -324,8 +330,8 @@ func (l *Screen) doPane(id string, n int) shell.Intent {
 	case "pane":
 		if n >= 0 && n < int(panes) {
 			l.lookAt(pane(n))
+			return l.uncover(pane(n))
 		}
-		return nil
 	case question.AnswerID:
 		return l.answer(n)
 	case question.ConfidenceID:

@@ -58,6 +58,11 @@ func (d *drawing) challengeNotice(n *notice, w int) {
 	}
 	said := l.unsolved()
 	switch {
+	case !l.attempted && n.heading == "" && len(broken) == 0:
+		n.heading = "Find it, and put it right"
+		n.add(frame.Wrap(frame.Line{
+			{Text: "$", Style: t.Key}, {Text: " types a kubectl command. Looks and changes count. Sending the request does not.", Style: t.Text},
+		}, w, 0)...)
 	case len(broken) > 0:
 		n.heading, n.style = "Not like that", t.Bad
 		n.laid.Lines = append(broken, n.laid.Lines...)
@@ -118,6 +123,38 @@ func (l *Screen) against() string {
 		return text + ": you met it."
 	}
 	return text + "."
+}
+
+// covered says whether a pane waits to be looked at: in a challenge that is a look.
+// In one that is solved by its answer the digits are the answers, and nothing waits.
+func (l *Screen) covered(p pane) bool {
+	_, live := p.livePane()
+	return live && l.challenge() && !l.play.Lesson().Answers && !l.play.Done(l.play.Index()) && !l.opened[p]
+}
+
+// uncover shows a pane that the learner asks for.
+func (l *Screen) uncover(p pane) shell.Intent {
+	if !l.covered(p) {
+		return nil
+	}
+	l.opened[p] = true
+	l.count(lessons.EffortLook)
+	return shell.Save{Progress: l.play.Progress()}
+}
+
+// cover stands where a pane is covered.
+func (d *drawing) cover(p pane, w int) frame.Lines {
+	return frame.Wrap(frame.Line{
+		{Text: fmt.Sprint(int(p) + 1), Style: d.t.Key}, {Text: " looks at it. Each look counts.", Style: d.t.Muted},
+	}, w, 0)
+}
+
+// unseen is why what shows the path does not happen; "" when it does.
+func (l *Screen) unseen(p pane) string {
+	if l.covered(p) {
+		return fmt.Sprintf("first look at it: %d", int(p)+1)
+	}
+	return ""
 }
 
 // solutionAction shows a solution once the challenge is solved.

@@ -138,7 +138,10 @@ const (
 // waiting is a pane that is not open, in one line.
 func (d *drawing) waiting(p pane) frame.Lines {
 	at, _ := p.livePane()
-	if d.view.State == nil {
+	switch {
+	case d.covered(p):
+		return d.cover(p, 80)
+	case d.view.State == nil:
 		return frame.Lines{nil}
 	}
 	if row := d.view.Summary(at, d.t); row != nil {
@@ -159,6 +162,10 @@ func (d *drawing) full(s *frame.Surface) {
 // stage draws the picture in a box.
 func (d *drawing) stage(inner *frame.Surface) {
 	w, h := inner.Size()
+	if d.covered(stagePane) {
+		inner.Sub(frame.Rect{X: 1, Y: 0, W: w - 2, H: h}).Lines(d.cover(stagePane, w-2), 0)
+		return
+	}
 	if d.view.State == nil {
 		inner.Sub(frame.Rect{X: 1, Y: 0, W: w - 2, H: h}).Lines(frame.Lines{frame.L("Reading the cluster"+d.t.Glyph.Pending, d.t.Muted)}, 0)
 		return
@@ -293,7 +300,7 @@ func (d *drawing) storyTitle() frame.Line {
 }
 
 func (d *drawing) paneTitle(p pane) string {
-	if at, ok := p.livePane(); ok {
+	if at, ok := p.livePane(); ok && !d.covered(p) {
 		return d.view.Title(at, paneTitles[p])
 	}
 	return paneTitles[p]
@@ -301,7 +308,7 @@ func (d *drawing) paneTitle(p pane) string {
 
 // evidence is the word at the right of a live pane's title.
 func (d *drawing) evidence(p pane) frame.Line {
-	if at, ok := p.livePane(); ok {
+	if at, ok := p.livePane(); ok && !d.covered(p) {
 		return d.view.Evidence(at, d.t)
 	}
 	return nil
@@ -310,6 +317,8 @@ func (d *drawing) evidence(p pane) frame.Line {
 func (d *drawing) paneRows(p pane, w int) frame.Rows {
 	if at, ok := p.livePane(); ok {
 		switch {
+		case d.covered(p):
+			return d.cover(p, w)
 		case d.view.State != nil:
 			return d.view.Rows(at, d.t, w)
 		case d.world != nil: // it is being computed, which takes no time to speak of

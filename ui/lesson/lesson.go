@@ -80,15 +80,16 @@ type Screen struct {
 	replies   []model.Reply
 	problem   string // a check that could not be evaluated, a command that could not be made
 
-	pick      int    // the prediction's choice, until it is known how sure the learner is; -1: none
-	tried     []int  // wrong answers to the question that solves a challenge
-	told      bool   // what the prediction came to was read
-	attempted bool   // something was done about the step
-	route     route  // of a step that is a walk along the path
-	end       string // how the walked route ended
-	solution  bool   // of a solved challenge, is shown
-	fixing    bool   // a fix is being made, or taken back
-	leaving   bool   // what steps changed outside of the namespace is being undone
+	pick      int         // the prediction's choice, until it is known how sure the learner is; -1: none
+	tried     []int       // wrong answers to the question that solves a challenge
+	told      bool        // what the prediction came to was read
+	attempted bool        // something was done about the step
+	route     route       // of a step that is a walk along the path
+	end       string      // how the walked route ended
+	opened    [panes]bool // of a challenge, that were looked at
+	solution  bool        // of a solved challenge, is shown
+	fixing    bool        // a fix is being made, or taken back
+	leaving   bool        // what steps changed outside of the namespace is being undone
 
 	doctor bool       // the diagnosis stands where the story does
 	full   bool       // the stage takes the whole screen
@@ -234,7 +235,7 @@ func (l *Screen) stepChanged() shell.Intent {
 	l.ran, l.replies = "", nil
 	l.pick, l.tried, l.told, l.attempted = -1, nil, false, false
 	l.route, l.end, l.solution, l.fixing = route{walks: l.route.walks}, "", false, false
-	l.doctor = false
+	l.doctor, l.opened = false, [panes]bool{}
 	l.scroll = [panes]int{}
 	l.live.Forget()
 	l.facts = facts{}
