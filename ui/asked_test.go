@@ -64,6 +64,7 @@ func TestAPrediction(t *testing.T) {
 	for _, size := range sizes() {
 		d := opened(t, size[0], size[1], "asking", withoutService(), ui.Options{})
 		d.Sees("Predict", "4 Pods run here.", "1 One for each Pod, 4.", "2 3: those that carry the label.", "1-3 predict")
+		d.Lacks("There is no Service web") // nothing tells the answer
 		shot(t, d, "asked", size)
 		ran := len(d.Backend.Ran())
 		d.Press("enter")

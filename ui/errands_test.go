@@ -83,6 +83,7 @@ func TestARequestEndsWithItsScreen(t *testing.T) {
 	d.Press("space", "l", "enter")
 	d.ToStep("More Pods")
 	d.Show(uitest.WithService())
+	d.Predict()
 	d.Press("space")
 	d.Stopped()
 	d.Sees("request under way")

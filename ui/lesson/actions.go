@@ -46,14 +46,11 @@ func (l *Screen) stepActions() []shell.Action {
 	walk, predicted := l.live.SendAction(), l.live.WalkAction()
 	walk.ID, walk.Keys = "walk", []string{"space"}
 	predicted.ID, predicted.Keys = "predict walk", []string{"w"}
-	if why := l.unseen(stagePane); why != "" {
-		walk.Why, predicted.Why = why, why
-	}
 	walk.Quiet = walk.Quiet || l.challenge() // it has a request of its own
 	stream := l.live.StreamAction()
 	stream.ID, stream.Keys = "stream", []string{"s"}
-	if why := l.unseen(stagePane); why != "" {
-		stream.Why = why
+	if why := l.untold(); why != "" { // it would tell the answer
+		walk.Why, predicted.Why, stream.Why = why, why, why
 	}
 	faster, slower := l.live.PaceActions()
 	faster.ID, faster.Keys = "faster", []string{"+", "="}
@@ -181,6 +178,7 @@ func (l *Screen) Do(id string, n int) shell.Intent {
 	case "go":
 		return l.forward()
 	case "walk":
+		l.sent = true
 		intent, problem := l.live.Send()
 		if problem != "" {
 			l.problem = problem
@@ -188,9 +186,11 @@ func (l *Screen) Do(id string, n int) shell.Intent {
 		l.followPacket()
 		return intent
 	case "predict walk":
+		l.sent = true
 		l.live.Walk()
 		l.followPacket()
 	case "stream":
+		l.sent = true
 		if intent := l.live.Stream(); intent != nil {
 			if l.class() != layout.Large {
 				l.lookAt(stagePane) // where the meter stands

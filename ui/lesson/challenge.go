@@ -149,12 +149,20 @@ func (d *drawing) cover(p pane, w int) frame.Lines {
 	}, w, 0)
 }
 
-// unseen is why what shows the path does not happen; "" when it does.
+// unseen is why what a pane shows is not shown yet; "" when it is.
 func (l *Screen) unseen(p pane) string {
 	if l.covered(p) {
 		return fmt.Sprintf("first look at it: %d", int(p)+1)
 	}
 	return ""
+}
+
+// untold is why no packet may show its way; "" when it may.
+func (l *Screen) untold() string {
+	if now := l.turn(); now == predicting || now == routing {
+		return l.unasked()
+	}
+	return l.unseen(stagePane)
 }
 
 // solutionAction shows a solution once the challenge is solved.

@@ -53,6 +53,7 @@ type drawing struct {
 func (l *Screen) arrange(w, h int, t *theme.Theme) *drawing {
 	d := &drawing{Screen: l, t: t}
 	d.view, _ = l.live.View()
+	d.view.Veiled = l.veiled()
 	widths := layout.ArrangeTour(w, h, layout.Wants{File: 1, Panes: make([]int, len(livePanes))})
 	var wants layout.Wants
 	if widths.Class == layout.Large {

@@ -84,6 +84,7 @@ type Screen struct {
 	tried     []int       // wrong answers to the question that solves a challenge
 	told      bool        // what the prediction came to was read
 	attempted bool        // something was done about the step
+	sent      bool        // a packet was sent, in the picture or in reality
 	route     route       // of a step that is a walk along the path
 	end       string      // how the walked route ended
 	opened    [panes]bool // of a challenge, that were looked at
@@ -233,7 +234,7 @@ func (l *Screen) stepChanged() shell.Intent {
 	l.refused, l.missing = nil, nil
 	l.problem = ""
 	l.ran, l.replies = "", nil
-	l.pick, l.tried, l.told, l.attempted = -1, nil, false, false
+	l.pick, l.tried, l.told, l.attempted, l.sent = -1, nil, false, false, false
 	l.route, l.end, l.solution, l.fixing = route{walks: l.route.walks}, "", false, false
 	l.doctor, l.opened = false, [panes]bool{}
 	l.scroll = [panes]int{}

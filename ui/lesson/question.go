@@ -175,6 +175,20 @@ func (l *Screen) unasked() string {
 	return "first say what you saw, by its number"
 }
 
+// veiled says whether the panes would tell what the learner is asked: until it has
+// happened, or the learner has sent a packet to see it.
+func (l *Screen) veiled() bool {
+	i := l.play.Index()
+	_, predicted := l.play.Predicted(i)
+	switch now := l.turn(); {
+	case now == predicting, now == routing:
+		return !l.play.Lesson().Answers
+	case l.challenge():
+		return false
+	}
+	return predicted && !l.play.Revealed(i) && l.ran == "" && !l.sent
+}
+
 // noticeLines lay out what asks for attention in w columns.
 func (d *drawing) noticeLines(w int) notice {
 	l, t := d.Screen, d.t

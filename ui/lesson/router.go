@@ -93,9 +93,9 @@ func courseOf(at lessons.Position, s *model.Snapshot, seed uint64) (*router.Cour
 	return router.Of(s, path.Request{Namespace: at.Namespace(), From: from, Target: target}, seed)
 }
 
-// standing shows in the picture where the packet of the walk is, and no more.
+// standing shows in the picture where the packet of the walk is.
 func (l *Screen) standing() {
-	if l.live.Veiled = l.turn() == routing; !l.live.Veiled {
+	if l.turn() != routing {
 		l.live.Release()
 		return
 	}

@@ -36,9 +36,6 @@ type Panes struct {
 	// Goal is how the cluster would be after what is to be done; nil while that is
 	// not shown.
 	Goal *State
-	// Veiled leaves out of the picture, the path and the look-up what tells where a
-	// packet goes: who walks along with it is to say that.
-	Veiled bool
 
 	namespace string
 	state     *State // nil until the first was computed
@@ -69,7 +66,7 @@ func (p *Panes) State() *State { return p.state }
 
 // View is what there is to draw now; ok is false before a first state.
 func (p *Panes) View() (v View, ok bool) {
-	return View{State: p.state, Tick: p.tick, Walk: p.walk, Rules: p.Rules, Request: p.request, Stream: p.stream, Goal: p.Goal, Veiled: p.Veiled}, p.state != nil
+	return View{State: p.state, Tick: p.tick, Walk: p.walk, Rules: p.Rules, Request: p.request, Stream: p.stream, Goal: p.Goal}, p.state != nil
 }
 
 // Work gives the function that computes the next state: everything that Compute
@@ -141,7 +138,7 @@ func (p *Panes) Take(next *State) {
 // request, the stream, and what the node was seen to hold.
 func (p *Panes) Forget() {
 	p.setStream(Stream{Rate: p.stream.Rate})
-	p.walk, p.request, p.reply, p.looks, p.forget, p.Goal, p.Veiled = nil, Request{}, nil, nil, true, nil, false
+	p.walk, p.request, p.reply, p.looks, p.forget, p.Goal = nil, Request{}, nil, nil, true, nil
 }
 
 // Handle takes in news, and says whether there is a state to compute.
@@ -293,10 +290,10 @@ func (v View) Rows(p Pane, t *theme.Theme, w int) frame.Rows {
 }
 
 // veil stands for what is left out.
-const veil = "This tells the answers: it is shown once the packet has gone its way."
+const veil = "It tells the answer: it is shown afterwards."
 
 // veils says whether a pane is left out.
-func (v View) veils(p Pane) bool { return v.Veiled && (p == DNS || p == Path) }
+func (v View) veils(p Pane) bool { return v.Veiled && p != Stage }
 
 // Draw draws a pane at a scroll position, which it bounds by what there is.
 func (v View) Draw(s *frame.Surface, t *theme.Theme, p Pane, scroll int) {
@@ -334,7 +331,7 @@ func (v View) Title(p Pane, name string) string {
 func (v View) Evidence(p Pane, t *theme.Theme) frame.Line {
 	e := model.Observed // read from the API server
 	switch {
-	case v.State == nil || p == DNS && v.Resolution == nil || p == Path && v.Trace == nil:
+	case v.State == nil || v.veils(p) || p == DNS && v.Resolution == nil || p == Path && v.Trace == nil:
 		return nil
 	case p == Stage && v.Goal != nil:
 		e = min(model.Derived, v.Goal.Scene.Evidence())

@@ -205,7 +205,7 @@ func (v View) Summary(p Pane, t *theme.Theme) frame.Line {
 		return nil
 	}
 	if v.veils(p) {
-		return frame.L("shown once the packet has gone its way", t.Muted)
+		return frame.L("shown afterwards", t.Muted)
 	}
 	switch p {
 	case Endpoints:

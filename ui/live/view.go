@@ -15,7 +15,9 @@ type View struct {
 	Request Request
 	Stream  Stream // its count is the State's Meter
 	Goal    *State // how it would be; nil while it is not shown
-	Veiled  bool   // what tells where a packet goes is left out
+	// Veiled leaves out what tells how a packet goes and ends: of the picture that
+	// part, and the other panes. Who looks at it is asked just that.
+	Veiled bool
 }
 
 // line joins spans, for readability at the call.

@@ -68,7 +68,7 @@ type drawing struct {
 func (d *drawing) style(r role) frame.Style {
 	t := d.t
 	switch r {
-	case muted, place:
+	case muted, answer:
 		return t.Muted
 	case strong:
 		return t.Strong
@@ -153,7 +153,7 @@ func (d *drawing) band(b *band) {
 	}
 	x := b.at
 	for _, s := range b.label {
-		if s.role == place && d.show.Veiled {
+		if s.role == answer && d.show.Veiled {
 			continue
 		}
 		over, _ := d.marked(b.uid, d.style(s.role))
@@ -256,6 +256,9 @@ func (d *drawing) text(t *text) {
 	}
 	x := t.x
 	for i, s := range spans {
+		if s.role == answer && d.show.Veiled {
+			continue
+		}
 		style, sign := d.style(s.role), ""
 		if t.uid != "" {
 			style, sign = d.marked(t.uid, style)

@@ -38,7 +38,7 @@ const (
 	observed
 	unknown
 	planned
-	place // where an address is
+	answer // what a veil hides
 )
 
 type point struct{ x, y int }

@@ -158,7 +158,7 @@ func podCard(p *scene.Pod, w, n int) [][]span {
 		if share == "" {
 			return line
 		}
-		return append(line, span{strings.Repeat(" ", max(1, w-width(line)-len(share))), plain}, span{share, muted})
+		return append(line, span{strings.Repeat(" ", max(1, w-width(line)-len(share))), plain}, span{share, answer})
 	}
 	lines := [][]span{fit(w, first(p.Name), first(model.ShortName(p.Name)), first(tail(p.Name)), []span{mark, {tail(p.Name), nameRole(p)}})}
 	where := [][]span{{{"  ", plain}, {address(p.Address, p.Port), strong}}, {{"  ", plain}, {shortAddress(p.Address, p.Port), strong}}}
@@ -223,7 +223,7 @@ func bandLabel(b *scene.Band, w int) []span {
 	if b.Selector != "" {
 		selector = span{"· wants " + b.Selector + " ", accent}
 	}
-	where := span{"· " + b.Where + " ", place}
+	where := span{"· " + b.Where + " ", answer}
 	var traits []span
 	for _, t := range b.Traits {
 		traits = append(traits, span{"· " + t + " ", warn})
