@@ -173,16 +173,6 @@ func (b *Bank) Asks(belief string) bool {
 	return slices.ContainsFunc(b.Questions, func(q *Question) bool { return slices.Contains(q.About, belief) })
 }
 
-// Find gives the question of an id; nil when there is none.
-func (b *Bank) Find(id string) *Question {
-	for _, q := range b.Questions {
-		if q.ID == id {
-			return q
-		}
-	}
-	return nil
-}
-
 // Asked is a question as a person reads it, filled in.
 type Asked struct {
 	ID      string // of the question

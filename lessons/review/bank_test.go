@@ -56,7 +56,7 @@ func smallBank(t *testing.T) *Bank {
 }
 
 func TestSurfacesAreFilledIn(t *testing.T) {
-	q := smallBank(t).Find("how-many")
+	q := smallBank(t).Questions[0]
 	if len(q.Surfaces()) != 12 {
 		t.Fatalf("%d surfaces", len(q.Surfaces()))
 	}
