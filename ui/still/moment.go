@@ -3,9 +3,12 @@ package still
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"svctour/model/scene"
+	"svctour/ui/question"
+	"svctour/ui/shell"
 	"svctour/ui/stage"
 )
 
@@ -84,7 +87,27 @@ func (p *Program) listen(ctx context.Context, n int) error {
 	return p.rest(ctx)
 }
 
+// predict answers the question that the step asks first, if it asks one: no packet
+// shows its way before. It is answered by the first choice.
+func (p *Program) predict(ctx context.Context) error {
+	asked := slices.ContainsFunc(p.app.Screen().Actions(), func(a shell.Action) bool { return a.ID == question.AnswerID })
+	if !asked {
+		return nil
+	}
+	for _, key := range []string{"1", "s"} {
+		if err := p.Press(key); err != nil {
+			return err
+		}
+	}
+	return p.rest(ctx)
+}
+
 func (p *Program) goTo(ctx context.Context, m moment) error {
+	if len(m.keys) > 0 {
+		if err := p.predict(ctx); err != nil {
+			return err
+		}
+	}
 	for _, key := range m.keys {
 		if err := p.Press(key); err != nil {
 			return err
