@@ -156,6 +156,7 @@ func newRoot(g *globals, name string) *cobra.Command {
 		newClean(g),
 		newLesson(g),
 		newReview(g),
+		newSandbox(g),
 		newPicture(g),
 	)
 	return root

@@ -15,7 +15,8 @@ import (
 	"svctour/ui/shell"
 )
 
-// runTour opens the app. choice skips the picker, lessonID opens a lesson.
+// runTour opens the app. choice skips the picker, lessonID opens a lesson, or the
+// sandbox by its ID.
 func runTour(ctx context.Context, g *globals, choice *shell.Choice, lessonID string) error {
 	if asTerminal(g.In) == nil || asTerminal(g.Out) == nil {
 		return usageError(errors.New("the tour needs a terminal. In a script use `svctour trace`, `svctour dns` or `svctour lesson ID --auto`"))
@@ -24,7 +25,7 @@ func runTour(ctx context.Context, g *globals, choice *shell.Choice, lessonID str
 	if err != nil {
 		return err
 	}
-	if lessonID != "" {
+	if lessonID != "" && lessonID != lessons.SandboxID {
 		if _, err := lessons.Find(list, lessonID); err != nil {
 			return usageError(err)
 		}

@@ -22,7 +22,7 @@ import (
 type Tour struct {
 	Lessons []*lessons.Lesson // required, in order
 	Choice  *shell.Choice     // skip the picker
-	Lesson  string            // open this lesson once connected; "": the list
+	Lesson  string            // open this lesson, or the sandbox by its ID, once connected; "": the list
 }
 
 // ErrCrashed says that the app has ended by a panic. Its trace is in the log.

@@ -18,6 +18,7 @@ import (
 	"svctour/ui/picker"
 	"svctour/ui/prompt"
 	"svctour/ui/review"
+	"svctour/ui/sandbox"
 	"svctour/ui/shell"
 	"svctour/ui/theme"
 )
@@ -33,7 +34,7 @@ type Options struct {
 	Reviews shell.Reviews     // nil: there is no review
 	Lessons []*lessons.Lesson // required, in order
 	Choice  *shell.Choice     // skip the picker
-	Lesson  string            // open this lesson once connected; "" shows the list
+	Lesson  string            // open this lesson, or the sandbox by its ID, once connected; "" shows the list
 	Theme   theme.Options     // Light is set when the terminal tells its background
 	Seed    uint64            // of the packets' walks
 	Still   bool              // nothing moves by itself
@@ -70,6 +71,7 @@ type App struct {
 	prompt    prompt.Prompt
 	stopTyped context.CancelFunc // ends the prompt's command
 	fix       fix
+	writing   writing
 	watch     watch
 	stream    stream
 
@@ -173,9 +175,7 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 	case tea.KeyPressMsg:
 		return a.keyPress(msg)
 	case tea.PasteMsg:
-		if a.prompt.IsOpen() && a.dialog == nil {
-			a.prompt.Insert(msg.Content)
-		}
+		return a.paste(msg.Content)
 	case tea.MouseClickMsg:
 		if mouse := msg.Mouse(); mouse.Button == tea.MouseLeft {
 			return a.click(mouse.X, mouse.Y)
@@ -211,6 +211,8 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 		return a.child(msg)
 	case fixMsg:
 		a.previewed(msg)
+	case checkDueMsg, checkedMsg:
+		return a.writingNews(msg)
 	case rulesMsg:
 		return a.rulesRead(msg)
 	case observeDueMsg:
@@ -236,6 +238,7 @@ func (a *App) tell(msg any) tea.Cmd { return a.intent(a.screen.Handle(msg)) }
 // ends with it.
 func (a *App) show(s shell.Screen) tea.Cmd {
 	a.stop()
+	a.stopWriting()
 	a.endShown()
 	a.shown, a.endShown = context.WithCancel(a.link.ctx)
 	a.screen = s
@@ -298,6 +301,8 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 		if a.openPrompt(); a.prompt.IsOpen() {
 			a.prompt.Set(in.Line)
 		}
+	case shell.Write:
+		return a.write(in)
 	case shell.Fix:
 		return a.offer(in.Fix)
 	case shell.Undo:
@@ -343,7 +348,7 @@ func (a *App) saved(msg savedMsg) tea.Cmd {
 // Unsaved lists, oldest first, what the caller should save after the program has ended.
 func (a *App) Unsaved() []lessons.Progress { return a.unsaved }
 
-// open opens a lesson; the tour's namespace is made first, on a cluster that
+// open opens a lesson, or the sandbox by its ID; the tour's namespace is made first, on a cluster that
 // is not the lab only after the person has agreed.
 func (a *App) open(id string) tea.Cmd {
 	a.wanted = id
@@ -353,7 +358,7 @@ func (a *App) open(id string) tea.Cmd {
 	case a.link.choice.Lab:
 		return ensureNamespace(&a.link)
 	}
-	a.ask(confirmNamespace(a.link.choice.Context, func() tea.Cmd { return ensureNamespace(&a.link) }))
+	a.ask(confirmNamespace(a.link.choice.Context, id == lessons.SandboxID, func() tea.Cmd { return ensureNamespace(&a.link) }))
 	return nil
 }
 
@@ -376,6 +381,9 @@ func (m namespaceMsg) late(a *App) tea.Cmd {
 }
 
 func (a *App) openLesson() tea.Cmd {
+	if a.wanted == lessons.SandboxID {
+		return a.openSandbox()
+	}
 	l, err := lessons.Find(a.options.Lessons, a.wanted)
 	if err != nil {
 		a.notice = err.Error()
@@ -390,6 +398,17 @@ func (a *App) openLesson() tea.Cmd {
 		play.Goto(0) // to look again, from the beginning
 	}
 	screen := lesson.New(play, a.link.namespace, a.size, a.options.Seed, a.theme)
+	screen.Still(a.options.Still)
+	return a.show(screen)
+}
+
+func (a *App) openSandbox() tea.Cmd {
+	states, err := lessons.Sandbox()
+	if err != nil {
+		a.notice = err.Error()
+		return nil
+	}
+	screen := sandbox.New(states, a.link.namespace, a.size, a.options.Seed, a.theme)
 	screen.Still(a.options.Still)
 	return a.show(screen)
 }

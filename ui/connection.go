@@ -38,6 +38,7 @@ func (a *App) connect(c shell.Choice) tea.Cmd {
 func (a *App) disconnect() tea.Cmd {
 	a.watch.stop()
 	a.prompt.Reset()
+	a.stopWriting()
 	a.fix = fix{}
 	a.wanted, a.dialog = "", nil // a question about it is settled
 	session := a.link.drop()

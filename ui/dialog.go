@@ -18,6 +18,7 @@ type dialog struct {
 	title   string
 	text    string
 	diff    []live.DiffLine // what a change comes to
+	scroll  int             // lines of diff above those in sight; drawing bounds it
 	options []option
 }
 
@@ -42,17 +43,32 @@ type option struct {
 	do     func() tea.Cmd
 }
 
-// confirmNamespace asks before the first write to a cluster that is not ours.
-func confirmNamespace(context string, yes func() tea.Cmd) dialog {
+// confirmNamespace asks before the first write to a cluster that is not ours: one
+// question for all that the lessons make, or with sandbox, what that makes.
+func confirmNamespace(context string, sandbox bool, yes func() tea.Cmd) dialog {
+	text := "The lessons make a namespace of their own, labelled app.kubernetes.io/managed-by=svctour, and write nowhere else. "
+	if sandbox {
+		text = "The sandbox makes a namespace of its own, labelled app.kubernetes.io/managed-by=svctour. Each digit removes there what the one before made, " +
+			"and makes a Pod, Deployments or a StatefulSet, Services and a NetworkPolicy. It writes nowhere else. "
+	}
 	return dialog{
 		title: "Write to this cluster?",
-		text: fmt.Sprintf("Until now %q was only read. The lessons make a namespace of their own, labelled app.kubernetes.io/managed-by=svctour, and write nowhere else. "+
-			"`svctour clean` removes it with everything in it.", context),
+		text:  fmt.Sprintf("Until now %q was only read. ", context) + text + "`svctour clean` removes it with everything in it.",
 		options: []option{
 			{shell.Action{ID: "yes", Keys: []string{"y"}, Title: "yes, make it"}, yes},
 			{shell.Action{ID: "no", Keys: []string{"n", "esc"}, Title: "no, look only"}, nil},
 		},
 	}
+}
+
+// turn moves the diff by a key, and says whether the key does that.
+func (d *dialog) turn(key string) bool {
+	by := map[string]int{"up": -1, "k": -1, "down": 1, "j": 1, "pgup": -10, "pgdown": 10}[key]
+	if len(d.diff) == 0 || by == 0 {
+		return false
+	}
+	d.scroll += by
+	return true
 }
 
 func (a *App) drawDialog(s *frame.Surface) {
@@ -64,7 +80,9 @@ func (a *App) drawDialog(s *frame.Surface) {
 	text := frame.Wrap(frame.L(a.dialog.text, a.theme.Text), width-4, 0)
 	if len(a.dialog.diff) > 0 {
 		room := h - len(text) - len(a.dialog.options) - 7
-		text = append(append(text, frame.Line{}), a.diffLines(a.dialog.diff, max(2, room))...)
+		room = max(2, room)
+		a.dialog.scroll = live.Offset(a.dialog.scroll, len(a.dialog.diff)+min(1, a.dialog.scroll), room)
+		text = append(append(text, frame.Line{}), a.diffLines(a.dialog.diff, a.dialog.scroll, room)...)
 	}
 	height := len(text) + len(a.dialog.options) + 5
 	if len(a.dialog.options) == 0 {

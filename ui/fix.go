@@ -163,12 +163,15 @@ func (a *App) changed(msg typedMsg) tea.Cmd {
 	return a.tell(shell.Fixed{Undo: a.fix.undo != nil})
 }
 
-// diffLines draws what changes, in at most room lines.
-func (a *App) diffLines(diff []live.DiffLine, room int) []frame.Line {
+// diffLines draws what changes, from a line on, in at most room lines.
+func (a *App) diffLines(diff []live.DiffLine, from, room int) []frame.Line {
 	var lines []frame.Line
-	for i, d := range diff {
-		if len(lines) == room-1 && i < len(diff)-1 {
-			return append(lines, frame.L(fmt.Sprintf("%s %d more", a.theme.Glyph.Pending, len(diff)-i), a.theme.Muted))
+	if from > 0 {
+		lines = append(lines, frame.L(fmt.Sprintf("%s %d before", a.theme.Glyph.Pending, from), a.theme.Muted))
+	}
+	for i, d := range diff[from:] {
+		if len(lines) == room-1 && from+i < len(diff)-1 {
+			return append(lines, frame.L(fmt.Sprintf("%s %d more", a.theme.Glyph.Pending, len(diff)-from-i), a.theme.Muted))
 		}
 		style := a.theme.Muted
 		switch d.Sign {

@@ -17,6 +17,10 @@ func (a *App) keyPress(msg tea.KeyPressMsg) tea.Cmd {
 		a.notice = ""
 		return a.promptKey(msg)
 	}
+	if a.writing.editor != nil && a.dialog == nil {
+		a.notice = ""
+		return a.writingKey(msg)
+	}
 	if r, ok := a.screen.(shell.Reader); ok && r.Reading() && a.dialog == nil && !a.help && r.Key(msg.String(), msg.Text) {
 		a.notice = ""
 		return nil
@@ -37,6 +41,9 @@ func (a *App) key(key string) tea.Cmd {
 		return nil
 	}
 	if a.dialog != nil {
+		if a.dialog.turn(key) {
+			return nil
+		}
 		for _, o := range a.dialog.options {
 			for _, k := range o.action.Keys {
 				if k == key {
@@ -101,6 +108,8 @@ func (a *App) click(x, y int) tea.Cmd {
 			return a.choose(a.dialog.options[n])
 		}
 	case a.prompt.IsOpen():
+	case a.writing.editor != nil:
+		return a.writingWish(a.writing.editor.Do(id, n))
 	case id == "help":
 		a.help = true
 	case id != "":
@@ -110,6 +119,19 @@ func (a *App) click(x, y int) tea.Cmd {
 			}
 		}
 		return a.intent(a.screen.Do(id, n))
+	}
+	return nil
+}
+
+// paste puts pasted text where text is written.
+func (a *App) paste(text string) tea.Cmd {
+	switch {
+	case a.dialog != nil:
+	case a.prompt.IsOpen():
+		a.prompt.Insert(text)
+	case a.writing.editor != nil:
+		a.writing.editor.Paste(text)
+		return a.checkSoon()
 	}
 	return nil
 }
@@ -126,7 +148,15 @@ func (a *App) wheel(button tea.MouseButton) tea.Cmd {
 		a.prompt.Scroll(map[string]int{"up": -3, "down": 3}[id])
 		return nil
 	}
-	if id == "" || a.dialog != nil || a.help {
+	by := map[string]int{"up": -1, "down": 1}[id]
+	switch {
+	case id == "" || a.help:
+		return nil
+	case a.dialog != nil:
+		a.dialog.scroll += by
+		return nil
+	case a.writing.editor != nil:
+		a.writing.editor.Scroll(3 * by)
 		return nil
 	}
 	return a.intent(a.screen.Do(id, 0))

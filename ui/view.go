@@ -71,6 +71,9 @@ func (a *App) compose(s *frame.Surface) {
 	a.screen.Draw(s, a.theme)
 	a.drawHeader(s)
 	a.drawFooter(s)
+	if a.writing.editor != nil {
+		a.writing.editor.Draw(s.Sub(layout.Beside(a.size.W, a.size.H)), a.theme)
+	}
 	if a.prompt.IsOpen() {
 		a.prompt.Draw(s, a.theme)
 	}
@@ -159,12 +162,18 @@ func (a *App) drawFooter(s *frame.Surface) {
 		s.Line(1, y, a.size.W-2, frame.L(printableNotice(a.notice), t.Warn))
 		return
 	}
-	end := a.size.W - 1 - frame.Width("? keys")
-	s.Text(end, y, "?", t.Key)
-	s.Text(end+2, y, "keys", t.Muted)
-	s.Click(frame.Rect{X: end, Y: y, W: 6, H: 1}, "help", 0)
+	end, actions := a.size.W, []shell.Action(nil)
+	if a.writing.editor != nil { // there "?" is a letter
+		actions = a.writing.editor.Actions()
+	} else {
+		actions = a.screen.Actions()
+		end -= 1 + frame.Width("? keys")
+		s.Text(end, y, "?", t.Key)
+		s.Text(end+2, y, "keys", t.Muted)
+		s.Click(frame.Rect{X: end, Y: y, W: 6, H: 1}, "help", 0)
+	}
 	x := 1
-	for _, action := range a.screen.Actions() {
+	for _, action := range actions {
 		if action.Quiet || action.Hidden || len(action.Keys) == 0 {
 			continue
 		}
@@ -259,7 +268,7 @@ func helpColumns(rows []frame.Line, columns, width int) ([]helpRow, int) {
 	}
 	column, y, height := 0, 0, 0
 	for i := range out {
-		if y >= (total+columns-1)/columns && column < columns-1 {
+		if y+len(out[i].lines)/2 >= (total+columns-1)/columns && column < columns-1 { // most of it would stand too low
 			column, y = column+1, 0
 		}
 		out[i].column, out[i].y = column, y

@@ -88,6 +88,7 @@ func (c *Screen) Actions() []shell.Action {
 		{ID: "down", Keys: []string{"down", "j"}, Title: "down", Hidden: true},
 		{ID: "part", Keys: []string{"tab"}, Title: c.otherPart(), Help: "to the first lesson, or the first challenge", Hidden: c.otherPart() == ""},
 		c.reviewAction(),
+		{ID: "sandbox", Keys: []string{"s"}, Title: "sandbox", Help: "ten states of a cluster by one key each, and no goal"},
 		{ID: "picker", Keys: []string{"esc"}, Title: "other cluster"},
 		{ID: "quit", Keys: []string{"q"}, Title: "quit"},
 	}
@@ -129,6 +130,8 @@ func (c *Screen) Do(id string, n int) shell.Intent {
 		if c.review {
 			return shell.Review{}
 		}
+	case "sandbox":
+		return shell.Open{Lesson: lessons.SandboxID}
 	case "picker":
 		return shell.Picker{}
 	case "row":

@@ -84,7 +84,7 @@ func ArrangeTour(w, h int, wants Wants) Tour {
 	body := frame.Rect{X: 0, Y: 1, W: w, H: h - 2}
 	switch t.Class {
 	case Large:
-		left := min(58, max(40, w*36/100))
+		left := storyWidth(w)
 		if wants.Wide {
 			rows := max(4, min(wants.Command+2, body.H/3))
 			body.H -= rows
@@ -136,6 +136,20 @@ func ArrangeTour(w, h int, wants Wants) Tour {
 		t.System = frame.Rect{X: 0, Y: body.Y, W: w, H: body.H - 2}
 	}
 	return t
+}
+
+// storyWidth is how many columns the story has on a Large screen.
+func storyWidth(w int) int { return min(58, max(40, w*36/100)) }
+
+// Beside is the area for what covers a screen while it is used: between header
+// and footer, and where there is room for both, beside the story.
+func Beside(w, h int) frame.Rect {
+	area := frame.Rect{X: 0, Y: 1, W: w, H: h - 2}
+	if Classify(w, h) == Large {
+		left := storyWidth(w)
+		area.X, area.W = left, w-left
+	}
+	return area
 }
 
 func fileRows(lines int) int {

@@ -36,6 +36,7 @@ func (l *Screen) Actions() []shell.Action {
 func (l *Screen) leaveActions() []shell.Action {
 	return []shell.Action{
 		{ID: "contents", Keys: leaveKeys(l.full), Title: "lessons", Help: "the list of lessons", Quiet: l.size.W < 100},
+		{ID: "write", Keys: []string{"e"}, Title: "write", Help: "write the manifest", Quiet: l.play.Step().File == nil || l.size.W < 120},
 		{ID: "quit", Keys: []string{"q"}, Title: "quit"},
 	}
 }
@@ -172,6 +173,16 @@ func (l *Screen) fix() *diagnose.Fix {
 	return &report.Findings[0].Fix
 }
 
+// write opens the step's manifest in the editor, or an empty one.
+func (l *Screen) write() shell.Intent {
+	step := l.play.Step()
+	in := shell.Write{About: "lesson/" + l.play.Lesson().ID + "/" + step.ID, Name: "manifest.yaml"}
+	if step.File != nil {
+		in.Name, in.Text = step.File.Name, step.File.Content
+	}
+	return in
+}
+
 // Do implements shell.Screen.
 func (l *Screen) Do(id string, n int) shell.Intent {
 	switch id {
@@ -237,6 +248,8 @@ func (l *Screen) Do(id string, n int) shell.Intent {
 			l.fixing = true
 			return shell.Fix{Fix: *fix}
 		}
+	case "write":
+		return l.write()
 	case "undo":
 		l.fixing = true
 		return shell.Undo{}

@@ -24,7 +24,7 @@ func Manifest(content, previous string, t *theme.Theme) []frame.Line {
 		case '-':
 			lines = append(lines, line(sp("- "+d.Text, t.Removed)))
 		default:
-			lines = append(lines, append(line(sp("  ", t.Text)), yamlSpans(d.Text, t)...))
+			lines = append(lines, append(line(sp("  ", t.Text)), YAML(d.Text, t)...))
 		}
 	}
 	return lines
@@ -80,8 +80,8 @@ func ended(text string) string {
 	return text + "\n"
 }
 
-// yamlSpans colours "key: value # comment".
-func yamlSpans(text string, t *theme.Theme) frame.Line {
+// YAML colours a line of YAML: "key: value # comment".
+func YAML(text string, t *theme.Theme) frame.Line {
 	body, comment := text, ""
 	if i := strings.Index(text, " #"); i >= 0 {
 		body, comment = text[:i+1], text[i+1:]

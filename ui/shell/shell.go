@@ -78,7 +78,7 @@ type Intents []Intent
 type (
 	// Choose connects to a cluster.
 	Choose struct{ Choice Choice }
-	// Open opens a lesson.
+	// Open opens a lesson, or the sandbox by lessons.SandboxID.
 	Open struct{ Lesson string }
 	// Contents goes to the list of lessons.
 	Contents struct{}
@@ -141,6 +141,15 @@ type (
 	MakeClient struct{ Invoke lessons.Invocation }
 	// Prompt opens the kubectl prompt with a line that waits for Enter.
 	Prompt struct{ Line string }
+	// Write opens the editor over the screen. What was written about the same
+	// matter before stands there again; else Text does. Once the API server would
+	// take it and the person has seen what it changes, it is applied as if it were
+	// typed.
+	Write struct {
+		About string // the matter: the same for the same step
+		Name  string // what the manifest is called: "web-svc.yaml"
+		Text  string
+	}
 	// Fix shows what a fix of the doctor's changes, and makes the change after a
 	// yes. Where that cannot be shown its command waits at the prompt.
 	Fix struct{ Fix diagnose.Fix }
