@@ -90,7 +90,7 @@ func readSandbox(text []byte) ([]SandboxState, error) {
 		}
 		state.manifest = strings.Join(manifests, "---\n")
 		for i, field := range []string{s.Show.Service, s.Show.From, s.Show.Name, s.Show.Target} {
-			t, err := parseTemplate(field)
+			t, err := parseTemplate(field, plain(), anyText)
 			if err != nil {
 				return nil, fmt.Errorf("state %q: show %q: %w", s.Title, field, err)
 			}
