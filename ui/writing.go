@@ -209,6 +209,11 @@ func checkManifest(scope context.Context, s shell.Session, namespace, text strin
 		}
 		reply := s.Kubectl(ctx, namespace, editor.DryRun("name"), text)
 		msg.problems, msg.unchecked = manifest.Told(reply)
+		if editor.Vague(reply) {
+			if problems, unchecked := manifest.Told(s.Kubectl(ctx, namespace, editor.AsNew(), text)); unchecked == "" {
+				msg.problems = problems
+			}
+		}
 		msg.fields = suggest(ctx, s, namespace, msg.problems, fields)
 		if apply && msg.unchecked == "" && reply.Exit == 0 {
 			msg.look(ctx, s, namespace, manifest)
@@ -251,7 +256,7 @@ func suggest(ctx context.Context, s shell.Session, namespace string, problems []
 func (m *checkedMsg) look(ctx context.Context, s shell.Session, namespace string, manifest *editor.Manifest) {
 	objects := manifest.Objects()
 	for _, o := range objects {
-		now := s.Kubectl(ctx, namespace, []string{"get", "--ignore-not-found", "-o", "yaml", "-f", "-"}, o.Text)
+		now := s.Kubectl(ctx, namespace, o.Get(), "")
 		then := s.Kubectl(ctx, namespace, editor.DryRun("yaml"), o.Text)
 		for _, reply := range []model.Reply{now, then} {
 			if reply.Exit != 0 {

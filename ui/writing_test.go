@@ -36,8 +36,6 @@ func apiServer(args []string, stdin string) model.Reply {
 	switch {
 	case args[0] == "explain":
 		return model.Reply{Stdout: explainedSpec}
-	case args[0] == "get" && slices.Contains(args, "-f"):
-		return model.Reply{}
 	case args[0] != "apply":
 		return model.Reply{}
 	case strings.Contains(stdin, "prots"):

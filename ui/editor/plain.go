@@ -126,8 +126,16 @@ func (d *document) key(path string) *yaml.Node {
 
 // Object is one object of a manifest, to be looked up and written by itself.
 type Object struct {
-	Title string // "Service web"
-	Text  string // its manifest
+	Title    string // "Service web"
+	Text     string // its manifest
+	Resource string // what kubectl get calls its kind: "deployment.v1.apps"
+	Name     string
+}
+
+// Get is the kubectl command, without "kubectl", that prints the object as it is,
+// and nothing where there is none.
+func (o *Object) Get() []string {
+	return []string{"get", "-o", "yaml", "--ignore-not-found", o.Resource, o.Name}
 }
 
 // Objects gives the objects of a manifest in order.
@@ -135,7 +143,11 @@ func (m *Manifest) Objects() []Object {
 	var out []Object
 	for i := range m.documents {
 		d := &m.documents[i]
-		out = append(out, Object{Title: strings.TrimSpace(cmp.Or(d.kind, "object") + " " + d.name), Text: d.text})
+		o := Object{Title: strings.TrimSpace(cmp.Or(d.kind, "object") + " " + d.name), Text: d.text, Resource: strings.ToLower(d.kind), Name: d.name}
+		if group, version, ok := strings.Cut(d.version, "/"); ok {
+			o.Resource += "." + version + "." + group
+		}
+		out = append(out, o)
 	}
 	return out
 }

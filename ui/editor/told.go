@@ -18,6 +18,19 @@ func DryRun(output string) []string {
 	return []string{"apply", "--dry-run=server", "--validate=strict", "-o", output, "-f", "-"}
 }
 
+// AsNew is the same for objects as if they were not there yet. To a patch with a
+// value of the wrong type the API server does not say which field it is; that is
+// told of objects that are new.
+func AsNew() []string {
+	return []string{"create", "--dry-run=server", "--validate=strict", "-o", "name", "-f", "-"}
+}
+
+// Vague says whether the API server told only that something in a patch has the
+// wrong type (k8s.io/apimachinery/pkg/util/strategicpatch).
+func Vague(reply model.Reply) bool {
+	return reply.Exit > 0 && strings.Contains(reply.Stderr, "The request is invalid: patch: ")
+}
+
 // What kubectl prints about a manifest that the API server does not take.
 var (
 	messageStart = regexp.MustCompile(`^(Error from server\b|error: |Warning: |The \S+ ".*" is invalid)`)
@@ -54,6 +67,7 @@ func (m *Manifest) Told(reply model.Reply) (problems []Problem, unchecked string
 		case strings.HasPrefix(message, "Warning: "):
 			problems = append(problems, m.warning(message))
 		case reply.Exit == 0: // kubectl's own remarks
+		case strings.HasPrefix(message, "Error from server (AlreadyExists): "): // AsNew was asked
 		case unread.MatchString(message):
 			return nil, model.Sentence(brief(message))
 		default:
