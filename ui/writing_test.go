@@ -43,17 +43,19 @@ func apiServer(args []string, stdin string) model.Reply {
 	case strings.Contains(stdin, "99999"):
 		return model.Reply{Exit: 1, Stderr: `The Service "web" is invalid: spec.ports[0].port: Invalid value: 99999: must be between 1 and 65535, inclusive` + "\n"}
 	case slices.Contains(args, "--dry-run=server") && slices.Contains(args, "yaml"):
-		return model.Reply{Stdout: strings.Replace(stdin, "spec:\n", "spec:\n  clusterIP: 10.96.7.7\n", 1) + "status: {}\n"}
+		return model.Reply{Stdout: strings.Replace(strings.TrimSpace(stdin), "spec:\n", "spec:\n  clusterIP: 10.96.7.7\n", 1) + "\nstatus: {}\n"}
 	case slices.Contains(args, "--dry-run=server"):
 		return model.Reply{Stdout: "service/web\n"}
 	}
 	return model.Reply{Stdout: "service/web created\n"}
 }
 
-// toEndOf puts the cursor behind a text.
-func toEndOf(d *uitest.Driver, text string) {
+// toEndOf puts the cursor behind a text of the step's manifest.
+func toEndOf(d *uitest.Driver, text string) { toEnd(d, d.Step().File.Content, text) }
+
+func toEnd(d *uitest.Driver, manifest, text string) {
 	d.Press("pgup", "pgup", "home")
-	for _, line := range strings.Split(d.Step().File.Content, "\n") {
+	for _, line := range strings.Split(manifest, "\n") {
 		if strings.Contains(line, text) {
 			d.Press("end")
 			return
@@ -62,23 +64,34 @@ func toEndOf(d *uitest.Driver, text string) {
 	}
 }
 
+const boxManifest = "apiVersion: v1\nkind: Service\nmetadata:\n  name: box\nspec:\n  selector:\n    app: box\n  ports:\n    - port: 80 # that of the Service\n"
+
+// Over the sandbox, so that no lesson's words stand in the frames.
 func TestEditorFrames(t *testing.T) {
 	for _, size := range []struct{ w, h int }{{40, 12}, {80, 24}, {120, 40}, {200, 60}} {
 		name := fmt.Sprintf("%dx%d", size.w, size.h)
-		d := writer(t, size.w, size.h)
+		d := sandbox(t, size.w, size.h)
+		d.Backend.SetAnswer(apiServer)
+		d.Press("e")
+		d.Sees("nothing writ")
+		d.Send(tea.PasteMsg{Content: boxManifest})
+		d.Calm()
 		golden(t, "editor-"+name, d.Frame())
-		toEndOf(d, "port: 80")
+		toEnd(d, boxManifest, "port: 80")
+		d.Press("home")
+		for range "    - port: 80" {
+			d.Press("right")
+		}
 		d.Press("backspace", "backspace")
 		d.Type("99999")
 		d.Calm()
-		d.Sees("1 problem")
 		golden(t, "editor-problem-"+name, d.Frame())
 		for range 3 {
 			d.Press("backspace")
 		}
 		d.Press("ctrl+s")
 		d.Calm()
-		d.Sees("Apply web-svc.yaml?", "New: Service web.")
+		d.Sees("Apply box.yaml?", "New: Service box.")
 		golden(t, "editor-diff-"+name, d.Frame())
 	}
 }
@@ -111,6 +124,27 @@ func TestAManifestIsAppliedAfterItsDiff(t *testing.T) {
 	d.Show(uitest.WithService())
 	d.Calm()
 	d.Sees("Done.")
+}
+
+// Of an object that is there only what changes is shown, and none of what the API
+// server keeps for itself.
+func TestTheDiffOfAnObjectThatIsThere(t *testing.T) {
+	d := sandbox(t, 120, 40)
+	d.Backend.SetAnswer(func(args []string, stdin string) model.Reply {
+		if args[0] == "get" {
+			return model.Reply{Stdout: strings.Replace(boxManifest, "    app: box", "    app: bxo", 1) + "status: {}\n"}
+		}
+		return apiServer(args, stdin)
+	})
+	d.Press("e")
+	d.Send(tea.PasteMsg{Content: boxManifest + "---\n" + strings.Replace(boxManifest, "name: box", "name: other", 1)})
+	d.Calm()
+	d.Press("ctrl+s")
+	d.Sees("box.yaml changes this.", "# Service box", "-     app: bxo", "+     app: box", "# Service other")
+	d.Lacks("status")
+	if !slices.Contains(d.Asked(0), "get -o yaml --ignore-not-found service other") {
+		t.Errorf("asked %q", d.Asked(0))
+	}
 }
 
 func TestProblemsAreSuggestedOnceAndKeepFromApplying(t *testing.T) {
@@ -234,10 +268,9 @@ func boxed() *model.Snapshot {
 	return uitest.World(append(uitest.ThreePods(), &guest, &service, &slice)...)
 }
 
-func sandbox(t *testing.T) *uitest.Driver {
-	d := uitest.Drive(t, 120, 40, ui.Options{Choice: &shell.Choice{Lab: true}})
+func sandbox(t *testing.T, w, h int) *uitest.Driver {
+	d := uitest.Drive(t, w, h, ui.Options{Choice: &shell.Choice{Lab: true}})
 	d.Show(uitest.World())
-	d.Sees("Sandbox")
 	d.Press("s")
 	d.Show(uitest.World())
 	d.Calm()
@@ -246,7 +279,11 @@ func sandbox(t *testing.T) *uitest.Driver {
 
 // A digit removes what the sandbox made before, and nothing else.
 func TestADigitBringsAStateAbout(t *testing.T) {
-	d := sandbox(t)
+	d := sandbox(t, 120, 40)
+	d.Press("esc")
+	d.Sees("Sandbox", "ten states of a cluster")
+	d.Press("s")
+	d.Show(uitest.World())
 	d.Sees("there is no goal")
 	d.Press("space")
 	d.Sees("There is no client: press a digit, or r.")
@@ -276,7 +313,7 @@ func TestADigitBringsAStateAbout(t *testing.T) {
 
 // Another digit ends what the one before has under way.
 func TestAnotherDigitIsNotWaitedFor(t *testing.T) {
-	d := sandbox(t)
+	d := sandbox(t, 120, 40)
 	d.Hold()
 	d.Press("1", "3")
 	d.Stopped() // of the first state: its answer comes no more
