@@ -281,7 +281,7 @@ func sandbox(t *testing.T, w, h int) *uitest.Driver {
 func TestADigitBringsAStateAbout(t *testing.T) {
 	d := sandbox(t, 120, 40)
 	d.Press("esc")
-	d.Sees("Sandbox", "ten states of a cluster")
+	d.Sees("s Sandbox   This cluster:")
 	d.Press("s")
 	d.Show(uitest.World())
 	d.Sees("there is no goal")

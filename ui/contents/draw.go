@@ -162,7 +162,7 @@ func (c *Screen) about(t *theme.Theme, w int) []frame.Line {
 	return append([]frame.Line{nil}, frame.Wrap(frame.L(text, t.Text), w, 0)...)
 }
 
-// foot is what there is of the cluster, and what the picture of it lacks.
+// foot is the sandbox, what there is of the cluster, and what the picture of it lacks.
 func (c *Screen) foot(t *theme.Theme, w int) []frame.Line {
 	if c.world == nil {
 		return nil
@@ -177,7 +177,7 @@ func (c *Screen) foot(t *theme.Theme, w int) []frame.Line {
 	if len(c.world.Nodes) == 0 {
 		text = fmt.Sprintf("This cluster: %d Services, %d Pods", len(c.world.Services), len(c.world.Pods))
 	}
-	lines := []frame.Line{nil, frame.L(text, t.Muted)}
+	lines := []frame.Line{nil, {{Text: "s ", Style: t.Key}, {Text: "Sandbox", Style: t.Strong}, {Text: "   " + text, Style: t.Muted}}}
 	if lack := limits(c.world); lack != "" {
 		lines = append(lines, frame.Wrap(frame.L(lack, t.Warn), w, 0)...)
 	}
