@@ -109,7 +109,7 @@ func neverReady(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	lesson := `---
-format: 1
+format: 2
 id: never
 number: 1
 title: Never
