@@ -115,7 +115,11 @@ func runLessonsShow(g *globals, id string) error {
 	if err != nil {
 		return usageError(err)
 	}
-	return writeLessons(g, "Lesson", l, func(w io.Writer) error {
+	kind := "Lesson"
+	if l.Kind == lessons.KindChallenge {
+		kind = "Challenge"
+	}
+	return writeLessons(g, kind, l, func(w io.Writer) error {
 		fmt.Fprintf(w, "# %s\n\n%s\n", l.Title, l.Summary)
 		for i, s := range l.Steps {
 			fmt.Fprintf(w, "\n## %d. %s\n\n%s\n", i+1, s.Title, s.Story)

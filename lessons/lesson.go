@@ -29,7 +29,7 @@ const (
 // Lesson is one lesson or challenge. It is immutable once loaded.
 type Lesson struct {
 	ID      string `json:"id"`
-	Kind    Kind   `json:"kind"`
+	Kind    Kind   `json:"-"`      // where it is printed, it is the kind of the whole
 	Number  int    `json:"number"` // its place among those of its kind
 	Title   string `json:"title"`
 	Summary string `json:"summary"` // one sentence
