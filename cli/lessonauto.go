@@ -12,7 +12,6 @@ import (
 	"svctour/cluster/kubectl"
 	"svctour/desk"
 	"svctour/lab"
-	"svctour/lab/addon"
 	"svctour/lessons"
 	"svctour/model"
 	"svctour/model/path"
@@ -81,19 +80,10 @@ func (p *proof) on(ctx context.Context, connection *cluster.Connection, candidat
 	}
 	runner := p.desk.Kubectl(connection)
 	if connection.Cluster().Lab { // which is ours
-		o.Bring = func(ctx context.Context, n lessons.Need) error { return enable(ctx, connection, n) }
+		o.Bring = func(ctx context.Context, n lessons.Need) error { return desk.Bring(ctx, connection, n) }
 		runner.Anywhere = slices.ContainsFunc(p.lesson.Steps, func(s *lessons.Step) bool { return s.Scope != nil })
 	}
 	return lessons.Auto(ctx, p.lesson, autoCluster{connection, runner, namespace}, o)
-}
-
-// enable adds to the lab what a step needs. The add-on stays: Services may still
-// hold addresses that only it takes back.
-func enable(ctx context.Context, connection *cluster.Connection, n lessons.Need) error {
-	if n.Kind != lessons.NeedAddon || n.Name != addon.Name {
-		return fmt.Errorf("this lab cannot have it")
-	}
-	return addon.Enable(ctx, connection.Client(), addon.DefaultPool)
 }
 
 // elsewhere plays in labs of their own what the lab could not have: the lesson in

@@ -3,12 +3,15 @@ package desk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"svctour/cluster"
 	"svctour/cluster/kubectl"
 	"svctour/cluster/reach"
 	"svctour/cluster/whatif"
+	"svctour/lab/addon"
+	"svctour/lessons"
 	"svctour/model"
 	"svctour/model/diagnose"
 	"svctour/model/path"
@@ -44,6 +47,7 @@ func (s *session) Close() {
 var (
 	errReadOnly = errors.New("nothing may be changed from here")
 	errTerminal = errors.New("no program gets the terminal here")
+	errNotYours = errors.New("the lab is not yours to change: ask who runs it")
 	errExec     = errors.New("programs in Pods may not be run from here")
 )
 
@@ -112,6 +116,23 @@ func (s *session) WhatIf(ctx context.Context, snapshot *model.Snapshot, namespac
 		return nil, cluster.ExplainError(s.FromServer(unread))
 	}
 	return planned, err
+}
+
+// Bring starts an add-on in the lab. It stays when the lesson is left: Services may
+// still hold addresses that only it takes back.
+func (s *session) Bring(ctx context.Context, need lessons.Need) error {
+	if rights := s.desk.options.Rights; !rights.Lab || rights.ReadOnly {
+		return errNotYours
+	}
+	return Bring(ctx, s.Connection, need)
+}
+
+// Bring lets svctour's lab have what a lesson needs, if it can.
+func Bring(ctx context.Context, c *cluster.Connection, need lessons.Need) error {
+	if !c.Cluster().Lab || need.Kind != lessons.NeedAddon || need.Name != addon.Name {
+		return fmt.Errorf("this lab cannot have it")
+	}
+	return addon.Enable(ctx, c.Client(), addon.DefaultPool)
 }
 
 // Clean removes the lessons' namespace and no other of svctour's: a proof of

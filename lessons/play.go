@@ -39,6 +39,7 @@ type stepState struct {
 	walked    *Walked
 	look      bool    // it became done, and what was predicted has to be seen yet
 	seen      *string // the value that was seen of what was predicted
+	elsewhere bool    // its command ran in another place: what it printed is not known
 }
 
 // forget makes a step that is not done want its start state again.
@@ -162,6 +163,18 @@ func (p *Play) Ack() bool {
 	}
 	state.finish()
 	p.revision++
+	return true
+}
+
+// Elsewhere says that the step's command was run in another place, and makes a step
+// that is done by it done. It says whether it did: what the cluster shows needs no
+// telling. What the command printed is not known, so that nothing of it is seen.
+func (p *Play) Elsewhere() bool {
+	state, step := &p.steps[p.index], p.Step()
+	if step.Command == "" || !state.begun || !p.Ack() {
+		return false
+	}
+	state.look, state.elsewhere = false, true
 	return true
 }
 

@@ -154,13 +154,17 @@ func (at Position) Ask(s *model.Snapshot) (*Asked, error) {
 }
 
 // AskBack fills in what is asked about what was just seen. It is nil when the
-// step asks nothing then, or is not done.
+// step asks nothing then, or is not done, or asks about what a command printed in
+// another place.
 func (at Position) AskBack(s *model.Snapshot) (*Asked, error) {
 	step := at.Step()
 	if step.ReadBack == nil || !at.state.done {
 		return nil, nil
 	}
 	a, err := step.ReadBack.ask(at.input(s))
+	if err != nil && at.state.elsewhere {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("step %q: read back: %w", step.Title, err)
 	}

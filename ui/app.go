@@ -293,6 +293,8 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 		return diagnoseService(a.shown, a.link.session, a.link.world, in)
 	case shell.Plan:
 		return plan(a.shown, a.link.session, a.link.world, in)
+	case shell.Bring:
+		return bring(a.shown, a.link.session, in.Need)
 	case shell.Look:
 		return a.look(glance{all: true})
 	case shell.MakeClient:

@@ -277,6 +277,18 @@ func plan(shown context.Context, s shell.Session, world *model.Snapshot, in shel
 	})
 }
 
+// bring lets the lab have what a step needs.
+func bring(shown context.Context, s shell.Session, need lessons.Need) tea.Cmd {
+	return within(shown, func(ctx context.Context) tea.Msg {
+		ctx, cancel := context.WithTimeout(ctx, commandTime)
+		defer cancel()
+		if err := s.Bring(ctx, need); err != nil {
+			return shell.Brought{Err: model.Sentence(err.Error())}
+		}
+		return shell.Brought{}
+	})
+}
+
 type clientMadeMsg struct{ reply model.Reply }
 
 func makeClient(link context.Context, s shell.Session, namespace string, invoke lessons.Invocation) tea.Cmd {

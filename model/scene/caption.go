@@ -146,7 +146,7 @@ func (s *Scene) remarks() []Caption {
 	switch s.Kind {
 	case NoService:
 		if s.Name != "" {
-			add(Remark, model.Observed, "There is no Service %s: who wants these Pods must know an address of theirs.", s.Name)
+			add(Remark, model.Observed, "There is no Service %s: clients must know the address of a Pod.", s.Name)
 		}
 	case Headless:
 		add(Remark, model.Observed, "Headless: no virtual address. DNS lists the Pods; no rule, no port mapping.")

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,6 +22,18 @@ import (
 
 	"svctour/lessons"
 )
+
+// side is how many lessons are proved at a time. They mostly wait, whatever the
+// machine has of processors.
+const side = "4"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", side); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // patience bounds one command of the binary on a slow, shared machine.
 const patience = 8 * time.Minute

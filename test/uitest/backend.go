@@ -396,6 +396,11 @@ func (b *Backend) Terminal(_ context.Context, namespace string, args []string) (
 	return nil, errors.New("not in a test")
 }
 
+// Bring implements shell.Session: nothing is brought about here.
+func (b *Backend) Bring(_ context.Context, need lessons.Need) error {
+	return fmt.Errorf("a test has no %s", need)
+}
+
 // Clean implements shell.Session.
 func (b *Backend) Clean(context.Context) error {
 	b.mu.Lock()

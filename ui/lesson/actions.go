@@ -73,7 +73,18 @@ func (l *Screen) stepActions() []shell.Action {
 	if l.running != "" {
 		again.Why = "a command is under way"
 	}
-	return []shell.Action{l.goAction(), l.solutionAction(), walk, predicted, stream, faster, slower, hint, back, next, again}
+	elsewhere := shell.Action{ID: "elsewhere", Keys: []string{"n"}, Title: "ran elsewhere", Help: "go on: you ran the command in another terminal", Quiet: true}
+	switch {
+	case step.Command == "", step.Checked(), l.play.Lesson().Answers:
+		elsewhere.Hidden, elsewhere.Why = true, "the cluster shows when this step is done"
+	case l.play.Done(l.play.Index()):
+		elsewhere.Why = "this step is done"
+	case l.play.Preparing(), l.leftOut() != "":
+		elsewhere.Why = "this step has not begun yet"
+	case l.unasked() != "":
+		elsewhere.Why = l.unasked()
+	}
+	return []shell.Action{l.goAction(), l.solutionAction(), elsewhere, walk, predicted, stream, faster, slower, hint, back, next, again}
 }
 
 // paneActions are what can be done about the panes.
@@ -217,6 +228,11 @@ func (l *Screen) Do(id string, n int) shell.Intent {
 		l.doctor = false
 		l.scroll[storyPane] = bottom
 		l.lookAt(storyPane)
+	case "elsewhere":
+		if l.play.Elsewhere() {
+			l.stepDone()
+			return shell.Intents{shell.Save{Progress: l.play.Progress()}, l.look()}
+		}
 	case "back":
 		l.play.Back()
 		return l.stepChanged()

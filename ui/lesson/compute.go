@@ -19,8 +19,10 @@ type facts struct {
 	commandErr error
 	given      []lessons.Invocation // of a step that waits for its start state
 	givenErr   error
-	missing    []string // conditions of the start state
-	leftOut    string   // why the step cannot be done on this cluster; "" when it can
+	missing    []string     // conditions of the start state
+	leftOut    string       // why the step cannot be done on this cluster; "" when it can
+	lacks      lessons.Need // what leftOut is about
+	bringable  bool         // the cluster can be given it
 	words      lessons.Texts
 
 	ask     *lessons.Asked // what is asked before the step is done; nil for nothing
@@ -47,7 +49,8 @@ func factsOf(at lessons.Position, s *model.Snapshot, w wanted) facts {
 	if now.Step().Router != nil {
 		f.show.From, f.show.Target = now.Route(s)
 	}
-	if f.leftOut = unmet(w.needs, s); f.leftOut != "" {
+	if f.lacks, f.leftOut = unmet(w.needs, s); f.leftOut != "" {
+		f.bringable = f.lacks.Kind == lessons.NeedAddon && s.Cluster.Lab
 		return f
 	}
 	f.asks(now, s, w)
@@ -81,14 +84,15 @@ func (f *facts) asks(now lessons.Position, s *model.Snapshot, w wanted) {
 	}
 }
 
-// unmet says why a step is left out on a cluster; "" when it is not.
-func unmet(needs []lessons.Need, s *model.Snapshot) string {
+// unmet says what a step needs that a cluster does not have, and why; "" when it
+// has all.
+func unmet(needs []lessons.Need, s *model.Snapshot) (lessons.Need, string) {
 	for _, need := range needs {
 		if met, why := need.Met(s); !met {
-			return "This step needs " + needed(need) + ", and " + why + "."
+			return need, "This step needs " + needed(need) + ", and " + why + "."
 		}
 	}
-	return ""
+	return lessons.Need{}, ""
 }
 
 // needed is a need in words.
@@ -106,6 +110,18 @@ func needed(n lessons.Need) string {
 
 // leftOut says why the step cannot be done on this cluster; "" when it can.
 func (l *Screen) leftOut() string { return l.facts.leftOut }
+
+// bringable says whether the cluster can be given what the step needs.
+func (l *Screen) bringable() bool { return l.facts.bringable }
+
+// bring asks for what the step needs.
+func (l *Screen) bring() shell.Intent {
+	if l.bringing {
+		return nil
+	}
+	l.bringing, l.notBrought = true, ""
+	return shell.Bring{Need: l.facts.lacks}
+}
 
 // result is what one computation gives.
 type result struct {
@@ -186,6 +202,7 @@ func (l *Screen) judged(r result, more *bool) (intents shell.Intents) {
 		return nil
 	}
 	l.facts, l.problem = r.facts, ""
+	l.bringing = l.bringing && r.facts.bringable
 	l.live.Take(r.state)
 	if r.facts.course != nil {
 		l.route.begin(r.facts.course)

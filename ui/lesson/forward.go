@@ -10,6 +10,10 @@ func (l *Screen) goAction() shell.Action {
 	step := l.play.Step()
 	a := shell.Action{ID: "go", Keys: []string{"enter"}}
 	switch now := l.turn(); {
+	case l.bringable() && l.bringing:
+		a.Title, a.Why = "starting", "the "+l.facts.lacks.Name+" is starting"
+	case l.bringable():
+		a.Title, a.Help = "start the "+l.facts.lacks.Name, "let the lab have what this step needs"
 	case l.leftOut() == "" && l.stalled() && !step.Reads():
 		a.Title, a.Help = "prepare again", "bring the cluster to the start of this step once more"
 		if len(l.refused) > 0 {
@@ -64,6 +68,8 @@ func (l *Screen) readsBack() bool {
 func (l *Screen) forward() shell.Intent {
 	step, done := l.play.Step(), l.play.Done(l.play.Index())
 	switch now := l.turn(); {
+	case l.bringable():
+		return l.bring()
 	case l.leftOut() != "":
 		return l.onward()
 	case l.stalled() && !step.Reads():

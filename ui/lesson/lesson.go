@@ -70,15 +70,17 @@ type Screen struct {
 	scroll  [panes]int // as asked for; drawing bounds it by what there is
 	hints   int        // how many hints are shown
 
-	running   string        // the command under way, as typed; "" when none is
-	preparing bool          // the commands under way bring about a start state
-	eager     bool          // the command was asked for before the step was looked at
-	prepared  bool          // the start state was asked for, and has not been seen since
-	refused   []model.Reply // of the commands that should have brought it about
-	missing   []string      // conditions of the start state that are not met after them
-	ran       string        // the step's command as it was run; "" before
-	replies   []model.Reply
-	problem   string // a check that could not be evaluated, a command that could not be made
+	bringing   bool          // what the step needs was asked for, and is not there yet
+	notBrought string        // why the lab does not get it; "" when nothing is known
+	running    string        // the command under way, as typed; "" when none is
+	preparing  bool          // the commands under way bring about a start state
+	eager      bool          // the command was asked for before the step was looked at
+	prepared   bool          // the start state was asked for, and has not been seen since
+	refused    []model.Reply // of the commands that should have brought it about
+	missing    []string      // conditions of the start state that are not met after them
+	ran        string        // the step's command as it was run; "" before
+	replies    []model.Reply
+	problem    string // a check that could not be evaluated, a command that could not be made
 
 	pick      int         // the prediction's choice, until it is known how sure the learner is; -1: none
 	tried     []int       // wrong answers to the question that solves a challenge
@@ -133,6 +135,8 @@ func (l *Screen) Handle(msg any) shell.Intent {
 		}
 	case shell.Planned:
 		l.planned(msg)
+	case shell.Brought:
+		l.bringing, l.notBrought = msg.Err == "", msg.Err
 	case shell.Heard:
 		return l.heard(msg)
 	case shell.Fixed:
@@ -230,9 +234,9 @@ func (l *Screen) listen(reply model.Reply) shell.Intent {
 // new one see the present picture.
 func (l *Screen) stepChanged() shell.Intent {
 	l.hints = 0
-	l.running, l.preparing, l.prepared, l.eager = "", false, false, false
+	l.running, l.preparing, l.prepared, l.eager, l.bringing = "", false, false, false, false
 	l.refused, l.missing = nil, nil
-	l.problem = ""
+	l.problem, l.notBrought = "", ""
 	l.ran, l.replies = "", nil
 	l.pick, l.tried, l.told, l.attempted, l.sent = -1, nil, false, false, false
 	l.route, l.end, l.solution, l.fixing = route{walks: l.route.walks}, "", false, false

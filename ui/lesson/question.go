@@ -1,6 +1,8 @@
 package lesson
 
 import (
+	"fmt"
+
 	"svctour/lessons"
 	"svctour/ui/frame"
 	"svctour/ui/question"
@@ -38,7 +40,7 @@ func (l *Screen) turn() turn {
 		return predicting
 	case !done && !(step.Reads() && l.play.Revealed(i)):
 		return doing
-	case step.ReadBack == nil || readBack || l.facts.backErr != nil:
+	case step.ReadBack == nil || readBack || l.facts.backErr != nil || l.facts.back == nil && l.facts.judged.Position.Done():
 		return over
 	case predicted && !l.told, l.facts.back == nil:
 		return revealing
@@ -195,7 +197,14 @@ func (d *drawing) noticeLines(w int) notice {
 	n := notice{style: t.Title}
 	if why := l.leftOut(); why != "" {
 		n.heading, n.style = "Left out here", t.Warn
+		if l.bringable() {
+			n.heading = "Not here yet"
+			why = fmt.Sprintf("This step needs the add-on %s. ⏎ starts it in the lab, as `svctour lab addon enable %[1]s` does.", l.facts.lacks.Name)
+		}
 		n.add(frame.Wrap(frame.L(why, t.Text), w, 0)...)
+		if l.notBrought != "" {
+			n.add(frame.Wrap(frame.L(l.notBrought, t.Bad), w, 0)...)
+		}
 		return n
 	}
 	if card := l.card(); card != nil {

@@ -134,6 +134,9 @@ type (
 		Edit      model.Edit
 		Work      func(*model.Planned) any
 	}
+	// Bring asks for what a step needs and svctour's lab can have. It comes back as
+	// Brought in the same way.
+	Bring struct{ Need lessons.Need }
 	// Look asks for a look at all rules of the node that is watched.
 	Look struct{}
 	// MakeClient asks the person for consent to make a client Pod in the
@@ -191,6 +194,9 @@ type (
 		Value  any
 		Err    string
 	}
+	// Brought says that a Bring has ended; Err is why the lab does not have it, a
+	// sentence, or "".
+	Brought struct{ Err string }
 	// Heard is the answer to one command of a Run.
 	Heard struct {
 		Quiet bool
@@ -352,6 +358,8 @@ type Session interface {
 	// WhatIf gives the cluster of a snapshot as it would be after an edit, which is
 	// not made: nothing is written. Its errors are what the API server would say.
 	WhatIf(ctx context.Context, snapshot *model.Snapshot, namespace string, edit model.Edit) (*model.Planned, error)
+	// Bring lets svctour's lab have what a step needs.
+	Bring(ctx context.Context, need lessons.Need) error
 	// Clean removes the namespace that EnsureNamespace gave, and nothing else.
 	Clean(ctx context.Context) error
 	// Close ends the session and waits for its goroutines.

@@ -1,0 +1,138 @@
+package learner
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"svctour/lessons"
+)
+
+// Enter is the key ⏎.
+const Enter = "\r"
+
+// keys are those whose name is not what a terminal sends.
+var keys = map[string]string{"Enter": Enter, "Right": "\x1b[C", "Left": "\x1b[D", "Escape": "\x1b", "Tab": "\t"}
+
+// Way is how a learner goes through a lesson.
+type Way struct {
+	// Pick chooses among the answers to a question, counted from 1; nil: always
+	// the first.
+	Pick func(place string, of int) int
+	// Run runs the command that the screen shows, elsewhere; nil: the app runs it.
+	Run func(place, command string) error
+	// Told hears of each move, and sees the screen on which it was decided.
+	Told func(m Move, screen string)
+}
+
+// again is how long a learner waits for what a key does before pressing it again:
+// a command may have failed, and the screen be as it was.
+const again = 20 * time.Second
+
+// tries is how often the same is tried.
+const tries = 4
+
+// Learn plays a lesson from the list to its end, by what the screen says alone.
+func (p *Learner) Learn(l *lessons.Lesson, way Way) error {
+	if err := p.Open(l); err != nil {
+		return err
+	}
+	return p.GoOn(way, func(screen string) bool { return Place(screen) == "" })
+}
+
+// Open opens a lesson from the list.
+func (p *Learner) Open(l *lessons.Lesson) error {
+	if err := p.Await(true, "Lessons", l.Title); err != nil {
+		return err
+	}
+	for range 40 {
+		if chosen(p.Screen(), l.Title) {
+			return errors.Join(p.Press(Enter), p.Until("a step of "+l.Title, func(screen string) bool { return Place(screen) != "" }))
+		}
+		before := p.Screen()
+		if err := p.Press("j"); err != nil {
+			return err
+		}
+		if err := p.Until("the cursor goes on", func(screen string) bool { return screen != before }); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s: the list does not come to %q:\n%s", p.Name, l.Title, p.Screen())
+}
+
+// chosen says whether the cursor of a list stands at a title.
+func chosen(screen, title string) bool {
+	for line := range strings.Lines(screen) {
+		if strings.Contains(line, "▸") && strings.Contains(line, " "+title+" ") {
+			return true
+		}
+	}
+	return false
+}
+
+// GoOn does what leads on until the screen is as asked for.
+func (p *Learner) GoOn(way Way, end func(screen string) bool) error {
+	tried := 0
+	for {
+		var screen string
+		var move Move
+		if err := p.Until("anything leads on", func(now string) bool {
+			screen = now
+			if end(screen) {
+				return true
+			}
+			m, ok := Next(screen)
+			move = m
+			return ok
+		}); err != nil {
+			return err
+		}
+		if end(screen) {
+			return nil
+		}
+		if way.Told != nil {
+			way.Told(move, screen)
+		}
+		before := Stand(screen)
+		if err := p.make(move, screen, way); err != nil {
+			return err
+		}
+		changed, err := p.within(again, fmt.Sprintf("after %s, anything", move.Name), func(now string) bool { return end(now) || Stand(now) != before })
+		switch {
+		case changed:
+			tried = 0
+		case tried == tries || p.over():
+			return err
+		default:
+			tried++
+		}
+	}
+}
+
+func (p *Learner) over() bool { return len(p.Ended) > 0 }
+
+// make makes a move.
+func (p *Learner) make(m Move, screen string, way Way) error {
+	switch {
+	case m.Of > 0 && way.Pick != nil:
+		return p.Press(fmt.Sprint(way.Pick(Place(screen), m.Of)))
+	case m.Name == "run" && way.Run != nil:
+		return way.Run(Place(screen), Command(screen))
+	case keys[m.Key] != "":
+		return p.Press(keys[m.Key])
+	}
+	return p.Press(m.Key)
+}
+
+// Stand is where a learner stands: the step, the heading of what is said, and
+// what can be done. Other things on a screen change by themselves.
+func Stand(screen string) string {
+	heading := ""
+	for line := range strings.Lines(screen) {
+		if strings.ContainsAny(line, "╭├") {
+			heading += strings.Trim(line, "╭╮├┤─│ \n") + "\n"
+		}
+	}
+	return Place(screen) + "\n" + heading + Footer(screen)
+}

@@ -1,0 +1,61 @@
+// Package learner plays people who learn with the app: they sit at a desk of
+// their own in front of an emulated terminal, and go on by what their screen says.
+package learner
+
+import (
+	"regexp"
+	"strings"
+)
+
+// What a footer offers, in the order in which a learner takes it up.
+var (
+	unsure   = regexp.MustCompile(`\bs sure\b`)
+	question = regexp.MustCompile(`\b1-(\d) (predict|pick|answer)\b`)
+	onward   = regexp.MustCompile(`⏎ (\S+(?: \S+)*)`)
+	place    = regexp.MustCompile(`\bstep (\d+)/(\d+)\b`)
+)
+
+// Move is a key that leads on in a lesson, and what the footer calls it.
+type Move struct {
+	Key  string // as tmux names it: "1", "s", "Enter"
+	Name string // "predict", "sure", "run", "next"
+	Of   int    // how many answers there are to choose from; 0 for no question
+}
+
+// Next reads from a screen what leads on; ok is false when nothing does for now.
+func Next(screen string) (m Move, ok bool) {
+	footer := Footer(screen)
+	if unsure.MatchString(footer) {
+		return Move{Key: "s", Name: "sure"}, true
+	}
+	if found := question.FindStringSubmatch(footer); found != nil {
+		return Move{Key: "1", Name: found[2], Of: int(found[1][0] - '0')}, true
+	}
+	if found := onward.FindStringSubmatch(footer); found != nil {
+		return Move{Key: "Enter", Name: found[1]}, true
+	}
+	return Move{}, false
+}
+
+// Footer is the last line of a screen.
+func Footer(screen string) string {
+	lines := strings.Split(strings.TrimRight(screen, " \n"), "\n")
+	return lines[len(lines)-1]
+}
+
+// Place is the step that a screen shows, such as "step 2/8"; "" outside of lessons.
+func Place(screen string) string { return place.FindString(screen) }
+
+// Command is the command that ⏎ would run, which may take several lines of the
+// screen; "" for none.
+func Command(screen string) string {
+	_, text, found := strings.Cut(screen, "\n $ ")
+	if !found {
+		return ""
+	}
+	text, _, found = strings.Cut(text, " ⏎")
+	if !found {
+		return ""
+	}
+	return strings.Join(strings.Fields(text), " ")
+}

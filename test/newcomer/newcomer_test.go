@@ -1,0 +1,220 @@
+// Package newcomer plays somebody who has never seen the app. They learn all the
+// lessons by what the screen says, and never leave the app; or they type what it
+// shows into a second terminal.
+package newcomer
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"svctour/cli"
+	"svctour/lessons"
+	"svctour/test/learner"
+)
+
+var (
+	update = flag.Bool("update", false, "write down anew which keys a newcomer presses")
+	only   = flag.String("lessons", "", "play only these lessons, by ID, with commas between them; \"\": all")
+	frames = flag.String("frames", "", "write every screen on which a key was pressed into this folder, with its colours")
+)
+
+// TestMain lets this test binary be svctour, for the lab's process and kubectl.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && (os.Args[1] == "lab" || os.Args[1] == "kubectl") {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		code := cli.Main(ctx, cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args)
+		stop()
+		os.Exit(code)
+	}
+	os.Exit(m.Run())
+}
+
+// TestNewcomers plays the lessons side by side on one lab.
+func TestNewcomers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the lessons are played on a real control plane")
+	}
+	dir := filepath.Join(t.TempDir(), "lab")
+	stop, err := learner.Lab(t.Context(), os.Args[0], dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	var all sync.WaitGroup
+	for i, n := range []newcomer{
+		{name: "small", w: 80, h: 24},
+		{name: "large", w: 120, h: 40},
+		{name: "beside", w: 80, h: 24, beside: true},
+	} {
+		n.T, n.dir, n.nodePort = t, dir, 30080+i
+		all.Go(n.learn)
+	}
+	all.Wait()
+}
+
+// newcomer is one person.
+type newcomer struct {
+	*testing.T
+	name     string
+	w, h     int
+	beside   bool // has a second terminal for commands
+	dir      string
+	nodePort int
+	moves    []string
+	lesson   string
+	shot     int
+}
+
+// learn plays all lessons, in their order, and compares the keys that were
+// pressed with those written down. Who starts in the middle of a screen that says
+// nothing of a key never gets to the end.
+func (n *newcomer) learn() {
+	list, err := n.list()
+	if err != nil {
+		n.Error(err)
+		return
+	}
+	p := learner.Sit(n.Context(), learner.Options{
+		Name: "newcomer-" + n.name, W: n.w, H: n.h, LabDir: n.dir, Executable: os.Args[0], Lessons: list, Lab: true,
+	})
+	for _, l := range list {
+		n.lesson, n.shot = l.ID, 0
+		n.moves = append(n.moves, "# "+l.ID)
+		way := learner.Way{Told: func(m learner.Move, screen string) { n.told(p, m, screen) }}
+		if n.beside {
+			way.Run = func(place, command string) error { return n.elsewhere(p, l, place, command) }
+		}
+		if err := p.Learn(l, way); err != nil {
+			n.Error(err)
+			return
+		}
+	}
+	p.Leave()
+	<-p.Ended
+	n.compare()
+	progress, err := p.Progress.Load()
+	if err != nil {
+		n.Error(err)
+	}
+	for _, l := range list {
+		if got := progress[l.ID]; len(got.Done) < len(l.Steps)-n.leftOut(l) {
+			n.Errorf("%s: of %q only the steps %v are done", n.name, l.ID, got.Done)
+		}
+	}
+}
+
+// elsewhere types what the screen shows into a second terminal. Of a command that
+// only prints something the app hears by a key.
+func (n *newcomer) elsewhere(p *learner.Learner, l *lessons.Lesson, place, command string) error {
+	var index, of int
+	if _, err := fmt.Sscanf(place, "step %d/%d", &index, &of); err != nil || command == "" {
+		return fmt.Errorf("%s shows no command:\n%s", place, p.Screen())
+	}
+	step, dir := l.Steps[index-1], n.TempDir()
+	if step.File != nil {
+		if err := os.WriteFile(filepath.Join(dir, step.File.Name), []byte(step.File.Content), 0o600); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(n.Context(), learner.Patience)
+	defer cancel()
+	const kubectl = `program=$0; namespace=$1; kubectl() { "$program" kubectl -n "$namespace" "$@"; }; `
+	shell := exec.CommandContext(ctx, "sh", "-c", kubectl+command, os.Args[0], p.Name)
+	shell.Dir = dir
+	shell.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(n.dir, "kubeconfig"))
+	if out, err := shell.CombinedOutput(); err != nil && step.Checked() {
+		return fmt.Errorf("%s: %q in a second terminal: %w\n%s", place, command, err, out)
+	}
+	if !step.Checked() {
+		return p.Press("n")
+	}
+	return nil
+}
+
+// leftOut counts the steps that this lab cannot have.
+func (n *newcomer) leftOut(l *lessons.Lesson) (count int) {
+	for _, step := range l.Steps {
+		if slices.ContainsFunc(step.Needs, func(need lessons.Need) bool {
+			return need.Kind == lessons.NeedMode && need.Name != "iptables"
+		}) {
+			count++
+		}
+	}
+	return count
+}
+
+func (n *newcomer) list() (list []*lessons.Lesson, err error) {
+	all, err := lessons.Builtin()
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range all {
+		if l.Kind == lessons.KindChallenge || *only != "" && !slices.Contains(strings.Split(*only, ","), l.ID) {
+			continue
+		}
+		if _, ok := l.Variables["nodePort"]; ok {
+			if l, err = l.With(map[string]any{"nodePort": n.nodePort}); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, l)
+	}
+	return list, nil
+}
+
+// told notes a move, once for the place where it is made.
+func (n *newcomer) told(p *learner.Learner, m learner.Move, screen string) {
+	key := m.Key
+	if m.Of > 0 {
+		key = fmt.Sprintf("1 of %d", m.Of)
+	}
+	note := fmt.Sprintf("%s: %s, %s", learner.Place(screen), m.Name, key)
+	if n.moves[len(n.moves)-1] != note { // else it was pressed again
+		n.moves = append(n.moves, note)
+	}
+	if *frames == "" {
+		return
+	}
+	n.shot++
+	at := regexp.MustCompile(`\d+`).FindString(learner.Place(screen))
+	file := filepath.Join(*frames, fmt.Sprintf("%s-%s-%02s-%02d-%s.ansi", n.name, n.lesson, at, n.shot, strings.ReplaceAll(m.Name, " ", "-")))
+	if err := os.WriteFile(file, []byte(p.Picture()), 0o600); err != nil {
+		n.Error(err)
+	}
+}
+
+// compare holds the moves against those that are written down.
+func (n *newcomer) compare() {
+	if *only != "" {
+		return
+	}
+	file, got := filepath.Join("testdata", n.name+".txt"), []byte(strings.Join(n.moves, "\n")+"\n")
+	if *update {
+		if err := os.WriteFile(file, got, 0o600); err != nil {
+			n.Error(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		n.Error(err)
+	} else if !bytes.Equal(got, want) {
+		n.Errorf("%s pressed other keys than those in %s:\n%s", n.name, file, got)
+	}
+}
