@@ -4,6 +4,7 @@ package ui
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,11 +52,12 @@ type App struct {
 	theme   *theme.Theme
 	size    shell.Size
 
-	screen shell.Screen
-	picker *picker.Screen
-	dialog *dialog
-	help   bool
-	notice string // a sentence above the footer until the next key
+	screen  shell.Screen
+	picker  *picker.Screen
+	dialog  *dialog
+	help    bool
+	notice  string       // a sentence in place of the footer until the next key
+	refused shell.Action // whose reason the notice is, as long as it holds
 
 	link       link
 	errands    context.Context    // what the screen has asked for; ends when it stops it, or goes
@@ -476,5 +478,13 @@ func (a *App) liveText() (frame.Line, bool) {
 	return frame.Line{{Text: t.Glyph.Live + " live", Style: t.Good}}, false
 }
 
-// printableNotice keeps a notice to one line.
-func printableNotice(s string) string { return strings.Join(strings.Fields(model.Printable(s)), " ") }
+// told is the notice that holds, on one line; "" for none. Why an action cannot be
+// done is over once it can be, or cannot for another reason.
+func (a *App) told(actions []shell.Action) string {
+	if a.refused.Why != "" && a.notice == sentence(a.refused.Why) && !slices.ContainsFunc(actions, func(action shell.Action) bool {
+		return action.ID == a.refused.ID && action.N == a.refused.N && action.Why == a.refused.Why
+	}) {
+		return ""
+	}
+	return strings.Join(strings.Fields(model.Printable(a.notice)), " ")
+}

@@ -77,7 +77,7 @@ func (a *App) key(key string) tea.Cmd {
 
 func (a *App) perform(action shell.Action) tea.Cmd {
 	if action.Why != "" {
-		a.notice = sentence(action.Why)
+		a.notice, a.refused = sentence(action.Why), action
 		return nil
 	}
 	return a.intent(a.screen.Do(action.ID, action.N))

@@ -116,7 +116,7 @@ func (a *App) drawHeader(s *frame.Surface) {
 	right := a.size.W - 1 - live.Width()
 	s.Line(right, 0, live.Width(), live)
 	if l, ok := a.screen.(*lesson.Screen); ok {
-		title := a.lessonTitle(l)
+		title := a.lessonTitle(l, right-x-3)
 		if at := max(x+3, (a.size.W-title.Width())/2); at+title.Width() < right {
 			s.Line(at, 0, title.Width(), title)
 		} else {
@@ -135,13 +135,22 @@ func (a *App) drawBanner(s *frame.Surface, text string) {
 	s.Line(0, 1, a.size.W, frame.L(" "+a.theme.Glyph.Trouble+" "+text+" What you see is the last known picture.", a.theme.Bad.With(frame.Style{Reverse: true})))
 }
 
-func (a *App) lessonTitle(l *lesson.Screen) frame.Line {
+// lessonTitle says where the learner stands. The number of the step stays whole
+// where w columns do not hold everything.
+func (a *App) lessonTitle(l *lesson.Screen, w int) frame.Line {
 	t := a.theme
 	number, title, step, steps := l.Status()
 	if level := l.Challenge(); level > 0 {
 		return frame.Line{{Text: "Challenge: " + title + "  ", Style: t.Strong}, {Text: t.Level(level), Style: t.Muted}}
 	}
-	row := frame.Line{{Text: fmt.Sprintf("%d %s  ", number, title), Style: t.Strong}}
+	name, at := fmt.Sprintf("%d %s", number, title), fmt.Sprintf("  step %d/%d", step+1, steps)
+	switch room := w - frame.Width(at); {
+	case room <= 0:
+		return frame.L(at[2:], t.Muted)
+	case frame.Width(name)+2+steps > room:
+		return frame.Line{{Text: frame.Truncate(name, room), Style: t.Strong}, {Text: at, Style: t.Muted}}
+	}
+	row := frame.Line{{Text: name + "  ", Style: t.Strong}}
 	for i, done := range l.StepsDone() {
 		switch {
 		case i == step:
@@ -152,21 +161,21 @@ func (a *App) lessonTitle(l *lesson.Screen) frame.Line {
 			row = append(row, frame.Span{Text: t.Glyph.StepTodo, Style: t.Muted})
 		}
 	}
-	return append(row, frame.Span{Text: fmt.Sprintf("  step %d/%d", step+1, steps), Style: t.Muted})
+	return append(row, frame.Span{Text: at, Style: t.Muted})
 }
 
 // drawFooter lists what can be done, as far as it fits; "?" and "quit" stay.
 func (a *App) drawFooter(s *frame.Surface) {
 	t, y := a.theme, a.size.H-1
-	if a.notice != "" {
-		s.Line(1, y, a.size.W-2, frame.L(printableNotice(a.notice), t.Warn))
+	end, actions, writing := a.size.W, a.screen.Actions(), a.writing.editor != nil
+	if writing { // there "?" is a letter
+		actions = a.writing.editor.Actions()
+	}
+	if notice := a.told(actions); notice != "" {
+		s.Line(1, y, a.size.W-2, frame.L(notice, t.Warn))
 		return
 	}
-	end, actions := a.size.W, []shell.Action(nil)
-	if a.writing.editor != nil { // there "?" is a letter
-		actions = a.writing.editor.Actions()
-	} else {
-		actions = a.screen.Actions()
+	if !writing {
 		end -= 1 + frame.Width("? keys")
 		s.Text(end, y, "?", t.Key)
 		s.Text(end+2, y, "keys", t.Muted)

@@ -3,6 +3,7 @@ package learner
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -17,8 +18,8 @@ var keys = map[string]string{"Enter": Enter, "Right": "\x1b[C", "Left": "\x1b[D"
 
 // Way is how a learner goes through a lesson.
 type Way struct {
-	// Pick chooses among the answers to a question, counted from 1; nil: always
-	// the first.
+	// Pick chooses among the answers to a question, counted from 1; nil: the first
+	// that was not wrong yet.
 	Pick func(place string, of int) int
 	// Run runs the command that the screen shows, elsewhere; nil: the app runs it.
 	Run func(place, command string) error
@@ -125,14 +126,17 @@ func (p *Learner) make(m Move, screen string, way Way) error {
 	return p.Press(m.Key)
 }
 
-// Stand is where a learner stands: the step, the heading of what is said, and
-// what can be done. Other things on a screen change by themselves.
+// evidence is how well a pane's picture is known, and the rule of a box.
+var evidence = regexp.MustCompile(`\b(observed|derived|unknown|mixed)\b|[─╮╭├┤]|^│.*?│`)
+
+// Stand is where a learner stands: the step, the heading of what is said, which
+// answers were wrong, and what can be done. Other things on a screen change by themselves.
 func Stand(screen string) string {
 	heading := ""
 	for line := range strings.Lines(screen) {
 		if strings.ContainsAny(line, "╭├") {
-			heading += strings.Trim(line, "╭╮├┤─│ \n") + "\n"
+			heading += evidence.ReplaceAllString(line, "")
 		}
 	}
-	return Place(screen) + "\n" + heading + Footer(screen)
+	return Place(screen) + "\n" + heading + strings.Join(tried(screen), ",") + "\n" + Footer(screen)
 }

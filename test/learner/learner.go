@@ -19,7 +19,7 @@ import (
 )
 
 // Patience is how long a condition may take on a slow, shared machine.
-const Patience = 5 * time.Minute
+const Patience = 3 * time.Minute
 
 // Lab starts a lab; stop ends it.
 func Lab(ctx context.Context, executable, dir string) (stop func() error, err error) {

@@ -3,7 +3,9 @@
 package learner
 
 import (
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -11,9 +13,13 @@ import (
 var (
 	unsure   = regexp.MustCompile(`\bs sure\b`)
 	question = regexp.MustCompile(`\b1-(\d) (predict|pick|answer)\b`)
+	wrong    = regexp.MustCompile(`✗ (\d) `)
 	onward   = regexp.MustCompile(`⏎ (\S+(?: \S+)*)`)
 	place    = regexp.MustCompile(`\bstep (\d+)/(\d+)\b`)
 )
+
+// waiting are what a footer calls ⏎ while it does nothing.
+var waiting = map[string]bool{"running": true, "preparing": true, "starting": true}
 
 // Move is a key that leads on in a lesson, and what the footer calls it.
 type Move struct {
@@ -25,16 +31,31 @@ type Move struct {
 // Next reads from a screen what leads on; ok is false when nothing does for now.
 func Next(screen string) (m Move, ok bool) {
 	footer := Footer(screen)
-	if unsure.MatchString(footer) {
+	switch {
+	case strings.Contains(footer, "by its number"):
+		return Move{Key: "1", Name: "what was asked for"}, true
+	case unsure.MatchString(footer), strings.Contains(footer, "say how sure you are"):
 		return Move{Key: "s", Name: "sure"}, true
 	}
 	if found := question.FindStringSubmatch(footer); found != nil {
-		return Move{Key: "1", Name: found[2], Of: int(found[1][0] - '0')}, true
+		key := 1
+		for slices.Contains(tried(screen), fmt.Sprint(key)) {
+			key++
+		}
+		return Move{Key: fmt.Sprint(key), Name: found[2], Of: int(found[1][0] - '0')}, true
 	}
-	if found := onward.FindStringSubmatch(footer); found != nil {
+	if found := onward.FindStringSubmatch(footer); found != nil && !waiting[found[1]] {
 		return Move{Key: "Enter", Name: found[1]}, true
 	}
 	return Move{}, false
+}
+
+// tried are the answers that a screen says are wrong.
+func tried(screen string) (numbers []string) {
+	for _, found := range wrong.FindAllStringSubmatch(screen, -1) {
+		numbers = append(numbers, found[1])
+	}
+	return numbers
 }
 
 // Footer is the last line of a screen.

@@ -20,6 +20,7 @@ import (
 	"testing"
 
 	"svctour/cli"
+	"svctour/desk"
 	"svctour/lessons"
 	"svctour/test/learner"
 )
@@ -92,6 +93,7 @@ func (n *newcomer) learn() {
 	}
 	p := learner.Sit(n.Context(), learner.Options{
 		Name: "newcomer-" + n.name, W: n.w, H: n.h, LabDir: n.dir, Executable: os.Args[0], Lessons: list, Lab: true,
+		Environment: desk.Environment{"HOME=" + n.TempDir()},
 	})
 	for _, l := range list {
 		n.lesson, n.shot = l.ID, 0
@@ -137,7 +139,7 @@ func (n *newcomer) elsewhere(p *learner.Learner, l *lessons.Lesson, place, comma
 	const kubectl = `program=$0; namespace=$1; kubectl() { "$program" kubectl -n "$namespace" "$@"; }; `
 	shell := exec.CommandContext(ctx, "sh", "-c", kubectl+command, os.Args[0], p.Name)
 	shell.Dir = dir
-	shell.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(n.dir, "kubeconfig"))
+	shell.Env = append(os.Environ(), "HOME="+dir, "KUBECONFIG="+filepath.Join(n.dir, "kubeconfig"))
 	if out, err := shell.CombinedOutput(); err != nil && step.Checked() {
 		return fmt.Errorf("%s: %q in a second terminal: %w\n%s", place, command, err, out)
 	}
