@@ -232,6 +232,13 @@ func (s *Step) Outline() string {
 	return strings.Join(words, " ")
 }
 
+// WantsWord says whether nothing but the app knows what became of the step's
+// command: no object of the cluster shows it. Somebody who runs it in another place
+// has to say so.
+func (s *Step) WantsWord() bool {
+	return s.Command != "" && s.Router == nil && !s.byAnswer && (s.check == nil || s.check.replies)
+}
+
 // Checked says whether the step is done by what the cluster shows. A step
 // without a check is done once its command ran, its route was walked or its
 // question was answered right, or else once it was acknowledged.

@@ -166,17 +166,23 @@ func (p *Play) Ack() bool {
 	return true
 }
 
-// Elsewhere says that the step's command was run in another place, and makes a step
-// that is done by it done. It says whether it did: what the cluster shows needs no
-// telling. What the command printed is not known, so that nothing of it is seen.
+// Elsewhere takes the learner's word that the step's command was run in another
+// place, and makes a step done that wants a word: see Step.WantsWord. It says
+// whether it did. What the command printed is not known, so that nothing of it is
+// seen.
 func (p *Play) Elsewhere() bool {
 	state, step := &p.steps[p.index], p.Step()
-	if step.Command == "" || !state.begun || !p.Ack() {
+	if p.lesson.Kind == KindChallenge || !step.WantsWord() || !state.begun || state.done {
 		return false
 	}
+	state.finish()
 	state.look, state.elsewhere = false, true
+	p.revision++
 	return true
 }
+
+// ByWord says whether the current step is done by the learner's word alone.
+func (p *Play) ByWord() bool { return p.steps[p.index].done && p.steps[p.index].elsewhere }
 
 // Next goes to the next step; false at the last one. After a step that had
 // begun and is done the next begins in whatever state the cluster is, for the

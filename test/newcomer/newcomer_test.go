@@ -63,7 +63,7 @@ func TestNewcomers(t *testing.T) {
 		{name: "large", w: 120, h: 40},
 		{name: "beside", w: 80, h: 24, beside: true},
 	} {
-		n.T, n.dir, n.nodePort = t, dir, 30080+i
+		n.T, n.dir, n.nodePort, n.files = t, dir, 30080+i, t.TempDir()
 		all.Go(n.learn)
 	}
 	all.Wait()
@@ -75,7 +75,9 @@ type newcomer struct {
 	name     string
 	w, h     int
 	beside   bool // has a second terminal for commands
-	dir      string
+	dir      string // of the lab
+	typed    string // the step whose command was typed last into the second terminal
+	files    string // the folder in which the second terminal stands
 	nodePort int
 	moves    []string
 	lesson   string
@@ -128,7 +130,11 @@ func (n *newcomer) elsewhere(p *learner.Learner, l *lessons.Lesson, place, comma
 	if _, err := fmt.Sscanf(place, "step %d/%d", &index, &of); err != nil || command == "" {
 		return fmt.Errorf("%s shows no command:\n%s", place, p.Screen())
 	}
-	step, dir := l.Steps[index-1], n.TempDir()
+	if n.typed == l.ID+place { // the app has not noticed yet
+		return nil
+	}
+	n.typed = l.ID + place
+	step, dir := l.Steps[index-1], n.files
 	if step.File != nil {
 		if err := os.WriteFile(filepath.Join(dir, step.File.Name), []byte(step.File.Content), 0o600); err != nil {
 			return err
@@ -140,10 +146,10 @@ func (n *newcomer) elsewhere(p *learner.Learner, l *lessons.Lesson, place, comma
 	shell := exec.CommandContext(ctx, "sh", "-c", kubectl+command, os.Args[0], p.Name)
 	shell.Dir = dir
 	shell.Env = append(os.Environ(), "HOME="+dir, "KUBECONFIG="+filepath.Join(n.dir, "kubeconfig"))
-	if out, err := shell.CombinedOutput(); err != nil && step.Checked() {
+	if out, err := shell.CombinedOutput(); err != nil && !step.WantsWord() {
 		return fmt.Errorf("%s: %q in a second terminal: %w\n%s", place, command, err, out)
 	}
-	if !step.Checked() {
+	if step.WantsWord() {
 		return p.Press("n")
 	}
 	return nil

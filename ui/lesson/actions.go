@@ -75,7 +75,7 @@ func (l *Screen) stepActions() []shell.Action {
 	}
 	elsewhere := shell.Action{ID: "elsewhere", Keys: []string{"n"}, Title: "ran elsewhere", Help: "go on: you ran the command in another terminal", Quiet: true}
 	switch {
-	case step.Command == "", step.Checked(), l.play.Lesson().Answers:
+	case !step.WantsWord(), l.challenge(), l.play.Lesson().Answers:
 		elsewhere.Hidden, elsewhere.Why = true, "the cluster shows when this step is done"
 	case l.play.Done(l.play.Index()):
 		elsewhere.Why = "this step is done"

@@ -364,7 +364,7 @@ func (d *drawing) commandLines(w int) (rows frame.Rows, widest int) {
 		row := frame.Line{{Text: "$ ", Style: t.Muted}, {Text: command, Style: t.Code}}
 		if l.running != "" {
 			row = append(row, frame.Span{Text: " " + t.Glyph.Pending, Style: t.Accent})
-		} else if !l.play.Done(l.play.Index()) && !l.play.Preparing() && len(l.replies) == 0 && !l.asking() {
+		} else if l.facts.command.Display != "" && !l.play.Done(l.play.Index()) && !l.play.Preparing() && len(l.replies) == 0 && !l.asking() {
 			row = append(row, frame.Span{Text: " " + t.Glyph.Enter, Style: t.Key})
 		}
 		lines = frame.Wrap(row, w, 4)

@@ -251,7 +251,10 @@ func (d *drawing) doneNotice(n *notice, w int) {
 
 // doneBy says that the step is done, and by what that is known.
 func (l *Screen) doneBy() string {
-	if l.play.Step().Checked() {
+	switch {
+	case l.play.ByWord():
+		return "Done, by your word."
+	case l.play.Step().Checked():
 		return "Done. The cluster shows it."
 	}
 	return "Done."
