@@ -74,7 +74,7 @@ type newcomer struct {
 	*testing.T
 	name     string
 	w, h     int
-	beside   bool // has a second terminal for commands
+	beside   bool   // has a second terminal for commands
 	dir      string // of the lab
 	typed    string // the step whose command was typed last into the second terminal
 	files    string // the folder in which the second terminal stands
