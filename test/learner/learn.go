@@ -78,16 +78,17 @@ func (p *Learner) GoOn(way Way, end func(screen string) bool) error {
 	for {
 		var screen string
 		var move Move
-		if err := p.Until("anything leads on", func(now string) bool {
-			screen = now
-			if end(screen) {
-				return true
+		leadsOn := func(patient bool) func(string) bool {
+			return func(now string) (ok bool) {
+				screen = now
+				move, ok = Next(screen)
+				return end(screen) || ok && !(patient && move.Name == runAgain)
 			}
-			m, ok := Next(screen)
-			move = m
-			return ok
-		}); err != nil {
-			return err
+		}
+		if waited, _ := p.within(again, "anything leads on", leadsOn(true)); !waited {
+			if err := p.Until("anything leads on", leadsOn(false)); err != nil {
+				return err
+			}
 		}
 		if end(screen) {
 			return nil
@@ -118,7 +119,7 @@ func (p *Learner) make(m Move, screen string, way Way) error {
 	switch {
 	case m.Of > 0 && way.Pick != nil:
 		return p.Press(fmt.Sprint(way.Pick(Place(screen), m.Of)))
-	case m.Name == "run" && way.Run != nil:
+	case way.Run != nil && (m.Name == "run" || m.Name == runAgain):
 		return way.Run(Place(screen), Command(screen))
 	case keys[m.Key] != "":
 		return p.Press(keys[m.Key])

@@ -193,6 +193,12 @@ func (n *newcomer) told(p *learner.Learner, m learner.Move, screen string) {
 		key = fmt.Sprintf("1 of %d", m.Of)
 	}
 	note := fmt.Sprintf("%s: %s, %s", learner.Place(screen), m.Name, key)
+	switch m.Name {
+	case "pick", "next hop": // how many there are depends on the packet
+		note = learner.Place(screen) + ": the hops of a packet"
+	case "prepare again", "run again": // whether it takes that depends on the machine
+		return
+	}
 	if n.moves[len(n.moves)-1] != note { // else it was pressed again
 		n.moves = append(n.moves, note)
 	}

@@ -44,8 +44,19 @@ func (l *Screen) goAction() shell.Action {
 		a.Title, a.Help = "send the request", "send the request again"
 	default:
 		a.Title, a.Help = "run", "run the command shown"
+		if len(l.replies) > 0 {
+			a.Title, a.Help = "run again", "run the command shown once more"
+		}
 	}
+	a.Quiet = a.Quiet || l.unread()
 	return a
+}
+
+// unread says whether what leads on is about to change: the step was just come to,
+// or just done, and what it asks then is not known yet.
+func (l *Screen) unread() bool {
+	at := l.facts.judged.Position
+	return !at.Looked() || l.play.Done(l.play.Index()) != at.Done()
 }
 
 // goesOn says whether nothing keeps the learner at the step. A command may still
