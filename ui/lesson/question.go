@@ -247,6 +247,9 @@ func (d *drawing) doneNotice(n *notice, w int) {
 		n.gap()
 		n.add(l.texts.Story(after, t, w)...)
 	}
+	if len(n.laid.Lines) == 0 { // a heading alone is not drawn
+		n.add(frame.L(t.Glyph.Enter+" leads on.", t.Muted))
+	}
 }
 
 // doneBy says that the step is done, and by what that is known.
