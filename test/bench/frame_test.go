@@ -6,6 +6,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sort"
 	"strconv"
@@ -297,6 +298,8 @@ func (s *session) Diagnose(_ context.Context, snapshot *model.Snapshot, namespac
 func (s *session) WhatIf(_ context.Context, snapshot *model.Snapshot, _ string, _ model.Edit) (*model.Planned, error) {
 	return &model.Planned{Before: snapshot, Snapshot: snapshot}, nil
 }
+
+func (s *session) Bring(context.Context, lessons.Need) error { return errors.ErrUnsupported }
 
 // noStream is for a measurement that sends none.
 type noStream struct{}

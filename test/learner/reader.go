@@ -37,7 +37,14 @@ func Next(screen string) (m Move, ok bool) {
 	footer := Footer(screen)
 	switch {
 	case strings.Contains(footer, "by its number"):
-		return Move{Key: "1", Name: "what was asked for"}, true
+		name := "answer"
+		switch {
+		case strings.Contains(footer, "what you expect"):
+			name = "predict"
+		case strings.Contains(footer, "where the packet goes"):
+			name = "pick"
+		}
+		return Move{Key: "1", Name: name}, true
 	case unsure.MatchString(footer), strings.Contains(footer, "say how sure you are"):
 		return Move{Key: "s", Name: "sure"}, true
 	}

@@ -26,7 +26,7 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "write down anew which keys a newcomer presses")
+	update = flag.Bool("update", false, "write down which questions a newcomer answers")
 	only   = flag.String("lessons", "", "play only these lessons, by ID, with commas between them; \"\": all")
 	frames = flag.String("frames", "", "write every screen on which a key was pressed into this folder, with its colours")
 )
@@ -84,8 +84,8 @@ type newcomer struct {
 	shot     int
 }
 
-// learn plays all lessons, in their order, and compares the keys that were
-// pressed with those written down. Who starts in the middle of a screen that says
+// learn plays all lessons, in their order, and compares the way that they
+// went with the one written down. Who starts in the middle of a screen that says
 // nothing of a key never gets to the end.
 func (n *newcomer) learn() {
 	list, err := n.list()
@@ -186,21 +186,16 @@ func (n *newcomer) list() (list []*lessons.Lesson, err error) {
 	return list, nil
 }
 
-// told notes a move, once for the place where it is made.
+// told notes a move: which question was answered, and where the step was left. How
+// often the same key is pressed, and whether what a command leads to had to be
+// waited for, depends on the machine and on the packet.
 func (n *newcomer) told(p *learner.Learner, m learner.Move, screen string) {
-	key := m.Key
-	if m.Of > 0 {
-		key = fmt.Sprintf("1 of %d", m.Of)
-	}
-	note := fmt.Sprintf("%s: %s, %s", learner.Place(screen), m.Name, key)
 	switch m.Name {
-	case "pick", "next hop": // how many there are depends on the packet
-		note = learner.Place(screen) + ": the hops of a packet"
-	case "prepare again", "run again": // whether it takes that depends on the machine
-		return
-	}
-	if n.moves[len(n.moves)-1] != note { // else it was pressed again
-		n.moves = append(n.moves, note)
+	case "predict", "sure", "pick", "answer", "next", "finish":
+		note := learner.Place(screen) + ": " + m.Name
+		if n.moves[len(n.moves)-1] != note {
+			n.moves = append(n.moves, note)
+		}
 	}
 	if *frames == "" {
 		return
@@ -229,6 +224,6 @@ func (n *newcomer) compare() {
 	if err != nil {
 		n.Error(err)
 	} else if !bytes.Equal(got, want) {
-		n.Errorf("%s pressed other keys than those in %s:\n%s", n.name, file, got)
+		n.Errorf("%s went another way than in %s:\n%s", n.name, file, got)
 	}
 }
