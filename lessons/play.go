@@ -39,6 +39,7 @@ type stepState struct {
 	walked    *Walked
 	look      bool    // it became done, and what was predicted has to be seen yet
 	seen      *string // the value that was seen of what was predicted
+	leftOut   bool    // the learner passed it over: the cluster does not have what it needs
 	elsewhere bool    // its command ran in another place: what it printed is not known
 }
 
@@ -53,7 +54,7 @@ func (s *stepState) finish() { s.done, s.look = true, true }
 
 // answersOf takes over what the learner said, which may have come meanwhile.
 func (s *stepState) answersOf(other *stepState) {
-	s.predicted, s.readBack, s.walked, s.visited = other.predicted, other.readBack, other.walked, other.visited
+	s.predicted, s.readBack, s.walked, s.visited, s.leftOut = other.predicted, other.readBack, other.walked, other.visited, other.leftOut
 }
 
 // replyLimit and replySize bound what is kept of what commands printed.
@@ -97,9 +98,17 @@ func (p *Play) Step() *Step { return p.lesson.Steps[p.index] }
 // Done says whether step i is done.
 func (p *Play) Done(i int) bool { return i >= 0 && i < len(p.steps) && p.steps[i].done }
 
-// Finished says whether every step is done.
+// Finished says whether every step is done, or left out.
 func (p *Play) Finished() bool {
-	return !slices.ContainsFunc(p.steps, func(s stepState) bool { return !s.done })
+	return !slices.ContainsFunc(p.steps, func(s stepState) bool { return !s.done && !s.leftOut })
+}
+
+// LeaveOut passes the current step of a lesson over: the cluster does not have what
+// it needs. Where it does, the step can still be done.
+func (p *Play) LeaveOut() {
+	if p.lesson.Kind != KindChallenge {
+		p.steps[p.index].leftOut = true
+	}
 }
 
 // Preparing says whether the current step waits for its start state: run the

@@ -171,6 +171,33 @@ func TestResumeOnAnotherClusterWantsTheStartState(t *testing.T) {
 	}
 }
 
+func TestLeftOutStepsFinishALesson(t *testing.T) {
+	p := newPlay(t, loadOne(t, scaling), Progress{})
+	for i := range p.steps {
+		p.steps[i].done = i > 0
+	}
+	if p.Finished() {
+		t.Fatal("the first step is not done")
+	}
+	p.LeaveOut()
+	progress := p.Progress()
+	if !p.Finished() || len(progress.LeftOut) != 1 || progress.LeftOut[0] != p.Step().ID {
+		t.Fatalf("left out %q", progress.LeftOut)
+	}
+	p = newPlay(t, loadOne(t, scaling), progress)
+	if !p.Finished() {
+		t.Error("resumed, it is not finished any more")
+	}
+	p.steps[0].done = true
+	if left := p.Progress().LeftOut; len(left) > 0 {
+		t.Errorf("left out %q, which is done", left)
+	}
+	p.Again()
+	if p.Finished() {
+		t.Error("finished at the beginning")
+	}
+}
+
 func TestBackAgainAndSkip(t *testing.T) {
 	w := newWorld()
 	w.scale(2)

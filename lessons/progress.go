@@ -1,12 +1,18 @@
 package lessons
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Progress is what must be kept of a play to resume it. It is plain JSON.
 type Progress struct {
 	Lesson string   `json:"lesson"`         // ID
 	Step   string   `json:"step"`           // ID of the current step
 	Done   []string `json:"done,omitempty"` // IDs of the steps that are done
+	// LeftOut are the IDs of the steps that were passed over because the cluster did
+	// not have what they need.
+	LeftOut []string `json:"leftOut,omitempty"`
 	// Predictions and ReadBacks are the answers to questions, and Walks how routes
 	// were walked, by step ID.
 	Predictions map[string]Answered `json:"predictions,omitempty"`
@@ -40,6 +46,8 @@ func (p *Play) Progress() Progress {
 		id := p.lesson.Steps[i].ID
 		if s.done {
 			progress.Done = append(progress.Done, id)
+		} else if s.leftOut {
+			progress.LeftOut = append(progress.LeftOut, id)
 		}
 		if answer, ok := p.Predicted(i); ok {
 			keep(&progress.Predictions, id, answer)
@@ -77,7 +85,7 @@ func (p *Play) resume(progress Progress) error {
 	}
 	current := -1
 	for i, step := range p.lesson.Steps {
-		p.steps[i].done = done[step.ID]
+		p.steps[i].done, p.steps[i].leftOut = done[step.ID], slices.Contains(progress.LeftOut, step.ID)
 		p.steps[i].recall(step, progress)
 		if step.ID == progress.Step {
 			current = i

@@ -52,8 +52,10 @@ func rank(l *lessons.Lesson) int {
 func (c *Screen) goesOn(last string) int {
 	begun, fresh := -1, -1
 	for i, l := range c.lessons {
-		switch n := c.done(l); {
-		case n == len(l.Steps):
+		n := c.done(l)
+		_, over := c.over(l)
+		switch {
+		case over:
 			continue
 		case l.ID == last:
 			return i
@@ -73,13 +75,21 @@ func (c *Screen) done(l *lessons.Lesson) int {
 	return min(len(c.progress[l.ID].Done), len(l.Steps))
 }
 
+// over says whether nothing of a lesson is left to do, and how many of its steps
+// were left out.
+func (c *Screen) over(l *lessons.Lesson) (leftOut int, over bool) {
+	leftOut = len(c.progress[l.ID].LeftOut)
+	return leftOut, c.done(l)+leftOut >= len(l.Steps)
+}
+
 // Actions implements shell.Screen.
 func (c *Screen) Actions() []shell.Action {
 	title := "begin"
 	at := c.lessons[c.list.Row()]
-	if n := c.done(at); n == len(at.Steps) {
+	switch _, over := c.over(at); {
+	case over:
 		title = "look again"
-	} else if n > 0 {
+	case c.done(at) > 0:
 		title = "go on"
 	}
 	return []shell.Action{

@@ -289,3 +289,17 @@ func TestTheReview(t *testing.T) {
 		t.Error("it does not lead there")
 	}
 }
+
+// TestLeftOut: a lesson that has only left steps out is over.
+func TestLeftOut(t *testing.T) {
+	all := some(2)
+	partly := upTo(3)
+	partly.LeftOut = []string{"last"}
+	c := New(all, map[string]lessons.Progress{"lesson-1": partly}, "", nil)
+	if at := c.goesOn("lesson-1"); at != 1 {
+		t.Errorf("it goes on at row %d, want the other lesson", at)
+	}
+	if got := c.state(theme.New(theme.Options{}), all[0]).Plain(); !strings.Contains(got, "done, 1 left out") {
+		t.Errorf("it is %q", got)
+	}
+}

@@ -117,10 +117,13 @@ func (c *Screen) drawRow(s *frame.Surface, t *theme.Theme, i, y, rows int) {
 // state is how far an entry is.
 func (c *Screen) state(t *theme.Theme, l *lessons.Lesson) frame.Line {
 	done := c.done(l)
+	leftOut, over := c.over(l)
 	switch {
 	case challenge(l):
 		return c.solved(t, l)
-	case done == len(l.Steps):
+	case over && leftOut > 0:
+		return frame.L(fmt.Sprintf("%s done, %d left out", t.Glyph.Check, leftOut), t.Good)
+	case over:
 		return frame.L(t.Glyph.Check+" done", t.Good)
 	case done > 0:
 		return frame.L(fmt.Sprintf("%d of %d steps", done, len(l.Steps)), t.Accent)

@@ -82,6 +82,7 @@ func (l *Screen) forward() shell.Intent {
 	case l.bringable():
 		return l.bring()
 	case l.leftOut() != "":
+		l.play.LeaveOut()
 		return l.onward()
 	case l.stalled() && !step.Reads():
 		return l.prepare()
