@@ -210,11 +210,10 @@ func (p *Panes) Watches() (string, path.Family) {
 
 // Chains are the chains of that node on the path, in its order.
 func (p *Panes) Chains() []path.ChainID {
-	node, _ := p.Watches()
-	if node == "" {
+	if node, _ := p.Watches(); node == "" {
 		return nil
 	}
-	return p.state.Trace.Chains(node)
+	return p.state.chains
 }
 
 // Animating says whether anything moves.

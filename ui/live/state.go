@@ -47,6 +47,7 @@ type State struct {
 	legacy   string // the v1 Endpoints as kubectl prints them; "" without such an object
 	shape    shape
 	least    model.Evidence    // among the hops of the trace
+	chains   []path.ChainID    // of the trace, on the node of its client
 	there    int               // rules of the trace that the node was seen to hold
 	missing  int               // rules of the trace that it lacks, or was not asked for
 	ends     *memo[int, []int] // see branchEnds
@@ -87,7 +88,7 @@ func (v *State) follow() {
 		return
 	}
 	v.Trace, v.Client = trace, trace.Client
-	v.shape, v.least = shapeOf(trace), leastEvidence(trace)
+	v.shape, v.least, v.chains = shapeOf(trace), leastEvidence(trace), trace.Chains(trace.Packet.Node)
 }
 
 // resolve looks the name up from the client, or from any Pod.
