@@ -237,7 +237,7 @@ func (d *drawing) tabs(s *frame.Surface) {
 	box.Heading(0, head, d.evidence(l.tab()))
 	iw, ih := inner.Size()
 	if ih < leastStage && l.tab() == stagePane {
-		text := "The picture has no room beside the question: " + t.KeyName("tab") + " goes to it."
+		text := "The picture has no room here: " + t.KeyName("tab") + " goes to it."
 		inner.Sub(frame.Rect{X: 1, Y: 0, W: iw - 2, H: ih}).Lines(frame.Wrap(frame.L(text, t.Muted), iw-2, 0), 0)
 		return
 	}
