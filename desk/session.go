@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"svctour/cluster"
@@ -46,7 +47,7 @@ func (s *session) Close() {
 
 var (
 	errReadOnly = errors.New("nothing may be changed from here")
-	errTerminal = errors.New("no program gets the terminal here")
+	errTerminal = errors.New("it needs a terminal of its own, and no program gets the terminal here")
 	errNotYours = errors.New("the lab is not yours to change: ask who runs it")
 	errExec     = errors.New("programs in Pods may not be run from here")
 )
@@ -85,7 +86,7 @@ func (s *session) Kubectl(ctx context.Context, namespace string, args []string, 
 // Terminal runs where Kubectl does.
 func (s *session) Terminal(ctx context.Context, namespace string, args []string) (shell.Child, error) {
 	if !s.desk.options.Rights.Terminal {
-		return nil, errTerminal
+		return nil, fmt.Errorf("kubectl %s cannot be run: %w", strings.Join(args[:min(1, len(args))], ""), errTerminal)
 	}
 	return s.runner().Terminal(ctx, namespace, args)
 }

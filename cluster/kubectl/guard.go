@@ -86,7 +86,7 @@ func find(args []string) (name string, known verb, rest []string, err error) {
 			return "", verb{}, nil, refuse("svctour does not run %q here: it %s. Use a terminal of your own for it", "kubectl "+name, harm)
 		}
 	}
-	return "", verb{}, nil, refuse("svctour does not run %q here: use a terminal of your own for it", "kubectl "+args[0])
+	return "", verb{}, nil, unknown(args[:words])
 }
 
 // take looks at a flag whose value decides whether the command may be run.
@@ -239,6 +239,9 @@ func (p *parser) known(name string) (takesValue bool, err error) {
 	case harm == asksPerson && p.terminal && p.asks(name):
 		return false, nil
 	case harm == "":
+		if near := nearFlag(name, p.flags); near != "" {
+			return false, refuse("svctour does not know flag %q of %q: did you mean %q?", name, command, near)
+		}
 		return false, refuse("svctour does not know flag %q of %q: use a terminal of your own for it", name, command)
 	case harm == otherCluster, name == "--raw", name == "--kubeconfig":
 		return false, refuse("flag %s is not for here: the commands act on the cluster that is shown, as you", name)

@@ -40,6 +40,9 @@ func writable(name string) error {
 			return nil
 		}
 	}
+	if near := nearKind(name); near != "" {
+		return refuse("svctour does not change %q: did you mean %q?", name, near)
+	}
 	return refuse("svctour does not change %q: it writes only objects that live in its own namespaces", name)
 }
 
