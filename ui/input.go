@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -72,6 +73,7 @@ func (a *App) key(key string) tea.Cmd {
 			}
 		}
 	}
+	a.notice = fmt.Sprintf("%s does nothing here: ? lists the keys.", a.theme.KeyName(key))
 	return nil
 }
 

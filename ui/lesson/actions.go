@@ -21,6 +21,12 @@ func (l *Screen) Actions() []shell.Action {
 	for _, a := range actions {
 		taken[a.Keys[0]] = true
 	}
+	if asked { // the digits are for the answers
+		for _, a := range l.noAnswers() {
+			actions = append(actions, a)
+			taken[a.Keys[0]] = true
+		}
+	}
 	for _, a := range slices.Concat(l.stepActions(), l.paneActions(), l.leaveActions()) {
 		a.Keys = slices.DeleteFunc(a.Keys, func(key string) bool { return taken[key] })
 		if asked && a.ID != "tab" && a.ID != "quit" && (a.ID != "go" || a.Why != "") {
@@ -29,6 +35,18 @@ func (l *Screen) Actions() []shell.Action {
 		if len(a.Keys) > 0 {
 			actions = append(actions, a)
 		}
+	}
+	return actions
+}
+
+// noAnswers are the digits behind the last answer.
+func (l *Screen) noAnswers() (actions []shell.Action) {
+	n := len(l.card().Choices)
+	for digit := n + 1; digit <= 9; digit++ {
+		actions = append(actions, shell.Action{
+			ID: "no answer", N: digit, Keys: []string{fmt.Sprint(digit)}, Title: "no answer", Hidden: true,
+			Why: fmt.Sprintf("there is no answer %d: pick one from 1 to %d", digit, n),
+		})
 	}
 	return actions
 }

@@ -231,7 +231,7 @@ func (l *Screen) judged(r result, more *bool) (intents shell.Intents) {
 		l.prepared = false // should the start state be wanted again
 	case l.stalled():
 		l.missing = r.facts.missing
-	case l.running == "" && l.facts.leftOut == "":
+	case l.running == "" && l.facts.leftOut == "" && !l.gone():
 		intents = append(intents, l.prepare())
 	}
 	if l.eager && !l.play.Done(l.play.Index()) && !l.play.Preparing() && l.running == "" {

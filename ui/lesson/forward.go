@@ -10,6 +10,8 @@ func (l *Screen) goAction() shell.Action {
 	step := l.play.Step()
 	a := shell.Action{ID: "go", Keys: []string{"enter"}}
 	switch now := l.turn(); {
+	case l.gone():
+		return l.goneAction()
 	case l.bringable() && l.bringing:
 		a.Title, a.Why = "starting", "the "+l.facts.lacks.Name+" is starting"
 	case l.bringable():
@@ -79,6 +81,8 @@ func (l *Screen) readsBack() bool {
 func (l *Screen) forward() shell.Intent {
 	step, done := l.play.Step(), l.play.Done(l.play.Index())
 	switch now := l.turn(); {
+	case l.gone():
+		return l.remake()
 	case l.bringable():
 		return l.bring()
 	case l.leftOut() != "":

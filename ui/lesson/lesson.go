@@ -59,6 +59,7 @@ type Screen struct {
 	seed      uint64
 	world     *model.Snapshot // the newest; what is drawn may be a little older
 	computing shell.Turn      // of what is drawn
+	there     bool            // the namespace was seen; then it is not only out of sight
 	due       bool            // the next computation has to judge the step
 	facts     facts           // of the step, as they were computed last
 
@@ -126,6 +127,7 @@ func (l *Screen) Handle(msg any) shell.Intent {
 		l.size = msg
 	case shell.World:
 		l.world = msg.Snapshot
+		l.there = l.there || l.world.Namespace(l.namespace) != nil
 		return l.look()
 	case shell.Computed:
 		return l.computed(msg)

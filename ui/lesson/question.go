@@ -32,7 +32,7 @@ func (l *Screen) turn() turn {
 	_, predicted := l.play.Predicted(i)
 	_, readBack := l.play.ReadBackOf(i)
 	switch {
-	case l.leftOut() != "" || l.play.Preparing():
+	case l.gone(), l.leftOut() != "" || l.play.Preparing():
 		return doing
 	case !done && step.Router != nil && l.route.course != nil:
 		return routing
@@ -195,6 +195,10 @@ func (l *Screen) veiled() bool {
 func (d *drawing) noticeLines(w int) notice {
 	l, t := d.Screen, d.t
 	n := notice{style: t.Title}
+	if l.gone() {
+		d.goneNotice(&n, w)
+		return n
+	}
 	if why := l.leftOut(); why != "" {
 		n.heading, n.style = "Left out here", t.Warn
 		if l.bringable() {
