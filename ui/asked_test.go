@@ -321,3 +321,19 @@ func TestAClickAnswers(t *testing.T) {
 		d.Sees("▸ 3 None", "How sure are you?")
 	}
 }
+
+// TestKeysThatMeanNothing: a key says so when it does nothing, and a digit behind
+// the last answer is no answer and leads to no pane.
+func TestKeysThatMeanNothing(t *testing.T) {
+	d := uitest.Tour(t, 120, 40, ui.Options{})
+	d.Press("y")
+	d.Sees("y does nothing here: ? lists the keys.")
+	toService(d)
+	d.Press("r")
+	d.Show(uitest.World(append(uitest.ThreePods(), uitest.ClientPod())...))
+	d.Calm()
+	for _, digit := range []string{"5", "9"} {
+		d.Press(digit)
+		d.Sees("There is no answer " + digit + ": pick one from 1 to ")
+	}
+}
