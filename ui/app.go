@@ -357,7 +357,7 @@ func (a *App) Unsaved() []lessons.Progress { return a.unsaved }
 func (a *App) open(id string) tea.Cmd {
 	a.wanted = id
 	switch {
-	case a.link.namespace != "" && a.link.world.Namespace(a.link.namespace) != nil:
+	case a.link.namespace != "" && (a.link.world == nil || a.link.world.Namespace(a.link.namespace) != nil):
 		return a.openLesson()
 	case a.link.choice.Lab, a.link.namespace != "": // it was deleted, or cannot be seen
 		return ensureNamespace(&a.link)

@@ -87,7 +87,7 @@ func (l *Screen) stepActions() []shell.Action {
 	if l.atLast() {
 		next.Why = "this is the last step"
 	}
-	again := shell.Action{ID: "again", Keys: []string{"r"}, Title: "start over", Help: "do this step again, from its start state"}
+	again := shell.Action{ID: "again", Keys: []string{"r"}, Title: "restart", Help: "do this step again, from its start state"}
 	if l.running != "" {
 		again.Why = "a command is under way"
 	}
