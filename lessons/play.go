@@ -24,6 +24,7 @@ type Play struct {
 	replies   []reply // heard since the current step began
 	score     Score
 	last      *model.Snapshot
+	underway  bool   // the commands of the current step's start state are running
 	looked    bool   // a snapshot was judged since the play came to the current step
 	revision  uint64 // grows with every change of what a judgement rests on
 }
@@ -114,6 +115,14 @@ func (p *Play) LeaveOut() {
 // Preparing says whether the current step waits for its start state: run the
 // commands of Given. It is false until a snapshot was judged at this step.
 func (p *Play) Preparing() bool { return p.Position().Preparing() }
+
+// Underway says whether the commands of the current step's start state are running.
+// Until they have ended the step does not begin, whatever the cluster shows: one of
+// them may be about to replace what is there.
+func (p *Play) Underway(running bool) {
+	p.underway = running
+	p.revision++
+}
 
 // Observe takes in a snapshot and says whether anything about the play
 // changed. An error tells why a check cannot be evaluated; the next snapshot
@@ -236,7 +245,7 @@ func (p *Play) Again() {
 
 // arrive is the begin of a visit to the current step.
 func (p *Play) arrive() {
-	p.replies, p.looked = nil, false
+	p.replies, p.looked, p.underway = nil, false, false
 	p.steps[p.index].visited = true
 	p.revision++
 }

@@ -171,6 +171,31 @@ func TestResumeOnAnotherClusterWantsTheStartState(t *testing.T) {
 	}
 }
 
+// TestUnderway: a step does not begin while what brings it about still runs.
+func TestUnderway(t *testing.T) {
+	w := newWorld()
+	w.scale(5)
+	p := newPlay(t, loadOne(t, scaling), Progress{})
+	p.Goto(2)
+	p.Underway(true)
+	observe(t, p, w.snapshot())
+	if !p.Preparing() {
+		t.Fatal("it has begun, and a command of its start state still runs")
+	}
+	p.Underway(false)
+	observe(t, p, w.snapshot())
+	if p.Preparing() {
+		t.Error("it has not begun")
+	}
+	p.Again()
+	p.Underway(true)
+	p.Goto(2)
+	observe(t, p, w.snapshot())
+	if p.Preparing() {
+		t.Error("what was left behind still keeps the step from beginning")
+	}
+}
+
 func TestLeftOutStepsFinishALesson(t *testing.T) {
 	p := newPlay(t, loadOne(t, scaling), Progress{})
 	for i := range p.steps {

@@ -16,6 +16,7 @@ type Position struct {
 	uid       string // of the namespace; "" until it was seen
 	index     int
 	state     stepState // of the step at index
+	underway  bool      // see Play.Underway
 	looked    bool      // a snapshot was judged since the play came to this step
 	replies   []reply   // heard since the step began
 	revision  uint64    // of the play
@@ -25,7 +26,7 @@ type Position struct {
 func (p *Play) Position() Position {
 	return Position{
 		lesson: p.lesson, namespace: p.namespace, uid: p.uid, index: p.index,
-		state: p.steps[p.index], looked: p.looked, replies: slices.Clip(p.replies), revision: p.revision,
+		state: p.steps[p.index], underway: p.underway, looked: p.looked, replies: slices.Clip(p.replies), revision: p.revision,
 	}
 }
 
@@ -67,7 +68,7 @@ func (at Position) Judge(s *model.Snapshot) Judgement {
 			if err != nil {
 				j.Err = fmt.Errorf("step %q: start state: %w", step.Title, err)
 			}
-			if !ready {
+			if !ready || at.underway {
 				return j
 			}
 		}

@@ -74,7 +74,7 @@ func chosen(screen, title string) bool {
 
 // GoOn does what leads on until the screen is as asked for.
 func (p *Learner) GoOn(way Way, end func(screen string) bool) error {
-	tried := 0
+	tried, once := 0, map[string]int{}
 	for {
 		var screen string
 		var move Move
@@ -95,6 +95,11 @@ func (p *Learner) GoOn(way Way, end func(screen string) bool) error {
 		}
 		if way.Told != nil {
 			way.Told(move, screen)
+		}
+		if move.Name == runAgain || move.Name == "prepare again" || move.Name == "try again" {
+			if once[Place(screen)]++; once[Place(screen)] > tries {
+				return fmt.Errorf("%s: %s leads nowhere; the screen is:\n%s", p.Name, move.Name, screen)
+			}
 		}
 		before := Stand(screen)
 		if err := p.make(move, screen, way); err != nil {

@@ -183,6 +183,7 @@ func (l *Screen) stepDone() {
 // run asks for commands to be run.
 func (l *Screen) run(invocations []lessons.Invocation, preparing bool) shell.Intent {
 	l.preparing = preparing
+	l.play.Underway(preparing)
 	l.running = invocations[0].Display
 	l.refused, l.replies = nil, nil
 	if !preparing {
@@ -194,6 +195,7 @@ func (l *Screen) run(invocations []lessons.Invocation, preparing bool) shell.Int
 func (l *Screen) heard(msg shell.Heard) shell.Intent {
 	if msg.Last {
 		l.running, l.preparing = "", false
+		l.play.Underway(false)
 		if l.leaving {
 			return shell.Contents{}
 		}
