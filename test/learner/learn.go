@@ -27,9 +27,9 @@ type Way struct {
 	Told func(m Move, screen string)
 }
 
-// again is how long a learner waits for what a key does before pressing it again:
+// pause is how long a learner waits for what a key does before pressing it again:
 // a command may have failed, and the screen be as it was.
-const again = 20 * time.Second
+const pause = 20 * time.Second
 
 // tries is how often the same is tried.
 const tries = 4
@@ -82,10 +82,10 @@ func (p *Learner) GoOn(way Way, end func(screen string) bool) error {
 			return func(now string) (ok bool) {
 				screen = now
 				move, ok = Next(screen)
-				return end(screen) || ok && !(patient && move.Name == runAgain)
+				return end(screen) || ok && !(patient && again[move.Name])
 			}
 		}
-		if waited, _ := p.within(again, "anything leads on", leadsOn(true)); !waited {
+		if waited, _ := p.within(pause, "anything leads on", leadsOn(true)); !waited {
 			if err := p.Until("anything leads on", leadsOn(false)); err != nil {
 				return err
 			}
@@ -96,7 +96,7 @@ func (p *Learner) GoOn(way Way, end func(screen string) bool) error {
 		if way.Told != nil {
 			way.Told(move, screen)
 		}
-		if move.Name == runAgain || move.Name == "prepare again" || move.Name == "try again" {
+		if again[move.Name] {
 			if once[Place(screen)]++; once[Place(screen)] > tries {
 				return fmt.Errorf("%s: %s leads nowhere; the screen is:\n%s", p.Name, move.Name, screen)
 			}
@@ -105,7 +105,7 @@ func (p *Learner) GoOn(way Way, end func(screen string) bool) error {
 		if err := p.make(move, screen, way); err != nil {
 			return err
 		}
-		changed, err := p.within(again, fmt.Sprintf("after %s, anything", move.Name), func(now string) bool { return end(now) || Stand(now) != before })
+		changed, err := p.within(pause, fmt.Sprintf("after %s, anything", move.Name), func(now string) bool { return end(now) || Stand(now) != before })
 		switch {
 		case changed:
 			tried = 0
@@ -124,7 +124,7 @@ func (p *Learner) make(m Move, screen string, way Way) error {
 	switch {
 	case m.Of > 0 && way.Pick != nil:
 		return p.Press(fmt.Sprint(way.Pick(Place(screen), m.Of)))
-	case way.Run != nil && (m.Name == "run" || m.Name == runAgain):
+	case way.Run != nil && (m.Name == "run" || m.Name == "run again"):
 		return way.Run(Place(screen), Command(screen))
 	case keys[m.Key] != "":
 		return p.Press(keys[m.Key])

@@ -18,9 +18,9 @@ var (
 	place    = regexp.MustCompile(`\bstep (\d+)/(\d+)\b`)
 )
 
-// runAgain is what a footer offers while the cluster has not yet shown what a
-// command leads to: a learner waits first.
-const runAgain = "run again"
+// again are what a footer offers while the cluster has not yet shown what a command
+// leads to: a learner waits first.
+var again = map[string]bool{"run again": true, "prepare again": true, "try again": true}
 
 // waiting are what a footer calls ⏎ while it does nothing.
 var waiting = map[string]bool{"running": true, "preparing": true, "starting": true}

@@ -4,7 +4,6 @@
 package newcomer
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -208,7 +207,19 @@ func (n *newcomer) told(p *learner.Learner, m learner.Move, screen string) {
 	}
 }
 
-// compare holds the moves against those that are written down.
+// stepsOf are the steps that were left behind, in their order. Which questions come
+// between them may differ: one is left out whose answer the cluster does not have at
+// that moment.
+func stepsOf(moves []byte) (steps []string) {
+	for line := range strings.Lines(string(moves)) {
+		if strings.HasPrefix(line, "#") || strings.HasSuffix(line, ": next\n") || strings.HasSuffix(line, ": finish\n") {
+			steps = append(steps, line)
+		}
+	}
+	return steps
+}
+
+// compare holds the steps that were gone through against those that are written down.
 func (n *newcomer) compare() {
 	if *only != "" {
 		return
@@ -223,7 +234,7 @@ func (n *newcomer) compare() {
 	want, err := os.ReadFile(file)
 	if err != nil {
 		n.Error(err)
-	} else if !bytes.Equal(got, want) {
+	} else if !slices.Equal(stepsOf(got), stepsOf(want)) {
 		n.Errorf("%s went another way than in %s:\n%s", n.name, file, got)
 	}
 }
