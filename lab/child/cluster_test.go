@@ -231,19 +231,22 @@ func TestStatusAndEvents(t *testing.T) {
 	wantEvents(t, client, ns, name,
 		"default-scheduler Scheduled", "kubelet Pulled Container image \"nginx:1.27\" already present on machine",
 		"kubelet Created Container created", "kubelet Started Container started")
-	p, err := client.CoreV1().Pods(ns).Get(t.Context(), name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, kind := range []corev1.PodConditionType{corev1.PodReadyToStartContainers, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReady, corev1.PodScheduled} {
-		if condition(p, kind) != corev1.ConditionTrue {
-			t.Errorf("condition %s is %s", kind, condition(p, kind))
+	eventually(t, func(ctx context.Context) error { // events come on a way of their own, and may be first
+		p, err := client.CoreV1().Pods(ns).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
 		}
-	}
-	s := p.Status.ContainerStatuses[0]
-	if p.Status.Phase != corev1.PodRunning || s.State.Running == nil || !s.Ready || !*s.Started || s.ContainerID == "" || s.ImageID == "" {
-		t.Errorf("status %+v", p.Status)
-	}
+		for _, kind := range []corev1.PodConditionType{corev1.PodReadyToStartContainers, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReady, corev1.PodScheduled} {
+			if condition(p, kind) != corev1.ConditionTrue {
+				return fmt.Errorf("condition %s is %s", kind, condition(p, kind))
+			}
+		}
+		s := p.Status.ContainerStatuses
+		if p.Status.Phase != corev1.PodRunning || len(s) != 1 || s[0].State.Running == nil || !s[0].Ready || !*s[0].Started || s[0].ContainerID == "" || s[0].ImageID == "" {
+			return fmt.Errorf("status %+v", p.Status)
+		}
+		return nil
+	})
 	if err := client.CoreV1().Pods(ns).Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}

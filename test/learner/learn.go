@@ -82,7 +82,7 @@ func (p *Learner) GoOn(way Way, end func(screen string) bool) error {
 			return func(now string) (ok bool) {
 				screen = now
 				move, ok = Next(screen)
-				return end(screen) || ok && !(patient && again[move.Name])
+				return end(screen) || ok && !(patient && move.Again())
 			}
 		}
 		if waited, _ := p.within(pause, "anything leads on", leadsOn(true)); !waited {
@@ -96,7 +96,7 @@ func (p *Learner) GoOn(way Way, end func(screen string) bool) error {
 		if way.Told != nil {
 			way.Told(move, screen)
 		}
-		if again[move.Name] {
+		if move.Again() {
 			if once[Place(screen)]++; once[Place(screen)] > tries {
 				return fmt.Errorf("%s: %s leads nowhere; the screen is:\n%s", p.Name, move.Name, screen)
 			}

@@ -32,6 +32,10 @@ type Move struct {
 	Of   int    // how many answers there are to choose from; 0 for no question
 }
 
+// Again says whether the move repeats what was done: whoever is patient waits
+// first for what that leads to.
+func (m Move) Again() bool { return again[m.Name] }
+
 // Next reads from a screen what leads on; ok is false when nothing does for now.
 func Next(screen string) (m Move, ok bool) {
 	footer := Footer(screen)
