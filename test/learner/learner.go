@@ -43,12 +43,14 @@ type Options struct {
 	Environment desk.Environment
 	Lessons     []*lessons.Lesson
 	Lab         bool // the lab is the learner's own
+	// Progress is that of somebody who sat here before; nil: nobody did.
+	Progress *desk.MemoryProgress
 }
 
 // Learner sits at a desk before a terminal.
 type Learner struct {
 	Name     string
-	Progress desk.MemoryProgress
+	Progress *desk.MemoryProgress
 	Log, Err Text
 	Ended    chan error // gets the app's end
 
@@ -86,13 +88,16 @@ func Sit(ctx context.Context, o Options) *Learner {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &Learner{
 		Name: o.Name, Ended: make(chan error, 1), terminal: vt.NewEmulator(o.W, o.H), keys: keys,
-		changed: make(chan struct{}, 1), leave: cancel,
+		changed: make(chan struct{}, 1), leave: cancel, Progress: o.Progress,
+	}
+	if p.Progress == nil {
+		p.Progress = &desk.MemoryProgress{}
 	}
 	go io.Copy(keys, p.terminal) //nolint:errcheck // what the terminal answers when it is asked
 	d := desk.New(desk.Options{
 		In: in, Out: p, Err: &p.Err, Log: &p.Log, Width: o.W, Height: o.H,
 		Environment: append(desk.Environment{"TERM=xterm-256color"}, o.Environment...),
-		Namespaces:  []string{o.Name}, Executable: o.Executable, LabDir: o.LabDir, Progress: &p.Progress,
+		Namespaces:  []string{o.Name}, Executable: o.Executable, LabDir: o.LabDir, Progress: p.Progress,
 		Rights: desk.Rights{Exec: true, Lab: o.Lab},
 	})
 	go func() {

@@ -1,0 +1,243 @@
+package mistakes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"svctour/lessons"
+	"svctour/test/learner"
+)
+
+// verbs are the words that a line of a script begins with.
+var verbs map[string]func(p *player, d do) error
+
+func init() {
+	verbs = map[string]func(p *player, d do) error{
+		"lesson":  func(p *player, d do) error { return p.lesson(d.text) },
+		"step":    func(p *player, d do) error { return p.step(d.text) },
+		"again":   func(p *player, _ do) error { return p.again() },
+		"keys":    func(p *player, d do) error { return p.keys(strings.Fields(d.text)) },
+		"type":    func(p *player, d do) error { return p.run(p.filled(d.text)) },
+		"write":   func(p *player, d do) error { return p.write(d.block) },
+		"outside": func(p *player, d do) error { return p.outside(p.filled(d.text), d.block) },
+		"says":    (*player).says,
+		"sees":    func(p *player, d do) error { return p.Until("is to be seen", p.shows(d.text)) },
+		"sit": func(p *player, _ do) error {
+			<-p.Ended
+			p.sit(p.Progress)
+			return nil
+		},
+		"done": func(p *player, _ do) error { return p.done() },
+	}
+}
+
+// named are keys by their names.
+var named = map[string]string{
+	"Enter": learner.Enter, "Escape": "\x1b", "Tab": "\t", "Right": "\x1b[C", "Left": "\x1b[D", "Space": " ",
+	"^C": "\x03", "^S": "\x13", "^R": "\x12", "^T": "\x14",
+}
+
+// keys presses keys, one after the other. What comes too soon behind Escape is
+// taken for a part of it: so the learner looks whether something was closed.
+func (p *player) keys(keys []string) error {
+	for _, key := range keys {
+		sent, ok := named[key]
+		if !ok {
+			sent = key
+		}
+		if err := p.Press(sent); err != nil {
+			return err
+		}
+		if key != "Escape" {
+			continue
+		}
+		if err := p.Until("Escape closes it", func(screen string) bool { return !covered(screen) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// covered says whether the lesson stands behind the line for commands, the editor
+// or a question of the app's.
+func covered(screen string) bool {
+	footer := strings.TrimSpace(learner.Footer(screen))
+	return strings.HasPrefix(footer, "$") || strings.Contains(footer, "back, text kept") || strings.Contains(screen, "esc    stay")
+}
+
+// filled puts the learner's namespace and node port into a text.
+func (p *player) filled(text string) string {
+	return strings.NewReplacer("$NS", p.Name, "$PORT", fmt.Sprint(p.port)).Replace(text)
+}
+
+// lesson opens a lesson from the list, and leaves the present one for that.
+func (p *player) lesson(id string) error {
+	l, err := lessons.Find(p.lessons, id)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(p.Screen(), "▸") && inLesson(p.Screen()) {
+		if err := p.Step("l", "Lessons"); err != nil {
+			return err
+		}
+	}
+	if err := p.find(l.Title); err != nil {
+		return err
+	}
+	return errors.Join(p.Press(learner.Enter), p.Until("the step begins", begun))
+}
+
+// find goes down the list to a title.
+func (p *player) find(title string) error {
+	if err := p.Await(true, "Lessons", "▸"); err != nil {
+		return err
+	}
+	for range 60 {
+		before := p.Screen()
+		if regexp.MustCompile(`▸.*` + regexp.QuoteMeta(" "+title+" ")).MatchString(before) {
+			return nil
+		}
+		err := errors.Join(p.Press("j"), p.Until("the cursor goes on", func(screen string) bool { return screen != before }))
+		if err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("the list does not come to %q", title)
+}
+
+// inLesson says whether a step or a challenge is shown.
+func inLesson(screen string) bool {
+	return learner.Place(screen) != "" || strings.Contains(screen, "Challenge: ")
+}
+
+// step goes to a step by the keys for that, and begins it from its start state.
+func (p *player) step(number string) error {
+	to, err := strconv.Atoi(number)
+	if err != nil {
+		return err
+	}
+	for {
+		var at int
+		place := learner.Place(p.Screen())
+		if _, err := fmt.Sscanf(place, "step %d/", &at); err != nil {
+			return fmt.Errorf("no step is shown: %w", err)
+		}
+		key := named["Right"]
+		switch {
+		case at == to:
+			return p.afresh()
+		case at > to:
+			key = named["Left"]
+		}
+		err := errors.Join(p.Press(key), p.Until("another step", func(screen string) bool { return learner.Place(screen) != place }))
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// afresh does the step again if anything of it was done.
+func (p *player) afresh() error {
+	touched := false
+	if err := p.Until("it is known how the step stands", func(screen string) bool {
+		m, _ := learner.Next(screen)
+		touched = m.Name == "next" || m.Name == "finish" || m.Name == "go on" || vain(screen)
+		return touched || begun(screen)
+	}); err != nil || !touched {
+		return err
+	}
+	return p.again()
+}
+
+// again begins the step, or the challenge, once more.
+func (p *player) again() error {
+	return errors.Join(p.Press("r"), p.Until("the step begins", func(screen string) bool { return begun(screen) && !vain(screen) }))
+}
+
+// vain says whether something was tried in vain, and the screen tells so.
+func vain(screen string) bool {
+	return strings.Contains(screen, " Not yet ─") || strings.Contains(screen, " Not like that ─") || strings.Contains(screen, " Not solved yet ─")
+}
+
+// run types a command, in the line for that.
+func (p *player) run(command string) error {
+	if !strings.HasPrefix(strings.TrimSpace(learner.Footer(p.Screen())), "$") {
+		if err := p.Step(":", "tab completes"); err != nil {
+			return err
+		}
+	}
+	return p.Press(command + learner.Enter)
+}
+
+var asked = regexp.MustCompile(`\b1-\d (predict|pick|answer)\b`)
+
+// begun says whether a step waits for the learner: its question is asked, or its
+// command can be run.
+func begun(screen string) bool {
+	footer := learner.Footer(screen)
+	above := strings.TrimSuffix(strings.TrimRight(screen, " \n"), footer)
+	return asked.MatchString(footer) || learner.Command(above) != "" || strings.Contains(footer, "next hop")
+}
+
+// says waits until the screen says something, wherever its lines end.
+func (p *player) says(d do) error {
+	err := p.Until("is said", p.shows(d.text))
+	p.show(filepath.Base(d.at))
+	return err
+}
+
+// shows looks for a text wherever the screen's lines end, within words too.
+func (p *player) shows(text string) func(string) bool {
+	want := plain(p.filled(text))
+	return func(screen string) bool { return strings.Contains(plain(screen), want) }
+}
+
+var drawn = strings.NewReplacer("│", "", "─", "", "╭", "", "╮", "", "╰", "", "╯", "", "├", "", "┤", "")
+
+// plain is a text without blanks, ends of lines and boxes.
+func plain(text string) string { return strings.Join(strings.Fields(drawn.Replace(text)), "") }
+
+// write opens the editor and writes a manifest in place of what is there.
+func (p *player) write(text string) error {
+	if err := p.Step("e", "esc back, text kept"); err != nil {
+		return err
+	}
+	const end, left, before = "\x1b[1;5F", "\x15", "\x7f"
+	if err := p.Press(end + strings.Repeat(left+before, 60)); err != nil {
+		return err
+	}
+	if err := p.Await(true, "nothing written yet"); err != nil {
+		return err
+	}
+	return p.Press("\x1b[200~" + p.filled(text) + "\x1b[201~")
+}
+
+// outside runs a kubectl command in another terminal.
+func (p *player) outside(command, stdin string) error {
+	ctx, cancel := context.WithTimeout(p.Context(), learner.Patience)
+	defer cancel()
+	const kubectl = `program=$0; namespace=$1; kubectl() { "$program" kubectl -n "$namespace" "$@"; }; kubectl `
+	shell := exec.CommandContext(ctx, "sh", "-c", kubectl+command, os.Args[0], p.Name)
+	shell.Stdin = strings.NewReader(p.filled(stdin))
+	shell.Env = append(os.Environ(), "HOME="+p.home, "KUBECONFIG="+filepath.Join(p.dir, "kubeconfig"))
+	if out, err := shell.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+}
+
+// done goes on by what the screen says until the step is done.
+func (p *player) done() error {
+	place := learner.Place(p.Screen())
+	return p.GoOn(learner.Way{}, func(screen string) bool {
+		now := learner.Place(screen)
+		return strings.Contains(screen, "✓ Done") || strings.Contains(screen, "✓ Solved") || now != place && (now != "" || !inLesson(screen))
+	})
+}
