@@ -83,7 +83,8 @@ func (at Position) Guards(s *model.Snapshot) []GuardState {
 }
 
 // Lacking says what the step's check still waits for: the sentences of its
-// "Still wrong" that apply, or else its conditions as the lesson writes them.
+// "Still wrong" that apply, up to the first one about something that is not there,
+// or else its conditions as the lesson writes them.
 // None unless the step has begun and is not done.
 func (at Position) Lacking(s *model.Snapshot) []string {
 	step := at.Step()
@@ -94,11 +95,15 @@ func (at Position) Lacking(s *model.Snapshot) []string {
 	var list []string
 	for i := range step.Lacks {
 		l := &step.Lacks[i]
-		if there, err := l.unless.holds(in); err == nil && there {
+		there, err := l.unless.holds(in)
+		if err == nil && there {
 			continue
 		}
 		if say, err := l.say.told(in); err == nil {
 			list = append(list, say)
+		}
+		if err != nil { // what it is about is not there: nor is what the others ask of it
+			break
 		}
 	}
 	if len(list) > 0 {

@@ -27,6 +27,13 @@ func TestBuiltinLessons(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	for _, l := range list {
+		for _, step := range l.Steps {
+			if step.Check != "" && len(step.Lacks) == 0 {
+				t.Errorf("%s: step %q does not say what is still wrong", l.ID, step.Title)
+			}
+		}
+	}
 	for i, l := range list[1:] {
 		if before := list[i]; before.Kind == KindChallenge && l.Kind == KindLesson || before.Kind == l.Kind && before.Level == l.Level && before.Number > l.Number {
 			t.Errorf("%q stands before %q", before.ID, l.ID)
@@ -272,7 +279,8 @@ func TestProblemsSayWhere(t *testing.T) {
 		{"a part of a challenge", "### After", "### Debrief\n\nSo.\n\n### After", lineOf("### After"), "only a challenge has it"},
 		{"scope without a lab", "### After", "### Scope\n\ncluster\n\n~~~sh\nkubectl get pods\n~~~\n\n### After", lineOf("## First"), "it needs lab"},
 		{"scope without commands", "### After", "### Scope\n\ncluster\n\n### After", lineOf("### After"), "that undo what the step changed"},
-		{"a condition without words", "### After", "### Still wrong\n\n~~~yaml\n- unless: pods.size() == 0\n~~~\n\n### After", lineOf("### After"), "want a list of {unless"},
+		{"a condition without words", "### After", "### Still wrong\n\n~~~yaml\n- unless: pods.size() == 0\n~~~\n\n### After", lineOf("### After"), "want a list of sentences, or of {unless"},
+		{"more sentences than conditions", "### After", "### Still wrong\n\n~~~yaml\n- One.\n- Two.\n- Three.\n- Four.\n~~~\n\n### After", lineOf("### After") + 3, "want one sentence for each of the"},
 		{"a variable that is taken", "minutes: 1", "minutes: 1\nvariables: {pods: 3}", 1, `variable "pods"`},
 		{"a variable of no kind", "minutes: 1", "minutes: 1\nvariables: {port: [3]}", 1, "want an integer or a string"},
 		{"empty hint", "- A hint.", "- ", lineOf("- A hint."), "an empty hint"},

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"go.yaml.in/yaml/v4"
 )
 
 // step makes one step; files are those of the steps before.
@@ -261,16 +263,43 @@ func (p *stepParts) guards(s section) []Guard {
 	return guards
 }
 
+// lacking is an element of what is still wrong: with a condition of its own, or a
+// sentence alone, which is about the condition of the check at the same place.
+type lacking struct {
+	condition
+	alone bool
+}
+
+// UnmarshalYAML implements yaml's construction from a node.
+func (l *lacking) UnmarshalYAML(node *yaml.Node) error {
+	if l.alone = node.Kind == yaml.ScalarNode; l.alone {
+		return l.Say.UnmarshalYAML(node)
+	}
+	return node.Decode(&l.condition)
+}
+
 func (p *stepParts) lacks(s section) []Lack {
-	var list []condition
+	var list []lacking
 	p.block(s, &list)
+	var conditions []*expression
+	if p.step.check != nil && slices.ContainsFunc(list, func(l lacking) bool { return l.alone }) {
+		conditions = p.step.check.conditions()
+	}
 	lacks := make([]Lack, len(list))
 	for i, c := range list {
-		if c.Unless.text == "" || c.Say.text == "" || c.Holds.text != "" {
-			p.add(s.line, 0, "want a list of {unless: CEL, say: SENTENCE}")
+		switch {
+		case c.alone && len(conditions) == len(list):
+			lacks[i].Unless, lacks[i].unless = strings.TrimSpace(conditions[i].source), conditions[i]
+		case c.alone:
+			p.add(c.Say.line, 0, "want one sentence for each of the %d conditions of the check", len(conditions))
 			continue
+		case c.Unless.text == "" || c.Say.text == "" || c.Holds.text != "":
+			p.add(s.line, 0, "want a list of sentences, or of {unless: CEL, say: SENTENCE}")
+			continue
+		default:
+			lacks[i].Unless, lacks[i].unless = c.Unless.text, p.locatedCheck(c.Unless)
 		}
-		lacks[i] = Lack{Unless: c.Unless.text, Say: c.Say.text, unless: p.locatedCheck(c.Unless), say: p.text(c.Say.text, c.Say.line)}
+		lacks[i].Say, lacks[i].say = c.Say.text, p.text(c.Say.text, c.Say.line)
 	}
 	return lacks
 }
