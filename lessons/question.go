@@ -95,6 +95,19 @@ func (a *Answered) see(value string) {
 	}
 }
 
+// Unasked is why a question cannot be asked: the cluster does not hold what it is
+// about, so that no answer, or more than one, would be right.
+type Unasked struct {
+	Step string // its title
+	Part string // "question" or "read back"
+	Err  error
+}
+
+func (u *Unasked) Error() string { return fmt.Sprintf("step %q: %s: %v", u.Step, u.Part, u.Err) }
+
+// Unwrap gives the expression's own error.
+func (u *Unasked) Unwrap() error { return u.Err }
+
 // ask fills a question in. It is an error when not exactly one choice is right.
 func (q *Question) ask(in *input) (*Asked, error) {
 	truth, err := q.truth.value(in)
@@ -148,7 +161,7 @@ func (at Position) Ask(s *model.Snapshot) (*Asked, error) {
 	}
 	a, err := step.Predict.ask(at.input(s))
 	if err != nil {
-		return nil, fmt.Errorf("step %q: question: %w", step.Title, err)
+		return nil, &Unasked{Step: step.Title, Part: "question", Err: err}
 	}
 	return a, nil
 }
@@ -166,7 +179,7 @@ func (at Position) AskBack(s *model.Snapshot) (*Asked, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("step %q: read back: %w", step.Title, err)
+		return nil, &Unasked{Step: step.Title, Part: "read back", Err: err}
 	}
 	return a, nil
 }

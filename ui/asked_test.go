@@ -175,7 +175,7 @@ func TestTheQuestionFollowsTheCluster(t *testing.T) {
 func TestAQuestionThatCannotBePut(t *testing.T) {
 	d := opened(t, 120, 40, "asking", withoutService(), ui.Options{})
 	d.Show(uitest.World(uitest.ThreePods()...)) // without the client the two counts are equal
-	d.Sees("Something is not as it should be", "the choices")
+	d.Sees("Something is not as it should be", "This cannot be asked now")
 	if title, why := d.Key("enter"); title != "run" || why != "" {
 		t.Errorf("⏎ is %q (%s)", title, why)
 	}

@@ -34,7 +34,8 @@ func init() {
 			p.sit(p.Progress)
 			return nil
 		},
-		"done": func(p *player, _ do) error { return p.done() },
+		"mispick": func(p *player, _ do) error { return p.mispick() },
+		"done":    func(p *player, _ do) error { return p.done() },
 	}
 }
 
@@ -55,6 +56,11 @@ func (p *player) keys(keys []string) error {
 		if err := p.Press(sent); err != nil {
 			return err
 		}
+		if key == "y" && asks(p.Screen()) {
+			if err := p.yes(); err != nil {
+				return err
+			}
+		}
 		if key != "Escape" {
 			continue
 		}
@@ -63,6 +69,44 @@ func (p *player) keys(keys []string) error {
 		}
 	}
 	return nil
+}
+
+// asks says whether a question of the app's waits for a yes.
+func asks(screen string) bool { return strings.Contains(screen, "  y      ") }
+
+// yes says yes until it is heard: a question that has just come up takes no key.
+func (p *player) yes() error {
+	return p.Until("the question is answered", func(screen string) bool {
+		if asks(screen) {
+			if err := p.Press("y"); err != nil {
+				p.Error(err)
+			}
+		}
+		return !asks(screen)
+	})
+}
+
+// mispick picks the first answer of each hop of a route until one was wrong.
+func (p *player) mispick() error {
+	for {
+		screen := p.Screen()
+		if strings.Contains(screen, "✗") {
+			return nil
+		}
+		m, ok := learner.Next(screen)
+		if ok {
+			key := m.Key
+			if key == "Enter" {
+				key = learner.Enter
+			}
+			if err := p.Press(key); err != nil {
+				return err
+			}
+		}
+		if err := p.Until("a pick is judged", func(now string) bool { return learner.Stand(now) != learner.Stand(screen) }); err != nil {
+			return err
+		}
+	}
 }
 
 // covered says whether the lesson stands behind the line for commands, the editor
@@ -83,7 +127,7 @@ func (p *player) lesson(id string) error {
 	if err != nil {
 		return err
 	}
-	if !strings.Contains(p.Screen(), "▸") && inLesson(p.Screen()) {
+	if inLesson(p.Screen()) {
 		if err := p.Step("l", "Lessons"); err != nil {
 			return err
 		}
@@ -158,6 +202,9 @@ func (p *player) afresh() error {
 
 // again begins the step, or the challenge, once more.
 func (p *player) again() error {
+	if err := p.Until("a command has ended", func(screen string) bool { return !strings.Contains(learner.Footer(screen), "⏎ running") }); err != nil {
+		return err
+	}
 	return errors.Join(p.Press("r"), p.Until("the step begins", func(screen string) bool { return begun(screen) && !vain(screen) }))
 }
 

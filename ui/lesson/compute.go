@@ -1,6 +1,7 @@
 package lesson
 
 import (
+	"errors"
 	"slices"
 
 	"svctour/lessons"
@@ -193,6 +194,14 @@ func (l *Screen) computed(msg shell.Computed) shell.Intent {
 	return intents
 }
 
+// troubled tells a learner why the step cannot be judged or asked about.
+func troubled(err error) string {
+	if unasked := new(lessons.Unasked); errors.As(err, &unasked) {
+		return "This cannot be asked now: the cluster is not as the step needs it. r restarts the step."
+	}
+	return err.Error()
+}
+
 // judged takes in what the step's expressions came to.
 func (l *Screen) judged(r result, more *bool) (intents shell.Intents) {
 	wasDone := l.play.Done(l.play.Index())
@@ -209,7 +218,7 @@ func (l *Screen) judged(r result, more *bool) (intents shell.Intents) {
 		l.standing()
 	}
 	if err := r.facts.judged.Err; err != nil {
-		l.problem = err.Error()
+		l.problem = troubled(err)
 	}
 	if changed {
 		intents = append(intents, shell.Save{Progress: l.play.Progress()})
