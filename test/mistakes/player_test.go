@@ -39,6 +39,9 @@ func init() {
 	}
 }
 
+// stopping is what the line for commands says while a command of it runs.
+const stopping = "^C stops it"
+
 // named are keys by their names.
 var named = map[string]string{
 	"Enter": learner.Enter, "Escape": "\x1b", "Tab": "\t", "Right": "\x1b[C", "Left": "\x1b[D", "Space": " ",
@@ -61,7 +64,7 @@ func (p *player) keys(keys []string) error {
 				return err
 			}
 		}
-		if key != "Escape" {
+		if key != "Escape" || strings.Contains(p.Screen(), stopping) {
 			continue
 		}
 		if err := p.Until("Escape closes it", func(screen string) bool { return !covered(screen) }); err != nil {
@@ -200,12 +203,22 @@ func (p *player) afresh() error {
 	return p.again()
 }
 
-// again begins the step, or the challenge, once more.
+// again begins the step, or the challenge, once more. While a command of the
+// step's is under way the key does nothing, and the learner presses it again.
 func (p *player) again() error {
-	if err := p.Until("a command has ended", func(screen string) bool { return !strings.Contains(learner.Footer(screen), "⏎ running") }); err != nil {
+	asked := p.Screen()
+	if err := p.Press("r"); err != nil {
 		return err
 	}
-	return errors.Join(p.Press("r"), p.Until("the step begins", func(screen string) bool { return begun(screen) && !vain(screen) }))
+	return p.Until("the step begins", func(screen string) bool {
+		if over := strings.Contains(screen, "✓ Done"); over && screen != asked {
+			asked = screen
+			if err := p.Press("r"); err != nil {
+				p.Error(err)
+			}
+		}
+		return begun(screen) && !vain(screen)
+	})
 }
 
 // vain says whether something was tried in vain, and the screen tells so.

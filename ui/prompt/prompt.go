@@ -62,10 +62,10 @@ func (p *Prompt) Key(key, text string) Wish {
 	case "ctrl+c":
 		return p.interrupt()
 	case "esc":
-		p.close()
-		if p.running {
+		if p.running { // it says that it was stopped, and is closed by the next one
 			return Cancel
 		}
+		p.close()
 	case "enter":
 		if strings.TrimSpace(p.Text()) != "" && !p.running {
 			return Submit

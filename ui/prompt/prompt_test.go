@@ -82,8 +82,12 @@ func TestKeysAskForWhatTheyMean(t *testing.T) {
 		t.Error("^C does not close an empty prompt")
 	}
 	p.Begin("kubectl g")
-	if typing(&p, "esc") != Cancel || p.IsOpen() {
-		t.Error("escape leaves the command running, or the prompt open")
+	if typing(&p, "esc") != Cancel || !p.IsOpen() {
+		t.Error("escape leaves the command running, or hides what it says")
+	}
+	p.End(model.Reply{})
+	if typing(&p, "esc") != Nothing || p.IsOpen() {
+		t.Error("escape does not close the prompt after the command")
 	}
 }
 
