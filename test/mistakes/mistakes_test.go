@@ -134,10 +134,6 @@ func (p *player) play() error {
 	for _, m := range p.script.mistakes {
 		for _, d := range m.dos {
 			if err := verbs[d.verb](p, d); err != nil {
-				if os.Getenv("LENIENT") != "" { // TEMPORARY
-					p.Errorf("%s: %q: %s %s: %v", d.at, m.name, d.verb, d.text, err)
-					continue
-				}
 				return fmt.Errorf("%s: %q: %s %s: %w", d.at, m.name, d.verb, d.text, err)
 			}
 		}
