@@ -154,8 +154,10 @@ func (r Runner) run(ctx context.Context, reply *model.Reply, args []string, stdi
 	reply.Stdout, reply.Stderr = stdout.String(), stderr.String()
 	var exit *exec.ExitError
 	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		reply.Stderr += "Stopped: it took too long."
 	case ctx.Err() != nil:
-		reply.Stderr += cluster.Sentence(fmt.Sprintf("stopped: %v", ctx.Err()))
+		reply.Stderr += "Stopped."
 	case err == nil:
 		reply.Exit = 0
 	case errors.As(err, &exit):

@@ -85,7 +85,7 @@ func (p *Learner) GoOn(way Way, end func(screen string) bool) error {
 				return end(screen) || ok && !(patient && move.Again())
 			}
 		}
-		if waited, _ := p.within(pause, "anything leads on", leadsOn(true)); !waited {
+		if waited, _ := p.Within(pause, "anything leads on", leadsOn(true)); !waited {
 			if err := p.Until("anything leads on", leadsOn(false)); err != nil {
 				return err
 			}
@@ -105,7 +105,7 @@ func (p *Learner) GoOn(way Way, end func(screen string) bool) error {
 		if err := p.make(move, screen, way); err != nil {
 			return err
 		}
-		changed, err := p.within(pause, fmt.Sprintf("after %s, anything", move.Name), func(now string) bool { return end(now) || Stand(now) != before })
+		changed, err := p.Within(pause, fmt.Sprintf("after %s, anything", move.Name), func(now string) bool { return end(now) || Stand(now) != before })
 		switch {
 		case changed:
 			tried = 0

@@ -156,12 +156,12 @@ func (p *Learner) Picture() string {
 
 // Until waits until the screen is as asked for.
 func (p *Learner) Until(what string, is func(screen string) bool) error {
-	_, err := p.within(Patience, what, is)
+	_, err := p.Within(Patience, what, is)
 	return err
 }
 
-// within waits for a time; ok is false when it is over.
-func (p *Learner) within(d time.Duration, what string, is func(screen string) bool) (ok bool, err error) {
+// Within waits for a time until the screen is as asked for; ok is false when it is over.
+func (p *Learner) Within(d time.Duration, what string, is func(screen string) bool) (ok bool, err error) {
 	timeout := time.NewTimer(d)
 	defer timeout.Stop()
 	for {

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"svctour/lessons"
 	"svctour/test/learner"
@@ -34,6 +35,7 @@ func init() {
 			p.sit(p.Progress)
 			return nil
 		},
+		"go":      func(p *player, _ do) error { return p.onward("Enter") },
 		"mispick": func(p *player, _ do) error { return p.mispick() },
 		"done":    func(p *player, _ do) error { return p.done() },
 	}
@@ -79,14 +81,30 @@ func asks(screen string) bool { return strings.Contains(screen, "  y      ") }
 
 // yes says yes until it is heard: a question that has just come up takes no key.
 func (p *player) yes() error {
-	return p.Until("the question is answered", func(screen string) bool {
-		if asks(screen) {
-			if err := p.Press("y"); err != nil {
-				p.Error(err)
-			}
+	for {
+		answered, err := p.Within(time.Second, "the question is answered", func(screen string) bool { return !asks(screen) })
+		if answered || len(p.Ended) > 0 {
+			return err
 		}
-		return !asks(screen)
-	})
+		if err := p.Press("y"); err != nil {
+			return err
+		}
+	}
+}
+
+// onward does what leads on, once; key is the one that has to, "" for any.
+func (p *player) onward(key string) error {
+	var m learner.Move
+	if err := p.Until("anything leads on", func(screen string) (ok bool) {
+		m, ok = learner.Next(screen)
+		return ok && !m.Again() && (key == "" || key == m.Key)
+	}); err != nil {
+		return err
+	}
+	if m.Key == "Enter" {
+		m.Key = learner.Enter
+	}
+	return p.Press(m.Key)
 }
 
 // mispick picks the first answer of each hop of a route until one was wrong.
@@ -96,15 +114,8 @@ func (p *player) mispick() error {
 		if strings.Contains(screen, "✗") {
 			return nil
 		}
-		m, ok := learner.Next(screen)
-		if ok {
-			key := m.Key
-			if key == "Enter" {
-				key = learner.Enter
-			}
-			if err := p.Press(key); err != nil {
-				return err
-			}
+		if err := p.onward(""); err != nil {
+			return err
 		}
 		if err := p.Until("a pick is judged", func(now string) bool { return learner.Stand(now) != learner.Stand(screen) }); err != nil {
 			return err

@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -133,7 +134,7 @@ func (s *story) blocks(parent ast.Node, w, indent int) {
 			s.gap()
 		case *ast.FencedCodeBlock, *ast.CodeBlock:
 			s.gap()
-			s.code(n, indent)
+			s.code(n, w, indent)
 			s.gap()
 		case *ast.ThematicBreak:
 			s.gap()
@@ -166,12 +167,35 @@ func (s *story) list(list *ast.List, w, indent int) {
 	}
 }
 
-func (s *story) code(n ast.Node, indent int) {
+func (s *story) code(n ast.Node, w, indent int) {
 	for i := 0; i < n.Lines().Len(); i++ {
 		segment := n.Lines().At(i)
-		text := strings.TrimRight(string(segment.Value(s.source)), "\n")
-		s.lines = append(s.lines, line(sp(blanks(indent+2)+text, s.t.Code)))
+		for _, text := range folded(strings.TrimRight(string(segment.Value(s.source)), "\n"), w-indent-2) {
+			s.lines = append(s.lines, line(sp(blanks(indent+2)+text, s.t.Code)))
+		}
 	}
+}
+
+// cell is a piece of a table's row: texts stand two blanks or more apart.
+var cell = regexp.MustCompile(`\S+(?: \S+)*`)
+
+// folded breaks a row of a table that is wider than w: a cell that does not fit
+// stands below the second one.
+func folded(row string, w int) []string {
+	cells := cell.FindAllStringIndex(row, -1)
+	if len(cells) < 3 || frame.Width(row) <= w {
+		return []string{row}
+	}
+	second := blanks(frame.Width(row[:cells[1][0]]))
+	rows, from := []string{}, 0
+	for i, c := range cells {
+		if i > 1 && len(rows) == 0 && frame.Width(row[from:c[1]]) > w {
+			rows, from = append(rows, strings.TrimRight(row[from:c[0]], " ")), c[0]
+		} else if i > 1 && len(rows) > 0 {
+			rows, from = append(rows, second+strings.TrimRight(row[from:c[0]], " ")), c[0]
+		}
+	}
+	return append(rows, second+row[from:])
 }
 
 func (s *story) flow(l frame.Line, w, indent int, prefix string) {

@@ -226,7 +226,11 @@ func (a *arranger) bandOf(y int) {
 		a.bands = append(a.bands, band{y: y, x1: a.W - 1, label: bandLabel(b, w), at: x, uid: b.UID, role: accent})
 	case a.s.Kind == scene.Headless:
 		w = min(w, a.roomAt(x))
-		a.texts = append(a.texts, text{point: point{x, y}, w: w, spans: cut([]span{{"no virtual address", muted}}, w)})
+		label := "no virtual address"
+		if w < len(label) {
+			label = "no address"
+		}
+		a.texts = append(a.texts, text{point: point{x, y}, w: w, spans: cut([]span{{label, muted}}, w)})
 	}
 }
 
