@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"svctour/cluster"
 	"svctour/cluster/whatif"
 	"svctour/lessons"
 	"svctour/lessons/review"
@@ -97,23 +99,71 @@ func answered(before, after lessons.Progress) *review.Record {
 // reviews is the review of the desk's person.
 type reviews struct{ *Desk }
 
-// Ask implements shell.Reviews.
-func (r reviews) Ask(context.Context) shell.ReviewNews {
+// begin makes a session over what the person answered before.
+func (r reviews) begin(now time.Time) (*review.Session, *review.Bank, *review.Record, error) {
 	bank, err := review.Builtin()
 	if err != nil {
-		return shell.ReviewNews{Err: "The questions of the review cannot be read: " + err.Error()}
+		return nil, nil, nil, fmt.Errorf("the questions of the review cannot be read: %w", err)
 	}
 	record, err := r.options.Progress.Review()
 	if err != nil {
-		return shell.ReviewNews{Err: "Your answers cannot be read: " + err.Error()}
+		return nil, nil, nil, fmt.Errorf("your answers cannot be read: %w", err)
 	}
+	return review.NewSession(bank, record, World, uint64(now.UnixNano())), bank, record, nil
+}
+
+// Place implements shell.Reviews.
+func (r reviews) Place(_ context.Context, lesson string) shell.PlacementNews {
+	session, _, _, err := r.begin(time.Now())
+	if err != nil {
+		return shell.PlacementNews{Err: cluster.Sentence(err.Error())}
+	}
+	asked, err := session.Placement(lesson)
+	if err != nil {
+		return shell.PlacementNews{Err: cluster.Sentence(err.Error())}
+	}
+	return shell.PlacementNews{Asked: asked}
+}
+
+// Judge implements shell.Reviews.
+func (r reviews) Judge(_ context.Context, in shell.AnswerPlacement) shell.PlacementNews {
+	record, now := &review.Record{}, time.Now()
+	session := review.NewSession(nil, record, nil, 0)
+	var answers []review.Answer
+	var err error
+	for _, a := range in.Answers {
+		answer, wrong := session.Answer(a.Asked, a.Choice, a.Sure, review.FromPlacement, now)
+		answers, err = append(answers, answer), errors.Join(err, wrong)
+	}
+	news := shell.PlacementNews{}
+	if err == nil {
+		result := session.Judge(in.Lesson, answers, now)
+		news.Result, err = &result, r.options.Progress.KeepReview(record)
+	}
+	if err != nil {
+		news.Err = "The answers were not kept: " + err.Error()
+	}
+	return news
+}
+
+// Ask implements shell.Reviews.
+func (r reviews) Ask(context.Context) shell.ReviewNews {
 	now := time.Now()
-	session := review.NewSession(bank, record, World, uint64(now.UnixNano()))
+	session, bank, record, err := r.begin(now)
+	if err != nil {
+		return shell.ReviewNews{Err: cluster.Sentence(err.Error())}
+	}
 	asked, err := session.Next(now)
 	if err != nil {
 		return shell.ReviewNews{Err: err.Error()}
 	}
 	news := shell.ReviewNews{Asked: asked, Due: len(session.Due(now))}
+	for lesson, p := range record.Placements {
+		if p.Skip {
+			news.Known = append(news.Known, lesson)
+		}
+	}
+	slices.Sort(news.Known)
 	if next := bank.Next(record, now); !next.IsZero() {
 		news.Next = next.Sub(now)
 	}

@@ -205,7 +205,7 @@ func (a *App) update(msg tea.Msg) tea.Cmd {
 		return a.tell(msg.answered)
 	case streamedMsg:
 		return a.streamed(msg)
-	case shell.Computed, shell.Diagnosed, shell.Planned, shell.ReviewNews:
+	case shell.Computed, shell.Diagnosed, shell.Planned, shell.ReviewNews, shell.PlacementNews:
 		return a.tell(msg)
 	case typedMsg:
 		return a.typed(msg)
@@ -320,6 +320,14 @@ func (a *App) intent(intent shell.Intent) tea.Cmd {
 		return askReview(a.shown, a.options.Reviews)
 	case shell.AnswerReview:
 		return answerReview(a.ctx, a.options.Reviews, in)
+	case shell.Place:
+		if l, err := lessons.Find(a.options.Lessons, in.Lesson); err == nil {
+			return a.show(review.NewPlacement(l))
+		}
+	case shell.AskPlacement:
+		return askPlacement(a.shown, a.options.Reviews, in.Lesson)
+	case shell.AnswerPlacement:
+		return answerPlacement(a.ctx, a.options.Reviews, in)
 	case shell.Quit:
 		return a.askToQuit()
 	}

@@ -16,6 +16,18 @@ type twoDue struct {
 	left    int
 	answers []shell.AnswerReview
 	err     string // of keeping an answer
+	judged  []shell.AnswerPlacement
+}
+
+func (r *twoDue) Place(_ context.Context, lesson string) shell.PlacementNews {
+	one := r.Ask(context.Background()).Asked
+	one.Lesson = lesson
+	return shell.PlacementNews{Asked: []*review.Asked{one, one}}
+}
+
+func (r *twoDue) Judge(_ context.Context, in shell.AnswerPlacement) shell.PlacementNews {
+	r.judged = append(r.judged, in)
+	return shell.PlacementNews{Result: &review.Placement{Asked: 2, Right: 2, Skip: true}}
 }
 
 func (r *twoDue) Ask(context.Context) shell.ReviewNews {
@@ -57,4 +69,26 @@ func TestTheReviewFromHome(t *testing.T) {
 	d.Lacks("due")
 	d.Press("r")
 	d.Sees("Nothing is due. The next question comes in 14 hours.")
+}
+
+// TestSkippingALesson: whoever answers the questions before a lesson may skip it.
+func TestSkippingALesson(t *testing.T) {
+	due := &twoDue{left: 1}
+	d := uitest.Drive(t, 80, 24, ui.Options{Choice: &prod, Reviews: due})
+	d.Backend.SetContexts(prod)
+	d.Show(uitest.World())
+	d.Sees("know it?")
+	d.Press("t")
+	d.Sees("Do you know lesson 1", "1 of 2", "How many A records has web?")
+	d.Press("2", "s", "enter")
+	d.Sees("2 of 2")
+	d.Press("1", "g")
+	d.Sees("result")
+	d.Press("enter")
+	d.Sees("2 of 2 right.", "may skip it")
+	if len(due.judged) != 1 || len(due.judged[0].Answers) != 2 || !due.judged[0].Answers[0].Sure || due.judged[0].Answers[1].Choice != 0 {
+		t.Errorf("%+v", due.judged)
+	}
+	d.Press("enter")
+	d.Sees("Lessons")
 }

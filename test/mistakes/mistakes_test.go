@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -105,6 +106,7 @@ func courses(nodePort int) ([]*lessons.Lesson, error) {
 	if err != nil {
 		return nil, err
 	}
+	list = slices.Clone(list)
 	for i, l := range list {
 		if _, ok := l.Variables["nodePort"]; !ok {
 			continue

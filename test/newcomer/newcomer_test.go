@@ -5,6 +5,7 @@ package newcomer
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -25,7 +26,7 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "write down which questions a newcomer answers")
+	update = flag.Bool("update", false, "write down which questions a newcomer answers, and the screen on which each step is left")
 	only   = flag.String("lessons", "", "play only these lessons, by ID, with commas between them; \"\": all")
 	frames = flag.String("frames", "", "write every screen on which a key was pressed into this folder, with its colours")
 )
@@ -62,7 +63,7 @@ func TestNewcomers(t *testing.T) {
 		{name: "large", w: 120, h: 40},
 		{name: "beside", w: 80, h: 24, beside: true},
 	} {
-		n.T, n.dir, n.nodePort, n.files = t, dir, 30080+i, t.TempDir()
+		n.T, n.dir, n.nodePort, n.files, n.left = t, dir, 30080+i, t.TempDir(), map[string][]byte{}
 		all.Go(n.learn)
 	}
 	all.Wait()
@@ -79,6 +80,7 @@ type newcomer struct {
 	files    string // the folder in which the second terminal stands
 	nodePort int
 	moves    []string
+	left     map[string][]byte // the screens on which steps were left, by lesson
 	lesson   string
 	shot     int
 }
@@ -189,6 +191,9 @@ func (n *newcomer) list() (list []*lessons.Lesson, err error) {
 // often the same key is pressed, and whether what a command leads to had to be
 // waited for, depends on the machine and on the packet.
 func (n *newcomer) told(p *learner.Learner, m learner.Move, screen string) {
+	if *update && (m.Name == "next" || m.Name == "finish") {
+		n.left[n.lesson] = append(n.left[n.lesson], strings.TrimRight(screen, " \n")+"\n\n"...)
+	}
 	switch m.Name {
 	case "predict", "sure", "pick", "answer", "next", "finish":
 		note := learner.Place(screen) + ": " + m.Name
@@ -219,6 +224,12 @@ func stepsOf(moves []byte) (steps []string) {
 	return steps
 }
 
+func (n *newcomer) keep(file string, text []byte) {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, text, 0o600)); err != nil {
+		n.Error(err)
+	}
+}
+
 // compare holds the steps that were gone through against those that are written down.
 func (n *newcomer) compare() {
 	if *only != "" {
@@ -226,8 +237,9 @@ func (n *newcomer) compare() {
 	}
 	file, got := filepath.Join("testdata", n.name+".txt"), []byte(strings.Join(n.moves, "\n")+"\n")
 	if *update {
-		if err := os.WriteFile(file, got, 0o600); err != nil {
-			n.Error(err)
+		n.keep(file, got)
+		for lesson, screens := range n.left {
+			n.keep(filepath.Join("testdata", n.name, lesson+".txt"), screens)
 		}
 		return
 	}

@@ -23,20 +23,24 @@ type Screen struct {
 	asked  bool // what is due in the review was asked for
 	review bool // there is a review
 	due    int  // in the review
+
+	last  string   // the lesson that was open last
+	known []string // the lessons that may be skipped, by ID
+	moved bool     // the person has moved the cursor
 }
 
 // New makes the screen. The cursor stands where the person goes on: at the lesson
 // that was open last, unless it is finished, else at one that was begun, else at the
 // first that was not. last is the ID of the lesson that was open last; "" for none.
 func New(all []*lessons.Lesson, progress map[string]lessons.Progress, last string, world *model.Snapshot) *Screen {
-	c := &Screen{progress: progress, world: world, lessons: slices.Clone(all)}
+	c := &Screen{progress: progress, world: world, lessons: slices.Clone(all), last: last}
 	slices.SortStableFunc(c.lessons, func(a, b *lessons.Lesson) int { return rank(a) - rank(b) })
 	titles := make([]string, len(c.lessons))
 	for i, l := range c.lessons {
 		titles[i] = l.Title + " " + l.Summary
 	}
 	c.list.Set(titles)
-	c.list.Go(c.goesOn(last))
+	c.list.Go(c.goesOn())
 	return c
 }
 
@@ -49,7 +53,7 @@ func rank(l *lessons.Lesson) int {
 }
 
 // goesOn is the row at which the person goes on; -1 when everything is finished.
-func (c *Screen) goesOn(last string) int {
+func (c *Screen) goesOn() int {
 	begun, fresh := -1, -1
 	for i, l := range c.lessons {
 		n := c.done(l)
@@ -57,11 +61,11 @@ func (c *Screen) goesOn(last string) int {
 		switch {
 		case over:
 			continue
-		case l.ID == last:
+		case l.ID == c.last && !c.skips(l):
 			return i
 		case n > 0 && begun < 0:
 			begun = i
-		case n == 0 && fresh < 0:
+		case n == 0 && fresh < 0 && !c.skips(l):
 			fresh = i
 		}
 	}
@@ -82,6 +86,11 @@ func (c *Screen) over(l *lessons.Lesson) (leftOut int, over bool) {
 	return leftOut, c.done(l)+leftOut >= len(l.Steps)
 }
 
+// skips says whether a lesson that has not begun may be skipped: the person knows it.
+func (c *Screen) skips(l *lessons.Lesson) bool {
+	return c.done(l) == 0 && slices.Contains(c.known, l.ID)
+}
+
 // Actions implements shell.Screen.
 func (c *Screen) Actions() []shell.Action {
 	title := "begin"
@@ -94,6 +103,8 @@ func (c *Screen) Actions() []shell.Action {
 	}
 	return []shell.Action{
 		{ID: "open", Keys: []string{"enter"}, Title: title, Help: "open what is under the cursor"},
+		{ID: "place", Keys: []string{"t"}, Title: "know it?", Help: "five questions: whoever knows a lesson may skip it",
+			Hidden: !c.review || challenge(at) || c.done(at) > 0 || c.skips(at)},
 		{ID: "up", Keys: []string{"up", "k"}, Title: "up", Help: "up (down: j)", Quiet: true},
 		{ID: "down", Keys: []string{"down", "j"}, Title: "down", Hidden: true},
 		{ID: "part", Keys: []string{"tab"}, Title: c.otherPart(), Help: "to the first lesson, or the first challenge", Hidden: c.otherPart() == ""},
@@ -128,10 +139,17 @@ func (c *Screen) otherPart() string {
 func (c *Screen) Do(id string, n int) shell.Intent {
 	switch id {
 	case "up":
+		c.moved = true
 		c.list.Step(-1)
 	case "down":
+		c.moved = true
 		c.list.Step(1)
+	case "place":
+		if at := c.lessons[c.list.Row()]; c.review && !challenge(at) {
+			return shell.Place{Lesson: at.ID}
+		}
 	case "part":
+		c.moved = true
 		here := challenge(c.lessons[c.list.Row()])
 		c.list.Go(slices.IndexFunc(c.lessons, func(l *lessons.Lesson) bool { return challenge(l) != here }))
 	case "open":
@@ -166,7 +184,10 @@ func (c *Screen) Handle(msg any) shell.Intent {
 		}
 	case shell.ReviewNews:
 		if c.review = true; !msg.Kept {
-			c.due = msg.Due
+			c.due, c.known = msg.Due, msg.Known
+			if !c.moved {
+				c.list.Go(c.goesOn())
+			}
 		}
 	}
 	return nil

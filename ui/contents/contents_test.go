@@ -295,11 +295,49 @@ func TestLeftOut(t *testing.T) {
 	all := some(2)
 	partly := upTo(3)
 	partly.LeftOut = []string{"last"}
-	c := New(all, map[string]lessons.Progress{"lesson-1": partly}, "", nil)
-	if at := c.goesOn("lesson-1"); at != 1 {
+	c := New(all, map[string]lessons.Progress{"lesson-1": partly}, "lesson-1", nil)
+	if at := c.goesOn(); at != 1 {
 		t.Errorf("it goes on at row %d, want the other lesson", at)
 	}
 	if got := c.state(theme.New(theme.Options{}), all[0]).Plain(); !strings.Contains(got, "done, 1 left out") {
 		t.Errorf("it is %q", got)
+	}
+}
+
+// TestKnown: a lesson whose questions were answered is passed over, and stays open.
+func TestKnown(t *testing.T) {
+	all := some(3)
+	c := New(all, nil, "", nil)
+	find := func() shell.Action {
+		for _, a := range c.Actions() {
+			if a.ID == "place" {
+				return a
+			}
+		}
+		return shell.Action{}
+	}
+	if a := find(); !a.Hidden || c.Do("place", 0) != nil {
+		t.Errorf("there is no review, and %+v", a)
+	}
+	c.Handle(shell.ReviewNews{})
+	if a := find(); a.Hidden || c.Do("place", 0) != (shell.Place{Lesson: all[0].ID}) {
+		t.Errorf("%+v does not lead to the questions", a)
+	}
+	c.Handle(shell.ReviewNews{Known: []string{all[0].ID}})
+	if c.list.Row() != 1 {
+		t.Errorf("the cursor stands at row %d, want the lesson that is not known", c.list.Row())
+	}
+	if got := c.state(theme.New(theme.Options{}), all[0]).Plain(); !strings.Contains(got, "known") {
+		t.Errorf("it is %q", got)
+	}
+	c.Do("up", 0)
+	if c.Handle(shell.ReviewNews{Known: []string{all[0].ID}}); c.list.Row() != 0 {
+		t.Error("the cursor is moved away from under the person")
+	}
+	if a := find(); !a.Hidden {
+		t.Errorf("asked again: %+v", a)
+	}
+	if c.Do("open", 0) != (shell.Open{Lesson: all[0].ID}) {
+		t.Error("a known lesson cannot be opened")
 	}
 }

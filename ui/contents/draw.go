@@ -125,6 +125,8 @@ func (c *Screen) state(t *theme.Theme, l *lessons.Lesson) frame.Line {
 		return frame.L(fmt.Sprintf("%s done, %d left out", t.Glyph.Check, leftOut), t.Good)
 	case over:
 		return frame.L(t.Glyph.Check+" done", t.Good)
+	case c.skips(l):
+		return frame.L(t.Glyph.Check+" known", t.Good)
 	case done > 0:
 		return frame.L(fmt.Sprintf("%d of %d steps", done, len(l.Steps)), t.Accent)
 	}

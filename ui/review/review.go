@@ -96,11 +96,17 @@ func (r *Screen) Handle(msg any) shell.Intent {
 	if r.asked == nil {
 		return nil
 	}
-	r.card = question.Card{Label: "Question", Question: r.asked.Question, Pick: -1, Why: r.asked.Why}
-	for i, c := range r.asked.Choices {
-		r.card.Choices = append(r.card.Choices, question.Choice{Say: c.Say, Right: i == r.asked.Right, Help: c.Help})
-	}
+	r.card = cardOf(r.asked)
 	return nil
+}
+
+// cardOf puts a question on a card.
+func cardOf(asked *review.Asked) question.Card {
+	card := question.Card{Label: "Question", Question: asked.Question, Pick: -1, Why: asked.Why}
+	for i, c := range asked.Choices {
+		card.Choices = append(card.Choices, question.Choice{Say: c.Say, Right: i == asked.Right, Help: c.Help})
+	}
+	return card
 }
 
 // Animating implements shell.Screen.
@@ -108,6 +114,24 @@ func (r *Screen) Animating() bool { return false }
 
 // Draw implements shell.Screen.
 func (r *Screen) Draw(s *frame.Surface, t *theme.Theme) {
+	p := page{title: "Review", problem: r.problem}
+	if r.asked == nil {
+		p.text = r.rest()
+	} else {
+		p.aside, p.lesson, p.card = fmt.Sprintf("%d due", r.due), r.asked.Lesson, &r.card
+	}
+	p.draw(s, t, r.texts)
+}
+
+// page is what one of the screens of this package shows.
+type page struct {
+	title, aside, problem string
+	text                  string         // in place of a question
+	card                  *question.Card // nil for none
+	lesson                string         // that the question is of
+}
+
+func (p page) draw(s *frame.Surface, t *theme.Theme, texts *live.Texts) {
 	w, h := s.Size()
 	width := min(w-4, 76)
 	body := s.Sub(frame.Rect{X: (w - width) / 2, Y: 1, W: width, H: h - 2})
@@ -115,29 +139,27 @@ func (r *Screen) Draw(s *frame.Surface, t *theme.Theme) {
 	if h >= 20 {
 		y = 1
 	}
-	body.Text(0, y, "Review", t.Title)
-	if r.asked != nil {
-		body.Right(width, y, fmt.Sprintf("%d due", r.due), t.Muted)
-	}
+	body.Line(0, y, width-frame.Width(p.aside)-2, frame.L(p.title, t.Title))
+	body.Right(width, y, p.aside, t.Muted)
 	y += 2
-	if r.problem != "" {
-		for _, line := range frame.Wrap(frame.L(r.problem, t.Bad), width, 0) {
+	flow := func(text string, style frame.Style) {
+		for _, line := range frame.Wrap(frame.L(text, style), width, 0) {
 			body.Line(0, y, width, line)
 			y++
 		}
+	}
+	if p.problem != "" {
+		flow(p.problem, t.Bad)
 		y++
 	}
-	if r.asked == nil {
-		for _, line := range frame.Wrap(frame.L(r.rest(), t.Text), width, 0) {
-			body.Line(0, y, width, line)
-			y++
-		}
+	if p.card == nil {
+		flow(p.text, t.Text)
 		return
 	}
-	body.Text(0, y, r.card.Heading(), t.Strong)
-	body.Right(width, y, "lesson "+r.asked.Lesson, t.Muted)
+	body.Text(0, y, p.card.Heading(), t.Strong)
+	body.Right(width, y, "lesson "+p.lesson, t.Muted)
 	y++
-	laid := r.card.Lay(r.texts, t, width)
+	laid := p.card.Lay(texts, t, width)
 	pane := body.Sub(frame.Rect{X: 0, Y: y, W: width, H: max(0, h-2-y)})
 	pane.Rows(laid.Lines, 0)
 	laid.Click(pane, 0)

@@ -101,16 +101,19 @@ func TestOneQuestion(t *testing.T) {
 }
 
 func TestNothingDue(t *testing.T) {
-	for news, want := range map[shell.ReviewNews]string{
-		{}:                                   "What you answer in a lesson comes back here",
-		{Next: 20 * time.Hour}:               "The next question comes in 20 hours.",
-		{Next: 6 * 24 * time.Hour}:           "The next question comes in 6 days.",
-		{Err: "The answers cannot be read."}: "The answers cannot be read.",
+	for _, test := range []struct {
+		news shell.ReviewNews
+		want string
+	}{
+		{shell.ReviewNews{}, "What you answer in a lesson comes back here"},
+		{shell.ReviewNews{Next: 20 * time.Hour}, "The next question comes in 20 hours."},
+		{shell.ReviewNews{Next: 6 * 24 * time.Hour}, "The next question comes in 6 days."},
+		{shell.ReviewNews{Err: "The answers cannot be read."}, "The answers cannot be read."},
 	} {
 		r := begin(t)
-		r.Handle(news)
-		if got := drawn(r, 80, 24); !has(got, want) {
-			t.Errorf("%+v: want %q in\n%s", news, want, got)
+		r.Handle(test.news)
+		if got := drawn(r, 80, 24); !has(got, test.want) {
+			t.Errorf("%+v: want %q in\n%s", test.news, test.want, got)
 		}
 	}
 	r := begin(t)

@@ -171,6 +171,15 @@ type (
 		Choice int // index into its Choices
 		Sure   bool
 	}
+	// Place goes to the questions that tell whether a lesson can be skipped.
+	Place struct{ Lesson string }
+	// AskPlacement asks for these questions. They come as PlacementNews.
+	AskPlacement struct{ Lesson string }
+	// AnswerPlacement keeps the answers to all of them, and has them judged.
+	AnswerPlacement struct {
+		Lesson  string
+		Answers []AnswerReview
+	}
 	// Quit asks to leave; the app offers to keep or remove what was made.
 	Quit struct{}
 )
@@ -236,8 +245,15 @@ type (
 		Asked *review.Asked // nil when nothing is due
 		Due   int           // how many misconceptions are due, those of Asked among them
 		Next  time.Duration // until something is due later; 0 when nothing is
+		Known []string      // the lessons that the person may skip, by ID
 		Kept  bool          // it is about an answer: the fields above say nothing
 		Err   string        // why there is no question, or why the answer is not kept
+	}
+	// PlacementNews are the questions before a lesson, or what the answers came to.
+	PlacementNews struct {
+		Asked  []*review.Asked
+		Result *review.Placement // nil: these are the questions
+		Err    string            // why there is none, or why it is not kept
 	}
 	// Tick is one step of animation.
 	Tick struct{}
@@ -306,6 +322,10 @@ type Reviews interface {
 	Ask(ctx context.Context) ReviewNews
 	// Answer keeps the answer to one.
 	Answer(ctx context.Context, a AnswerReview) ReviewNews
+	// Place gives the questions before a lesson.
+	Place(ctx context.Context, lesson string) PlacementNews
+	// Judge keeps the answers to them, and says whether the lesson can be skipped.
+	Judge(ctx context.Context, a AnswerPlacement) PlacementNews
 }
 
 // Child is a program that takes the terminal over until it ends.
