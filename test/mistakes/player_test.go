@@ -149,7 +149,9 @@ func (p *player) lesson(id string) error {
 	if err := p.find(l.Title); err != nil {
 		return err
 	}
-	return errors.Join(p.Press(learner.Enter), p.Until("the step begins", begun))
+	return errors.Join(p.Press(learner.Enter), p.Until("the step is shown", func(screen string) bool {
+		return begun(screen) || strings.Contains(screen, "✓ Done")
+	}))
 }
 
 // find goes down the list to a title.

@@ -109,7 +109,7 @@ func (c *Screen) Actions() []shell.Action {
 		{ID: "down", Keys: []string{"down", "j"}, Title: "down", Hidden: true},
 		{ID: "part", Keys: []string{"tab"}, Title: c.otherPart(), Help: "to the first lesson, or the first challenge", Hidden: c.otherPart() == ""},
 		c.reviewAction(),
-		{ID: "sandbox", Keys: []string{"s"}, Title: "sandbox", Help: "ten states of a cluster by one key each, and no goal"},
+		{ID: "sandbox", Keys: []string{"s"}, Title: "sandbox", Help: "ten states of a cluster by one key each, and no goal", Quiet: c.world != nil}, // the foot of the list has it
 		{ID: "picker", Keys: []string{"esc"}, Title: "other cluster"},
 		{ID: "quit", Keys: []string{"q"}, Title: "quit"},
 	}
