@@ -219,19 +219,18 @@ func (p *player) afresh() error {
 // again begins the step, or the challenge, once more. While a command of the
 // step's is under way the key does nothing, and the learner presses it again.
 func (p *player) again() error {
-	asked := p.Screen()
-	if err := p.Press("r"); err != nil {
-		return err
-	}
-	return p.Until("the step begins", func(screen string) bool {
-		if over := strings.Contains(screen, "✓ Done"); over && screen != asked {
-			asked = screen
-			if err := p.Press("r"); err != nil {
-				p.Error(err)
-			}
+	for tries := 1; ; tries++ {
+		if err := p.Press("r"); err != nil {
+			return err
 		}
-		return begun(screen) && !vain(screen)
-	})
+		const pause = 20 * time.Second
+		begins, err := p.Within(pause, "the step begins", func(screen string) bool {
+			return begun(screen) && !vain(screen) && !strings.Contains(screen, "✓ Done")
+		})
+		if begins || tries == 6 || len(p.Ended) > 0 {
+			return err
+		}
+	}
 }
 
 // vain says whether something was tried in vain, and the screen tells so.
