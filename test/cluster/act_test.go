@@ -188,7 +188,7 @@ func TestKubectlIsBounded(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	reply := kube.Run(ctx, "", strings.Fields("get ns --watch"), "")
-	if reply.Exit != -1 || !strings.Contains(reply.Stdout, "kube-system") || !strings.Contains(reply.Stderr, "Stopped: context deadline exceeded.") {
+	if reply.Exit != -1 || !strings.Contains(reply.Stdout, "kube-system") || !strings.Contains(reply.Stderr, "Stopped: it took too long.") {
 		t.Errorf("got %+v", reply)
 	}
 
