@@ -217,19 +217,37 @@ func (p *player) afresh() error {
 }
 
 // again begins the step, or the challenge, once more. While a command of the
-// step's is under way the key does nothing, and the learner presses it again.
+// step's is under way the key does nothing, and the app says so: the learner
+// presses it again when that has ended.
 func (p *player) again() error {
-	for tries := 1; ; tries++ {
+	busy := func(screen string) bool {
+		footer := learner.Footer(screen)
+		return strings.Contains(footer, "A command is under way.") || strings.Contains(footer, "⏎ running")
+	}
+	for tries := 0; ; tries++ {
+		if tries == 6 {
+			return fmt.Errorf("r does nothing:\n%s", p.Screen())
+		}
+		if err := p.Until("no command is under way", func(screen string) bool { return !busy(screen) }); err != nil {
+			return err
+		}
+		before := p.Screen()
 		if err := p.Press("r"); err != nil {
 			return err
 		}
-		const pause = 20 * time.Second
-		begins, err := p.Within(pause, "the step begins", func(screen string) bool {
-			return begun(screen) && !vain(screen) && !strings.Contains(screen, "✓ Done")
-		})
-		if begins || tries == 6 || len(p.Ended) > 0 {
+		if _, err := p.Within(2*time.Second, "the key does something", func(screen string) bool { return screen != before }); err != nil && len(p.Ended) > 0 {
 			return err
 		}
+		begins, err := p.Within(30*time.Second, "the step begins", func(screen string) bool {
+			return begun(screen) && !vain(screen) && !strings.Contains(screen, "✓ Done")
+		})
+		if begins || len(p.Ended) > 0 {
+			return err
+		}
+		if over := p.Screen(); vain(over) || strings.Contains(over, "✓ Done") { // it was refused
+			continue
+		}
+		return p.Until("the step begins", func(screen string) bool { return begun(screen) && !vain(screen) })
 	}
 }
 
