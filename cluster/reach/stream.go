@@ -326,7 +326,7 @@ func led(list []diagnose.Connection, client string, port uint16, wanted map[uint
 	for _, c := range list {
 		number := wanted[c.Client.Port()] // they count from 1
 		if number > 0 && c.Protocol == "TCP" && c.Client.Addr() == from && c.Asked.Port() == port {
-			out = append(out, meter.Led{Number: number, To: c.Answers})
+			out = append(out, meter.Led{Number: number, To: c.Answers, Asked: c.Asked.Addr()})
 		}
 	}
 	return out

@@ -106,7 +106,7 @@ func TestLed(t *testing.T) {
 		{Protocol: "TCP", Client: at("10.244.0.9:40003"), Asked: at("10.96.0.80:80"), Answers: at("10.244.1.6:8080")},
 	}
 	got := led(list, "10.244.0.9", 80, map[uint16]int{40001: 7, 40002: 8})
-	if len(got) != 1 || got[0] != (meter.Led{Number: 7, To: at("10.244.1.5:8080")}) {
+	if len(got) != 1 || got[0] != (meter.Led{Number: 7, To: at("10.244.1.5:8080"), Asked: netip.MustParseAddr("10.96.0.80")}) {
 		t.Errorf("%+v", got)
 	}
 }

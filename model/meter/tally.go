@@ -13,6 +13,7 @@ import (
 type Led struct {
 	Number int // of the Sample
 	To     netip.AddrPort
+	Asked  netip.Addr // where the client sent it; the zero Addr when that is not told
 }
 
 // Batch is what was heard of a stream since the Batch before.
@@ -160,10 +161,7 @@ func (t *Tally) Add(b Batch, w *World) *Tally {
 		next.mark(Mark{Number: s.Number, Outcome: s.Outcome})
 		before = append(before, waiting{Sample: *s, since: b.At})
 	}
-	led := make(map[int]netip.AddrPort, len(b.Led))
-	for _, l := range b.Led {
-		led[l.Number] = l.To
-	}
+	led := w.led(b.Led)
 	for i, one := range before {
 		if to, is := led[one.Number]; is {
 			one.to = to
@@ -179,6 +177,33 @@ func (t *Tally) Add(b Batch, w *World) *Tally {
 	}
 	next.sum(w)
 	return next
+}
+
+// led says where requests were led. A node keeps a connection for minutes, and the
+// client's port may be that of another one since: of two that a request may be,
+// neither is taken for it.
+func (w *World) led(list []Led) map[int]netip.AddrPort {
+	led := make(map[int]netip.AddrPort, len(list))
+	for _, l := range list {
+		if !w.aims(l.Asked) {
+			continue
+		}
+		if to, twice := led[l.Number]; twice && to != l.To {
+			l.To = netip.AddrPort{}
+		}
+		led[l.Number] = l.To
+	}
+	return led
+}
+
+// aims says whether a connection to an address may be one of the stream's: to where
+// its path begins, or to a Pod itself, as with a headless Service.
+func (w *World) aims(asked netip.Addr) bool {
+	if w.trace == nil || !asked.IsValid() {
+		return true
+	}
+	to, err := netip.ParseAddr(w.trace.Packet.Destination)
+	return err != nil || to == asked || w.byIP[asked] != ""
 }
 
 // settle counts a request if it is known what to count it for, or if it is too

@@ -116,7 +116,7 @@ func TestWhoAnswered(t *testing.T) {
 		t.Errorf("the bad status is %+v", tally.Failed)
 	}
 	// Where the node led the connection settles the third and the fourth; nothing does the fifth.
-	led := []Led{{3, netip.MustParseAddrPort("10.244.0.22:8080")}, {4, netip.MustParseAddrPort("10.244.0.21:8080")}}
+	led := []Led{{Number: 3, To: netip.MustParseAddrPort("10.244.0.22:8080")}, {Number: 4, To: netip.MustParseAddrPort("10.244.0.21:8080")}}
 	tally = tally.Add(Batch{At: at(2), Led: led}, w)
 	if tally.Open != 1 || tally.Unnamed.Count != 0 || tally.Pods[1].Count != 2 || tally.Pods[2].Count != 2 || tally.Pods[2].Named != 1 {
 		t.Errorf("%+v", tally)
@@ -233,7 +233,7 @@ func TestEachRequestIsCountedOnce(t *testing.T) {
 				}
 				batch.Samples = append(batch.Samples, s)
 				if random.IntN(3) == 0 {
-					batch.Led = append(batch.Led, Led{s.Number, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 244, 0, byte(20 + random.IntN(4))}), 8080)})
+					batch.Led = append(batch.Led, Led{Number: s.Number, To: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 244, 0, byte(20 + random.IntN(4))}), 8080)})
 				}
 			}
 			before := tally
@@ -273,5 +273,30 @@ func TestLatency(t *testing.T) {
 	row := tally.Add(batch, w).Pods[0]
 	if row.Count != 1000 || row.Share != 1 || row.Max != time.Second || row.P50 != 873*time.Millisecond || row.P99 != 998*time.Millisecond || row.Mean != 872500*time.Microsecond {
 		t.Errorf("the last 256 of 1000: %+v", row)
+	}
+}
+
+// A node remembers connections for minutes: the same port of the client's may have
+// been that of a connection elsewhere.
+func TestAConnectionOfBeforeIsNotTheRequest(t *testing.T) {
+	w := look(t, cluster(0, webs(3)), aim, nil)
+	service := netip.MustParseAddr(w.trace.Packet.Destination)
+	web1, web2 := netip.MustParseAddrPort("10.244.0.21:8080"), netip.MustParseAddrPort("10.244.0.22:8080")
+	for _, c := range []struct {
+		name string
+		led  []Led
+		want string
+	}{
+		{"to another Service of the same Pods", []Led{{Number: 1, To: web1, Asked: service}, {Number: 1, To: web2, Asked: netip.MustParseAddr("10.96.9.9")}}, "web-1"},
+		{"to a Pod itself", []Led{{Number: 1, To: web2, Asked: web2.Addr()}}, "web-2"},
+		{"two that it may be", []Led{{Number: 1, To: web1, Asked: service}, {Number: 1, To: web2, Asked: web2.Addr()}}, ""},
+		{"two looks at one", []Led{{Number: 1, To: web1, Asked: service}, {Number: 1, To: web1, Asked: service}}, "web-1"},
+	} {
+		var tally *Tally
+		tally = tally.Add(Batch{At: at(1), Samples: []Sample{answer(1, 0.9, "HTTP/1.1 200 OK nothing")}}, w)
+		tally = tally.Add(Batch{At: at(1).Add(nameTime), Led: c.led}, w)
+		if got := tally.Strip[0].Pod; got != c.want || tally.Answered() != 1 {
+			t.Errorf("%s: answered by %q, want %q", c.name, got, c.want)
+		}
 	}
 }

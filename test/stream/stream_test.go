@@ -116,9 +116,8 @@ func TestShares(t *testing.T) {
 			t.Logf("%d requests in %v, %d answered, %d by a Pod that is not known, the client counts %d; %+v",
 				tally.Told, time.Since(began).Round(time.Second), tally.Answered(), tally.Unnamed.Count, tally.Sent, tally.Failed)
 			// Where a port of the client's was used twice between two looks at the node's
-			// connections, it is not known who answered; it is not guessed. How many these
-			// are depends on how busy the machine is.
-			if len(tally.Pods) != 3 || total != tally.Answered() || c.config != "" && tally.Unnamed.Count > 0 || tally.Unnamed.Count > tally.Told/2 {
+			// connections, it is not known who answered; it is not guessed.
+			if len(tally.Pods) != 3 || total != tally.Answered() || c.config != "" && tally.Unnamed.Count > 0 || tally.Unnamed.Count > tally.Told/20 {
 				t.Errorf("%+v", tally)
 			}
 		})
