@@ -281,7 +281,7 @@ func TestLatency(t *testing.T) {
 func TestAConnectionOfBeforeIsNotTheRequest(t *testing.T) {
 	w := look(t, cluster(0, webs(3)), aim, nil)
 	service := netip.MustParseAddr(w.trace.Packet.Destination)
-	web1, web2 := netip.MustParseAddrPort("10.244.0.21:8080"), netip.MustParseAddrPort("10.244.0.22:8080")
+	web1, web2 := netip.MustParseAddrPort("10.244.0.20:8080"), netip.MustParseAddrPort("10.244.0.21:8080")
 	for _, c := range []struct {
 		name string
 		led  []Led
