@@ -26,7 +26,6 @@ type Screen struct {
 
 	last  string   // the lesson that was open last
 	known []string // the lessons that may be skipped, by ID
-	moved bool     // the person has moved the cursor
 }
 
 // New makes the screen. The cursor stands where the person goes on: at the lesson
@@ -139,17 +138,14 @@ func (c *Screen) otherPart() string {
 func (c *Screen) Do(id string, n int) shell.Intent {
 	switch id {
 	case "up":
-		c.moved = true
 		c.list.Step(-1)
 	case "down":
-		c.moved = true
 		c.list.Step(1)
 	case "place":
 		if at := c.lessons[c.list.Row()]; c.review && !challenge(at) {
 			return shell.Place{Lesson: at.ID}
 		}
 	case "part":
-		c.moved = true
 		here := challenge(c.lessons[c.list.Row()])
 		c.list.Go(slices.IndexFunc(c.lessons, func(l *lessons.Lesson) bool { return challenge(l) != here }))
 	case "open":
@@ -184,8 +180,9 @@ func (c *Screen) Handle(msg any) shell.Intent {
 		}
 	case shell.ReviewNews:
 		if c.review = true; !msg.Kept {
+			stood := c.goesOn()
 			c.due, c.known = msg.Due, msg.Known
-			if !c.moved {
+			if c.list.Row() == stood { // nobody has moved it
 				c.list.Go(c.goesOn())
 			}
 		}

@@ -196,7 +196,8 @@ func (l *Screen) computed(msg shell.Computed) shell.Intent {
 
 // troubled tells a learner why the step cannot be judged or asked about.
 func troubled(err error) string {
-	if unasked := new(lessons.Unasked); errors.As(err, &unasked) {
+	var unasked *lessons.Unasked
+	if errors.As(err, &unasked) {
 		return "This cannot be asked now: the cluster is not as the step needs it. r restarts the step."
 	}
 	return err.Error()

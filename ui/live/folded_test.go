@@ -15,6 +15,7 @@ func TestARowOfATableIsFolded(t *testing.T) {
 		{row, 70, []string{row}},
 		{row, 39, []string{"ClusterIP     Pods and nodes", "              calls inside: the default"}},
 		{"a  b  c  d", 4, []string{"a  b", "   c", "   d"}},
+		{"a  b  c      ", 8, []string{"a  b  c"}},
 		{"kubectl get pods -o wide", 10, []string{"kubectl get pods -o wide"}}, // no table
 	} {
 		if got := folded(test.row, test.w); !slices.Equal(got, test.want) {

@@ -182,6 +182,7 @@ var cell = regexp.MustCompile(`\S+(?: \S+)*`)
 // folded breaks a row of a table that is wider than w: a cell that does not fit
 // stands below the second one.
 func folded(row string, w int) []string {
+	row = strings.TrimRight(row, " ")
 	cells := cell.FindAllStringIndex(row, -1)
 	if len(cells) < 3 || frame.Width(row) <= w {
 		return []string{row}
