@@ -14,7 +14,18 @@ import (
 const Enter = "\r"
 
 // keys are those whose name is not what a terminal sends.
-var keys = map[string]string{"Enter": Enter, "Right": "\x1b[C", "Left": "\x1b[D", "Escape": "\x1b", "Tab": "\t"}
+var keys = map[string]string{
+	"Enter": Enter, "Escape": "\x1b", "Tab": "\t", "Right": "\x1b[C", "Left": "\x1b[D", "Space": " ",
+	"^C": "\x03", "^S": "\x13", "^R": "\x12", "^T": "\x14",
+}
+
+// Key is what a terminal sends for a key.
+func Key(name string) string {
+	if sent, ok := keys[name]; ok {
+		return sent
+	}
+	return name
+}
 
 // Way is how a learner goes through a lesson.
 type Way struct {
@@ -126,10 +137,8 @@ func (p *Learner) make(m Move, screen string, way Way) error {
 		return p.Press(fmt.Sprint(way.Pick(Place(screen), m.Of)))
 	case way.Run != nil && (m.Name == "run" || m.Name == "run again"):
 		return way.Run(Place(screen), Command(screen))
-	case keys[m.Key] != "":
-		return p.Press(keys[m.Key])
 	}
-	return p.Press(m.Key)
+	return p.Press(Key(m.Key))
 }
 
 // evidence is how well a pane's picture is known, and the rule of a box.

@@ -13,26 +13,9 @@ import (
 	"github.com/charmbracelet/x/vt"
 
 	"svctour/desk"
-	"svctour/lab"
 	"svctour/lessons"
 	"svctour/ui/shell"
 )
-
-// Patience is how long a condition may take on a slow, shared machine.
-const Patience = 3 * time.Minute
-
-// Lab starts a lab; stop ends it.
-func Lab(ctx context.Context, executable, dir string) (stop func() error, err error) {
-	process, err := lab.Start(ctx, lab.StartOptions{Executable: executable, Dir: dir})
-	if err != nil {
-		return nil, err
-	}
-	return func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), Patience)
-		defer cancel()
-		return process.Stop(ctx)
-	}, nil
-}
 
 // Options say who learns, and where.
 type Options struct {

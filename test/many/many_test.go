@@ -3,23 +3,19 @@
 package many
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
-	"svctour/cli"
 	"svctour/desk"
 	"svctour/lessons"
 	"svctour/test/learner"
@@ -39,18 +35,11 @@ const (
 	processKey = "MANY_PROCESS" // the test process's; no desk has it
 )
 
-// TestMain lets this test binary be svctour, for the lab's process and kubectl.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == "lab" || os.Args[1] == "kubectl") {
-		if file := os.Getenv(fileKey); file != "" {
-			noteEnvironment(file)
-		}
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		code := cli.Main(ctx, cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args)
-		stop()
-		os.Exit(code)
+	if file := os.Getenv(fileKey); file != "" && learner.Helps() {
+		noteEnvironment(file)
 	}
-	os.Exit(m.Run())
+	learner.Main(m)
 }
 
 func noteEnvironment(path string) {

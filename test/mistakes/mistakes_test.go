@@ -5,19 +5,15 @@
 package mistakes
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
-	"svctour/cli"
 	"svctour/desk"
 	"svctour/lessons"
 	"svctour/test/learner"
@@ -32,16 +28,7 @@ var (
 	frames = flag.String("frames", "", "write the screen on which each mistake is told into this folder")
 )
 
-// TestMain lets this test binary be svctour, for the lab's process and kubectl.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == "lab" || os.Args[1] == "kubectl") {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		code := cli.Main(ctx, cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args)
-		stop()
-		os.Exit(code)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { learner.Main(m) }
 
 // TestScripts looks at what is written down, which needs no lab.
 func TestScripts(t *testing.T) {
@@ -71,25 +58,13 @@ var quick = []string{"keys", "prompt"}
 
 // TestMistakes makes them, with the learners side by side on one lab.
 func TestMistakes(t *testing.T) {
-	if testing.Short() {
-		t.Skip("the mistakes are made on a real control plane")
-	}
-	dir := filepath.Join(t.TempDir(), "lab")
-	stop, err := learner.Lab(t.Context(), os.Args[0], dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	dir := learner.TestLab(t)
 	var everybody sync.WaitGroup
 	for i, s := range read(t) {
 		if *only != "" && s.learner != *only || *only == "" && !*all && !slices.Contains(quick, s.learner) {
 			continue
 		}
-		list, err := courses(30180 + i)
+		list, err := learner.Courses(30180 + i)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,25 +78,6 @@ func TestMistakes(t *testing.T) {
 	everybody.Wait()
 }
 
-// courses are the built-in lessons and challenges, with a node port of the
-// learner's own.
-func courses(nodePort int) ([]*lessons.Lesson, error) {
-	list, err := lessons.Builtin()
-	if err != nil {
-		return nil, err
-	}
-	list = slices.Clone(list)
-	for i, l := range list {
-		if _, ok := l.Variables["nodePort"]; !ok {
-			continue
-		}
-		if list[i], err = l.With(map[string]any{"nodePort": nodePort}); err != nil {
-			return nil, err
-		}
-	}
-	return list, nil
-}
-
 // player is a learner who follows a script.
 type player struct {
 	*testing.T
@@ -130,7 +86,8 @@ type player struct {
 	dir     string // of the lab
 	home    string
 	lessons []*lessons.Lesson
-	port    int // a node port of the learner's own
+	at      string // the ID of the lesson that was opened last
+	port    int    // a node port of the learner's own
 	shot    int
 }
 

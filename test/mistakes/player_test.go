@@ -1,11 +1,8 @@
 package mistakes
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -17,48 +14,34 @@ import (
 )
 
 // verbs are the words that a line of a script begins with.
-var verbs map[string]func(p *player, d do) error
-
-func init() {
-	verbs = map[string]func(p *player, d do) error{
-		"lesson":  func(p *player, d do) error { return p.lesson(d.text) },
-		"step":    func(p *player, d do) error { return p.step(d.text) },
-		"again":   func(p *player, _ do) error { return p.again() },
-		"keys":    func(p *player, d do) error { return p.keys(strings.Fields(d.text)) },
-		"type":    func(p *player, d do) error { return p.run(p.filled(d.text)) },
-		"write":   func(p *player, d do) error { return p.write(d.block) },
-		"outside": func(p *player, d do) error { return p.outside(p.filled(d.text), d.block) },
-		"says":    (*player).says,
-		"sees":    func(p *player, d do) error { return p.Until("is to be seen", p.shows(d.text)) },
-		"sit": func(p *player, _ do) error {
-			<-p.Ended
-			p.sit(p.Progress)
-			return nil
-		},
-		"go":      func(p *player, _ do) error { return p.onward("Enter") },
-		"mispick": func(p *player, _ do) error { return p.mispick() },
-		"done":    func(p *player, _ do) error { return p.done() },
-	}
+var verbs = map[string]func(p *player, d do) error{
+	"lesson":  func(p *player, d do) error { return p.lesson(d.text) },
+	"step":    func(p *player, d do) error { return p.step(d.text) },
+	"again":   func(p *player, _ do) error { return p.again() },
+	"keys":    func(p *player, d do) error { return p.keys(strings.Fields(d.text)) },
+	"type":    func(p *player, d do) error { return p.run(p.filled(d.text)) },
+	"write":   func(p *player, d do) error { return p.write(d.block) },
+	"outside": func(p *player, d do) error { return p.outside(p.filled(d.text), d.block) },
+	"says":    (*player).says,
+	"sees":    func(p *player, d do) error { return p.Until("is to be seen", p.shows(d.text)) },
+	"sit": func(p *player, _ do) error {
+		<-p.Ended
+		p.sit(p.Progress)
+		return nil
+	},
+	"go":      func(p *player, _ do) error { return p.onward("Enter") },
+	"mispick": func(p *player, _ do) error { return p.mispick() },
+	"done":    func(p *player, _ do) error { return p.done() },
 }
 
 // stopping is what the line for commands says while a command of it runs.
 const stopping = "^C stops it"
 
-// named are keys by their names.
-var named = map[string]string{
-	"Enter": learner.Enter, "Escape": "\x1b", "Tab": "\t", "Right": "\x1b[C", "Left": "\x1b[D", "Space": " ",
-	"^C": "\x03", "^S": "\x13", "^R": "\x12", "^T": "\x14",
-}
-
 // keys presses keys, one after the other. What comes too soon behind Escape is
 // taken for a part of it: so the learner looks whether something was closed.
 func (p *player) keys(keys []string) error {
 	for _, key := range keys {
-		sent, ok := named[key]
-		if !ok {
-			sent = key
-		}
-		if err := p.Press(sent); err != nil {
+		if err := p.Press(learner.Key(key)); err != nil {
 			return err
 		}
 		if key == "y" && asks(p.Screen()) {
@@ -101,10 +84,7 @@ func (p *player) onward(key string) error {
 	}); err != nil {
 		return err
 	}
-	if m.Key == "Enter" {
-		m.Key = learner.Enter
-	}
-	return p.Press(m.Key)
+	return p.Press(learner.Key(m.Key))
 }
 
 // mispick picks the first answer of each hop of a route until one was wrong.
@@ -141,6 +121,7 @@ func (p *player) lesson(id string) error {
 	if err != nil {
 		return err
 	}
+	p.at = id
 	if inLesson(p.Screen()) {
 		if err := p.Step("l", "Lessons"); err != nil {
 			return err
@@ -150,7 +131,7 @@ func (p *player) lesson(id string) error {
 		return err
 	}
 	return errors.Join(p.Press(learner.Enter), p.Until("the step is shown", func(screen string) bool {
-		return begun(screen) || strings.Contains(screen, "✓ Done")
+		return begun(screen) || strings.Contains(screen, "✓ Done") || strings.Contains(screen, "✓ Solved")
 	}))
 }
 
@@ -189,12 +170,12 @@ func (p *player) step(number string) error {
 		if _, err := fmt.Sscanf(place, "step %d/", &at); err != nil {
 			return fmt.Errorf("no step is shown: %w", err)
 		}
-		key := named["Right"]
+		key := learner.Key("Right")
 		switch {
 		case at == to:
 			return p.afresh()
 		case at > to:
-			key = named["Left"]
+			key = learner.Key("Left")
 		}
 		err := errors.Join(p.Press(key), p.Until("another step", func(screen string) bool { return learner.Place(screen) != place }))
 		if err != nil {
@@ -311,23 +292,17 @@ func (p *player) write(text string) error {
 
 // outside runs a kubectl command in another terminal.
 func (p *player) outside(command, stdin string) error {
-	ctx, cancel := context.WithTimeout(p.Context(), learner.Patience)
-	defer cancel()
-	const kubectl = `program=$0; namespace=$1; kubectl() { "$program" kubectl -n "$namespace" "$@"; }; kubectl `
-	shell := exec.CommandContext(ctx, "sh", "-c", kubectl+command, os.Args[0], p.Name)
-	shell.Stdin = strings.NewReader(p.filled(stdin))
-	shell.Env = append(os.Environ(), "HOME="+p.home, "KUBECONFIG="+filepath.Join(p.dir, "kubeconfig"))
-	if out, err := shell.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w\n%s", err, out)
-	}
-	return nil
+	return learner.Terminal{Home: p.home, LabDir: p.dir, Namespace: p.Name}.Run(p.Context(), "kubectl "+command, p.filled(stdin))
 }
 
-// done goes on by what the screen says until the step is done.
+// done goes on by what the screen says until the step is done, or the challenge. Who
+// presses once more as that comes stands behind it: in the list, after a challenge.
 func (p *player) done() error {
 	place := learner.Place(p.Screen())
-	return p.GoOn(learner.Way{}, func(screen string) bool {
-		now := learner.Place(screen)
-		return strings.Contains(screen, "✓ Done") || strings.Contains(screen, "✓ Solved") || now != place && (now != "" || !inLesson(screen))
-	})
+	if err := p.GoOn(learner.Way{}, func(screen string) bool {
+		return strings.Contains(screen, "✓ Done") || strings.Contains(screen, "✓ Solved") || learner.Place(screen) != place || !inLesson(screen)
+	}); err != nil || inLesson(p.Screen()) {
+		return err
+	}
+	return p.lesson(p.at)
 }

@@ -4,22 +4,17 @@
 package newcomer
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
-	"svctour/cli"
 	"svctour/desk"
 	"svctour/lessons"
 	"svctour/test/learner"
@@ -31,32 +26,14 @@ var (
 	frames = flag.String("frames", "", "write every screen on which a key was pressed into this folder, with its colours")
 )
 
-// TestMain lets this test binary be svctour, for the lab's process and kubectl.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == "lab" || os.Args[1] == "kubectl") {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		code := cli.Main(ctx, cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args)
-		stop()
-		os.Exit(code)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { learner.Main(m) }
 
 // TestNewcomers plays the lessons side by side on one lab.
 func TestNewcomers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the lessons are played on a real control plane")
 	}
-	dir := filepath.Join(t.TempDir(), "lab")
-	stop, err := learner.Lab(t.Context(), os.Args[0], dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	dir := learner.TestLab(t)
 	var all sync.WaitGroup
 	for i, n := range []newcomer{
 		{name: "small", w: 80, h: 24},
@@ -141,14 +118,9 @@ func (n *newcomer) elsewhere(p *learner.Learner, l *lessons.Lesson, place, comma
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeout(n.Context(), learner.Patience)
-	defer cancel()
-	const kubectl = `program=$0; namespace=$1; kubectl() { "$program" kubectl -n "$namespace" "$@"; }; `
-	shell := exec.CommandContext(ctx, "sh", "-c", kubectl+command, os.Args[0], p.Name)
-	shell.Dir = dir
-	shell.Env = append(os.Environ(), "HOME="+dir, "KUBECONFIG="+filepath.Join(n.dir, "kubeconfig"))
-	if out, err := shell.CombinedOutput(); err != nil && !step.WantsWord() {
-		return fmt.Errorf("%s: %q in a second terminal: %w\n%s", place, command, err, out)
+	terminal := learner.Terminal{Home: dir, LabDir: n.dir, Namespace: p.Name}
+	if err := terminal.Run(n.Context(), command, ""); err != nil && !step.WantsWord() {
+		return fmt.Errorf("%s: %w", place, err)
 	}
 	if step.WantsWord() {
 		return p.Press("n")
@@ -169,22 +141,13 @@ func (n *newcomer) leftOut(l *lessons.Lesson) (count int) {
 }
 
 func (n *newcomer) list() (list []*lessons.Lesson, err error) {
-	all, err := lessons.Builtin()
-	if err != nil {
-		return nil, err
-	}
+	all, err := learner.Courses(n.nodePort)
 	for _, l := range all {
-		if l.Kind == lessons.KindChallenge || *only != "" && !slices.Contains(strings.Split(*only, ","), l.ID) {
-			continue
+		if l.Kind != lessons.KindChallenge && (*only == "" || slices.Contains(strings.Split(*only, ","), l.ID)) {
+			list = append(list, l)
 		}
-		if _, ok := l.Variables["nodePort"]; ok {
-			if l, err = l.With(map[string]any{"nodePort": n.nodePort}); err != nil {
-				return nil, err
-			}
-		}
-		list = append(list, l)
 	}
-	return list, nil
+	return list, err
 }
 
 // told notes a move: which question was answered, and where the step was left. How
