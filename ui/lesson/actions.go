@@ -22,7 +22,7 @@ func (l *Screen) Actions() []shell.Action {
 		taken[a.Keys[0]] = true
 	}
 	if asked { // the digits are for the answers
-		for _, a := range l.noAnswers() {
+		for _, a := range l.card().Beyond() {
 			actions = append(actions, a)
 			taken[a.Keys[0]] = true
 		}
@@ -35,18 +35,6 @@ func (l *Screen) Actions() []shell.Action {
 		if len(a.Keys) > 0 {
 			actions = append(actions, a)
 		}
-	}
-	return actions
-}
-
-// noAnswers are the digits behind the last answer.
-func (l *Screen) noAnswers() (actions []shell.Action) {
-	n := len(l.card().Choices)
-	for digit := n + 1; digit <= 9; digit++ {
-		actions = append(actions, shell.Action{
-			ID: "no answer", N: digit, Keys: []string{fmt.Sprint(digit)}, Title: "no answer", Hidden: true,
-			Why: fmt.Sprintf("there is no answer %d: pick one from 1 to %d", digit, n),
-		})
 	}
 	return actions
 }

@@ -126,6 +126,17 @@ func (c *Card) Actions(verb string) []shell.Action {
 	return actions
 }
 
+// Beyond are the digits behind the last answer: they say that they are none.
+func (c *Card) Beyond() (actions []shell.Action) {
+	for digit := len(c.Choices) + 1; digit <= 9; digit++ {
+		actions = append(actions, shell.Action{
+			ID: "no answer", N: digit, Keys: []string{fmt.Sprint(digit)}, Title: "no answer", Hidden: true,
+			Why: fmt.Sprintf("there is no answer %d: pick one from 1 to %d", digit, len(c.Choices)),
+		})
+	}
+	return actions
+}
+
 func (c *Card) tried(i int) bool { return slices.Contains(c.Tried, i) }
 
 func (c *Card) plain(text string) string {

@@ -36,10 +36,7 @@ func (p *Placement) Actions() []shell.Action {
 	var actions []shell.Action
 	switch {
 	case p.asking():
-		actions = p.card.Actions("answer")
-		if p.card.Phase == question.Revealed {
-			actions = append(actions, shell.Action{ID: "next", Keys: []string{"enter", "space"}, Title: p.onward(), Help: "the next question"})
-		}
+		actions = asking(&p.card, p.onward())
 	case p.result != nil && !p.result.Skip, p.problem != "":
 		actions = append(actions, shell.Action{ID: "open", Keys: []string{"enter"}, Title: "begin", Help: "begin the lesson"})
 	case p.result != nil:

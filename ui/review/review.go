@@ -3,6 +3,7 @@ package review
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"svctour/lessons/review"
@@ -34,10 +35,7 @@ func New() *Screen { return &Screen{texts: live.NewTexts()} }
 func (r *Screen) Actions() []shell.Action {
 	var actions []shell.Action
 	if r.asked != nil {
-		actions = r.card.Actions("answer")
-		if r.card.Phase == question.Revealed {
-			actions = append(actions, shell.Action{ID: "next", Keys: []string{"enter", "space"}, Title: "next", Help: "the next question"})
-		}
+		actions = asking(&r.card, "next")
 	}
 	return append(actions,
 		shell.Action{ID: "contents", Keys: []string{"esc"}, Title: "lessons"},
@@ -100,6 +98,22 @@ func (r *Screen) Handle(msg any) shell.Intent {
 	return nil
 }
 
+// asking are what can be done while a question is shown; title is where the key
+// after its answer leads.
+func asking(card *question.Card, title string) []shell.Action {
+	next := shell.Action{ID: "next", Keys: []string{"enter", "space"}, Title: title, Help: "go on"}
+	switch card.Phase {
+	case question.Revealed:
+		return []shell.Action{next}
+	case question.Unsure:
+		next.Why = "first say how sure you are: s or g"
+	default:
+		next.Why = "first pick an answer, by its number"
+	}
+	next.Hidden = true
+	return slices.Concat(card.Actions("answer"), card.Beyond(), []shell.Action{next})
+}
+
 // cardOf puts a question on a card.
 func cardOf(asked *review.Asked) question.Card {
 	card := question.Card{Label: "Question", Question: asked.Question, Pick: -1, Why: asked.Why}
@@ -159,6 +173,13 @@ func (p page) draw(s *frame.Surface, t *theme.Theme, texts *live.Texts) {
 	body.Text(0, y, p.card.Heading(), t.Strong)
 	body.Right(width, y, "lesson "+p.lesson, t.Muted)
 	y++
+	if p.card.Phase == question.Revealed { // the card has only the answer then
+		for _, line := range texts.Styled(p.card.Question, t, t.Muted, width) {
+			body.Line(0, y, width, line)
+			y++
+		}
+		y++
+	}
 	laid := p.card.Lay(texts, t, width)
 	pane := body.Sub(frame.Rect{X: 0, Y: y, W: width, H: max(0, h-2-y)})
 	pane.Rows(laid.Lines, 0)
