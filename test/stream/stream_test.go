@@ -207,20 +207,20 @@ func TestCauses(t *testing.T) {
 		command(t, "", "run", "mute", "--image=nginx:1.27")
 		defer command(t, "", "delete", "pod", "mute", "--now")
 		until(t, "its client", running("mute"))
-		enforced(t, "mute")
+		enforced(t, "mute", "named", "Resolving timed out")
 		planted(t, stream(t, "mute", "named", "named", 20, 0, failures(15)), []meter.Outcome{meter.DNSSilent}, meter.Denied, "")
 	})
 	t.Run("DNS down", dnsDown)
 }
 
-// enforced waits until the client's node keeps the client from DNS: nodes learn of
-// a policy later than its author.
-func enforced(t *testing.T, client string) {
+// enforced waits until curl in a client says that a policy is in its way: nodes learn
+// of a policy later than its author, and of a Service.
+func enforced(t *testing.T, client, host, says string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; {
-		reply := runner.Run(t.Context(), namespace, []string{"exec", client, "--", "curl", "-sS", "-m", "1", "-o", "/dev/null", "http://named/"}, "")
+		reply := runner.Run(t.Context(), namespace, []string{"exec", client, "--", "curl", "-sS", "-m", "1", "-o", "/dev/null", "http://" + host + "/"}, "")
 		switch { // a busy machine may let a request time out elsewhere
-		case strings.Contains(reply.Stderr, "Resolving timed out"):
+		case strings.Contains(reply.Stderr, says):
 			return
 		case time.Now().After(deadline):
 			t.Fatalf("the policy is not enforced: %s", reply.Stderr)
@@ -250,6 +250,9 @@ func plantedCauses(t *testing.T, policy func(name, selector, rest string) string
 			until(t, c.name, func(s *model.Snapshot) bool {
 				return endpoints(c.service, c.ready)(s) && (c.ready > 0 || len(s.ServiceSlices(namespace, c.service)) > 0) && (c.why != meter.Denied || len(s.Policies) > 0)
 			})
+			if c.why == meter.Denied {
+				enforced(t, "tmp", c.host, "Connection timed out")
+			}
 			for _, from := range []string{"tmp", "box"} {
 				pod := c.pod
 				if from == "box" && c.why == meter.AnsweredSo {
